@@ -1,0 +1,1 @@
+//! The ng control protocol: commands, replies, codecs, client, de-duplication.

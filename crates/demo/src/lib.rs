@@ -1,0 +1,1 @@
+//! The demo's parts: registrar, phone, web client, page.

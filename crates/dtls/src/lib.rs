@@ -1,0 +1,1 @@
+//! The DTLS endpoint: handshake in, fingerprint checked, SRTP keys out (RFC 5764).

@@ -1,0 +1,1 @@
+//! The only sockets: UDP, TCP, TLS, WebSocket.

@@ -1,0 +1,1 @@
+//! RTP and RTCP views, RFC 7983 demultiplexing.

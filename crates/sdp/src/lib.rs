@@ -1,0 +1,1 @@
+//! SDP: lossless editing and a typed view (RFC 8866 family).

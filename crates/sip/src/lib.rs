@@ -1,0 +1,1 @@
+//! SIP: messages, URIs, headers, transactions, digest (RFC 3261 family).

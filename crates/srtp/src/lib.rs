@@ -1,0 +1,1 @@
+//! SRTP and SRTCP contexts, in place (RFC 3711, RFC 7714).

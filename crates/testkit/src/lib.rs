@@ -1,0 +1,1 @@
+//! Development only: virtual clock, lossy network, scripted peers.

@@ -1,0 +1,1 @@
+//! The import rules of ARCHITECTURE.md, held from the manifests.

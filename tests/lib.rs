@@ -1,0 +1,1 @@
+//! Tests of the whole program: what several test files share.
