@@ -1,1 +1,6 @@
-//! The only sockets: UDP, TCP, TLS, WebSocket.
+//! The only sockets of the proxy and the relay: UDP, TCP, TLS, WebSocket.
+//!
+//! Protocol cores never see this crate; the servers around them use it and nothing else.
+
+pub mod tls;
+pub mod ws;

@@ -1,0 +1,229 @@
+//! One connection from accept to close: TLS, HTTP head, then a WebSocket whose
+//! messages become events. A slow, silent or oversized peer ends only its own flow.
+
+use std::net::SocketAddr;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+use tokio_websockets::{CloseCode, Limits, Message, ServerBuilder, WebSocketStream};
+
+use super::head::{self, Head};
+use super::{
+    Event, FAREWELL, FlowId, MAX_MESSAGE, Opened, Options, PING_INTERVAL, SEND_QUEUE,
+    UPGRADE_DEADLINE,
+};
+
+/// Why a flow ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Closing {
+    /// The browser closed it, or its connection broke.
+    ByPeer,
+    /// It sent what RFC 6455 forbids, or a message over [`MAX_MESSAGE`].
+    Protocol,
+    /// It answered no ping for two intervals.
+    Silent,
+    /// It did not read: its queue of outgoing messages was full.
+    Slow,
+    /// We closed it.
+    ByUs,
+}
+
+/// Sends on one flow. Dropping it closes the flow.
+#[derive(Clone, Debug)]
+pub struct FlowSender(mpsc::Sender<Vec<u8>>);
+
+impl FlowSender {
+    /// Queues one message. `false`: the flow is gone, or so slow that it must be closed (drop the sender).
+    pub fn send(&self, message: Vec<u8>) -> bool {
+        self.0.try_send(message).is_ok()
+    }
+}
+
+/// An accepted connection that is not yet anything.
+pub(super) struct Connection {
+    pub(super) flow: FlowId,
+    pub(super) peer: SocketAddr,
+    pub(super) local: SocketAddr,
+    pub(super) options: Options,
+    pub(super) events: mpsc::Sender<Event>,
+}
+
+impl Connection {
+    /// Serves the connection to its end.
+    pub(super) async fn serve(self, tcp: TcpStream, tls: Option<TlsAcceptor>) {
+        // Signalling is small and latency is ring delay: never wait to fill a segment.
+        let _ = tcp.set_nodelay(true);
+        let deadline = Instant::now() + UPGRADE_DEADLINE;
+        match tls {
+            None => self.upgrade(tcp, deadline).await,
+            Some(acceptor) => match tokio::time::timeout_at(deadline, acceptor.accept(tcp)).await {
+                Ok(Ok(stream)) => self.upgrade(stream, deadline).await,
+                Ok(Err(error)) => {
+                    tracing::debug!(peer = %self.peer, %error, "TLS handshake failed")
+                }
+                Err(_) => tracing::debug!(peer = %self.peer, "TLS handshake too slow"),
+            },
+        }
+    }
+
+    async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(self, mut stream: S, deadline: Instant) {
+        let head = match tokio::time::timeout_at(deadline, head::read(&mut stream)).await {
+            Ok(Some(head)) => head,
+            Ok(None) | Err(_) => return,
+        };
+        let answer = match head {
+            Head::Upgrade { key, host, origin } if self.admits(origin.as_deref()) => {
+                let switching = format!(
+                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                     Sec-WebSocket-Protocol: sip\r\nSec-WebSocket-Accept: {}\r\n\r\n",
+                    head::accept_key(&key)
+                );
+                if stream.write_all(switching.as_bytes()).await.is_ok() {
+                    self.run(stream, host, origin).await;
+                }
+                return;
+            }
+            Head::Upgrade { .. } => plain("403 Forbidden", "This origin may not connect here."),
+            Head::Page { path } => match self.options.pages.as_ref().and_then(|pages| pages(&path))
+            {
+                Some((mime, body)) => page("200 OK", mime, &body),
+                None => plain(
+                    "404 Not Found",
+                    "SIP over WebSocket is served here, and nothing else.",
+                ),
+            },
+            Head::Refused(status, why) => plain(status, why),
+        };
+        let _ = tokio::time::timeout_at(deadline, async {
+            stream.write_all(&answer).await?;
+            stream.shutdown().await
+        })
+        .await;
+    }
+
+    fn admits(&self, origin: Option<&str>) -> bool {
+        let allowed = &self.options.origins;
+        match origin {
+            Some(origin) if !allowed.is_empty() => {
+                allowed.iter().any(|a| a.eq_ignore_ascii_case(origin))
+            }
+            _ => true,
+        }
+    }
+
+    async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+        self,
+        stream: S,
+        host: String,
+        origin: Option<String>,
+    ) {
+        let mut socket = ServerBuilder::new()
+            .limits(Limits::default().max_payload_len(Some(MAX_MESSAGE)))
+            .serve(stream);
+        let (sender, queue) = mpsc::channel(SEND_QUEUE);
+        let opened = Opened {
+            flow: self.flow,
+            peer: self.peer,
+            local: self.local,
+            secure: self.options.tls.is_some(),
+            host,
+            origin,
+            sender: FlowSender(sender),
+        };
+        if self.events.send(Event::Opened(opened)).await.is_err() {
+            return;
+        }
+        let why = self.exchange(&mut socket, queue).await;
+        let code = match why {
+            Closing::Protocol => CloseCode::MESSAGE_TOO_BIG,
+            _ => CloseCode::GOING_AWAY,
+        };
+        let farewell = async {
+            let _ = socket.send(Message::close(Some(code), "")).await;
+            let _ = socket.close().await;
+        };
+        let _ = tokio::time::timeout(FAREWELL, farewell).await;
+        let _ = self
+            .events
+            .send(Event::Closed {
+                flow: self.flow,
+                why,
+            })
+            .await;
+    }
+
+    /// Moves messages both ways until one side ends it.
+    async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        socket: &mut WebSocketStream<S>,
+        mut queue: mpsc::Receiver<Vec<u8>>,
+    ) -> Closing {
+        let mut ping = tokio::time::interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
+        let mut heard = Instant::now();
+        loop {
+            tokio::select! {
+                received = socket.next() => match received {
+                    Some(Ok(message)) => {
+                        heard = Instant::now();
+                        if message.is_close() {
+                            return Closing::ByPeer;
+                        }
+                        if message.is_text() || message.is_binary() {
+                            let bytes = Vec::from(&message.as_payload()[..]);
+                            let event = Event::Message { flow: self.flow, bytes };
+                            if self.events.send(event).await.is_err() {
+                                return Closing::ByUs;
+                            }
+                        }
+                    }
+                    Some(Err(tokio_websockets::Error::Io(_))) | None => return Closing::ByPeer,
+                    Some(Err(_)) => return Closing::Protocol,
+                },
+                message = queue.recv() => {
+                    let Some(message) = message else { return Closing::ByUs };
+                    // A full queue plus a peer that takes nothing for a whole ping interval is a slow reader.
+                    match tokio::time::timeout(PING_INTERVAL, socket.send(frame(message))).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(_)) => return Closing::ByPeer,
+                        Err(_) => return Closing::Slow,
+                    }
+                },
+                _ = ping.tick() => {
+                    if heard.elapsed() > PING_INTERVAL * 2 {
+                        return Closing::Silent;
+                    }
+                    if socket.send(Message::ping("")).await.is_err() {
+                        return Closing::ByPeer;
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// RFC 7118 section 4: text when it is UTF-8, binary otherwise.
+fn frame(message: Vec<u8>) -> Message {
+    match String::from_utf8(message) {
+        Ok(text) => Message::text(text),
+        Err(error) => Message::binary(error.into_bytes()),
+    }
+}
+
+fn plain(status: &str, why: &str) -> Vec<u8> {
+    page(status, "text/plain; charset=utf-8", why.as_bytes())
+}
+
+fn page(status: &str, mime: &str, body: &[u8]) -> Vec<u8> {
+    let mut answer = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {mime}\r\nContent-Length: {}\r\nConnection: close\r\n\
+         Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    answer.extend_from_slice(body);
+    answer
+}

@@ -1,0 +1,166 @@
+//! SIP over WebSocket (RFC 7118): the listener for browsers, WS and WSS.
+//!
+//! One task accepts, one task serves each connection (a *flow*, RFC 5626). What
+//! happens on the flows arrives as [`Event`]s on one bounded channel; what is to
+//! be sent goes through the [`FlowSender`] that came with [`Event::Opened`].
+//! The listener knows nothing of SIP beyond "one message is one WebSocket message".
+
+mod flow;
+mod head;
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_rustls::TlsAcceptor;
+
+pub use flow::{Closing, FlowSender};
+
+/// A WebSocket message above this size closes the flow: it is the largest SIP message that the proxy takes.
+pub const MAX_MESSAGE: usize = 64 * 1024;
+/// From accept to the end of the HTTP upgrade, TLS handshake included. A peer that is slower is cut off (slowloris).
+const UPGRADE_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a closing handshake may take before the connection is dropped.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// WebSocket ping interval; two silent intervals end the flow.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// Messages that may wait for one slow browser before its flow is closed.
+const SEND_QUEUE: usize = 256;
+/// Connections at once on one listener; the next ones wait in the kernel's backlog.
+const MAX_CONNECTIONS: usize = 50_000;
+
+/// Names one connection for as long as the process lives; never used again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct FlowId(pub u64);
+
+/// A connection that has become a WebSocket with subprotocol `sip`.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its name in later events.
+    pub flow: FlowId,
+    /// The browser's address as the kernel saw it.
+    pub peer: SocketAddr,
+    /// Our address of this connection.
+    pub local: SocketAddr,
+    /// True for WSS.
+    pub secure: bool,
+    /// The `Host` header: host and optional port of the URL that the browser connected to.
+    pub host: String,
+    /// The `Origin` header, if the client sent one.
+    pub origin: Option<String>,
+    /// The way to send on this flow.
+    pub sender: FlowSender,
+}
+
+/// What happened on a flow.
+#[derive(Debug)]
+pub enum Event {
+    /// A new flow; nothing was received on it yet.
+    Opened(Opened),
+    /// One WebSocket message, text or binary.
+    Message {
+        /// On which flow.
+        flow: FlowId,
+        /// Its payload, at most [`MAX_MESSAGE`] octets.
+        bytes: Vec<u8>,
+    },
+    /// The flow is gone; nothing more comes from it.
+    Closed {
+        /// Which flow.
+        flow: FlowId,
+        /// Why, for the log.
+        why: Closing,
+    },
+}
+
+/// A static page for plain `GET` requests: content type and body.
+pub type Page = (&'static str, Cow<'static, [u8]>);
+
+/// What a listener serves beside WebSocket, and whom.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// TLS for WSS; `None` listens for plain WS.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Answers plain `GET`s (the demo's page); without it they get 404.
+    pub pages: Option<Arc<dyn Fn(&str) -> Option<Page> + Send + Sync>>,
+    /// Origins that may connect (`https://shop.example`); empty lets every one in.
+    /// A request without `Origin` does not come from a browser page and is let in.
+    pub origins: Arc<[String]>,
+}
+
+/// A bound listener; [`Listener::run`] serves it.
+pub struct Listener {
+    tcp: TcpListener,
+    options: Options,
+    local: SocketAddr,
+}
+
+/// Hands out flow ids across all listeners of a process.
+static NEXT_FLOW: AtomicU64 = AtomicU64::new(1);
+
+impl Listener {
+    /// Binds `address`. The error names the address and what to do.
+    pub async fn bind(address: SocketAddr, options: Options) -> std::io::Result<Self> {
+        let explain = |e: std::io::Error| {
+            std::io::Error::new(
+                e.kind(),
+                format!(
+                    "cannot listen on {address} ({e}); choose an address of this machine and a free port"
+                ),
+            )
+        };
+        let tcp = TcpListener::bind(address).await.map_err(explain)?;
+        let local = tcp.local_addr().map_err(explain)?;
+        Ok(Self {
+            tcp,
+            options,
+            local,
+        })
+    }
+
+    /// The bound address (with the real port when 0 was asked for).
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Accepts until the receiver of `events` is dropped.
+    pub async fn run(self, events: mpsc::Sender<Event>) {
+        let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let acceptor = self.options.tls.clone().map(TlsAcceptor::from);
+        loop {
+            let Ok(permit) = room.clone().acquire_owned().await else {
+                return;
+            };
+            let accepted = tokio::select! {
+                accepted = self.tcp.accept() => accepted,
+                () = events.closed() => return,
+            };
+            let (tcp, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of descriptors or a connection reset in the backlog: the
+                    // listener must outlive both, and must not spin on the first.
+                    tracing::warn!(%error, listener = %self.local, "accept failed");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            let connection = flow::Connection {
+                flow: FlowId(NEXT_FLOW.fetch_add(1, Ordering::Relaxed)),
+                peer,
+                local: tcp.local_addr().unwrap_or(self.local),
+                options: self.options.clone(),
+                events: events.clone(),
+            };
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                connection.serve(tcp, acceptor).await;
+                drop(permit);
+            });
+        }
+    }
+}

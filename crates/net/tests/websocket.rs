@@ -1,0 +1,203 @@
+//! The WebSocket listener as a browser meets it, over real sockets.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use causeway_net::ws::{Closing, Event, Listener, Opened, Options};
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_websockets::{ClientBuilder, MaybeTlsStream, Message, WebSocketStream};
+
+type Browser = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn listen(options: Options) -> (SocketAddr, mpsc::Receiver<Event>) {
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), options)
+        .await
+        .unwrap();
+    let address = listener.local_addr();
+    let (events, received) = mpsc::channel(16);
+    tokio::spawn(listener.run(events));
+    (address, received)
+}
+
+async fn connect(
+    address: SocketAddr,
+    origin: Option<&str>,
+) -> Result<Browser, tokio_websockets::Error> {
+    let url = format!("ws://{address}/");
+    let mut builder = ClientBuilder::new().uri(&url).unwrap();
+    builder = builder.add_header(
+        "sec-websocket-protocol".parse().unwrap(),
+        "sip".parse().unwrap(),
+    )?;
+    if let Some(origin) = origin {
+        builder = builder.add_header("origin".parse().unwrap(), origin.parse().unwrap())?;
+    }
+    Ok(builder.connect().await?.0)
+}
+
+async fn opened(events: &mut mpsc::Receiver<Event>) -> Opened {
+    match events.recv().await {
+        Some(Event::Opened(opened)) => opened,
+        other => panic!("expected a flow, got {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn messages_pass_both_ways_and_a_close_is_told() {
+    let (address, mut events) = listen(Options::default()).await;
+    let mut browser = connect(address, None).await.unwrap();
+    let flow = opened(&mut events).await;
+    assert_eq!(flow.host, address.to_string());
+    assert!(!flow.secure);
+
+    browser.send(Message::text("REGISTER")).await.unwrap();
+    let Some(Event::Message { bytes, .. }) = events.recv().await else {
+        panic!("no message")
+    };
+    assert_eq!(bytes, b"REGISTER");
+
+    assert!(flow.sender.send(b"SIP/2.0 200 OK".to_vec()));
+    let answer = browser.next().await.unwrap().unwrap();
+    assert_eq!(answer.as_text(), Some("SIP/2.0 200 OK"));
+
+    assert!(flow.sender.send(b"\xff not utf-8".to_vec()));
+    assert!(browser.next().await.unwrap().unwrap().is_binary());
+
+    browser.close().await.unwrap();
+    assert!(matches!(
+        events.recv().await,
+        Some(Event::Closed {
+            why: Closing::ByPeer,
+            ..
+        })
+    ));
+}
+
+#[tokio::test]
+async fn dropping_the_sender_closes_the_browsers_socket() {
+    let (address, mut events) = listen(Options::default()).await;
+    let mut browser = connect(address, None).await.unwrap();
+    drop(opened(&mut events).await.sender);
+    assert!(browser.next().await.unwrap().unwrap().is_close());
+    assert!(matches!(
+        events.recv().await,
+        Some(Event::Closed {
+            why: Closing::ByUs,
+            ..
+        })
+    ));
+}
+
+#[tokio::test]
+async fn an_oversized_message_ends_its_flow_and_no_other() {
+    let (address, mut events) = listen(Options::default()).await;
+    let mut attacker = connect(address, None).await.unwrap();
+    let attacking = opened(&mut events).await;
+    let mut witness = connect(address, None).await.unwrap();
+    let _witnessing = opened(&mut events).await;
+
+    let _ = attacker.send(Message::binary(vec![b'a'; 65 * 1024])).await;
+    match events.recv().await {
+        Some(Event::Closed {
+            flow,
+            why: Closing::Protocol | Closing::ByPeer,
+        }) => assert_eq!(flow, attacking.flow),
+        other => panic!("expected the flow's end, got {other:?}"),
+    }
+    witness.send(Message::text("\r\n\r\n")).await.unwrap();
+    assert!(matches!(events.recv().await, Some(Event::Message { .. })));
+}
+
+#[tokio::test]
+async fn a_foreign_origin_is_refused_when_origins_are_listed() {
+    let origins: Arc<[String]> = Arc::from(["https://shop.example".to_owned()]);
+    let (address, mut events) = listen(Options {
+        origins,
+        ..Options::default()
+    })
+    .await;
+    assert!(
+        connect(address, Some("https://evil.example"))
+            .await
+            .is_err()
+    );
+    assert!(
+        connect(address, Some("https://shop.example.evil.example"))
+            .await
+            .is_err()
+    );
+    let _browser = connect(address, Some("https://shop.example"))
+        .await
+        .unwrap();
+    assert_eq!(
+        opened(&mut events).await.origin.as_deref(),
+        Some("https://shop.example")
+    );
+}
+
+#[tokio::test]
+async fn a_page_is_served_where_one_is_given_and_404_otherwise() {
+    let pages = |path: &str| (path == "/").then_some(("text/html", b"<p>phone".as_slice().into()));
+    let (address, _events) = listen(Options {
+        pages: Some(Arc::new(pages)),
+        ..Options::default()
+    })
+    .await;
+    assert!(get(address, "/").await.ends_with("<p>phone"));
+    assert!(get(address, "/other").await.starts_with("HTTP/1.1 404"));
+}
+
+async fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_browser_connects_over_tls_and_a_stalled_handshake_harms_nobody() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = rustls_pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let tls = causeway_net::tls::server_config_from(vec![made.cert.der().clone()], key).unwrap();
+    let (address, mut events) = listen(Options {
+        tls: Some(tls),
+        ..Options::default()
+    })
+    .await;
+    let _stalled = TcpStream::connect(address).await.unwrap();
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let tcp = TcpStream::connect(address).await.unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
+    let stream = connector
+        .connect("localhost".try_into().unwrap(), tcp)
+        .await
+        .unwrap();
+    let (mut browser, _) = ClientBuilder::new()
+        .uri("wss://localhost/")
+        .unwrap()
+        .add_header(
+            "sec-websocket-protocol".parse().unwrap(),
+            "sip".parse().unwrap(),
+        )
+        .unwrap()
+        .connect_on(stream)
+        .await
+        .unwrap();
+    let flow = opened(&mut events).await;
+    assert!(flow.secure);
+    browser.send(Message::text("OPTIONS")).await.unwrap();
+    assert!(matches!(events.recv().await, Some(Event::Message { .. })));
+}
