@@ -1,2 +1,4 @@
 //! The one binary `causeway`.
+mod config;
+
 fn main() {}

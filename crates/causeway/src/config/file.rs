@@ -1,0 +1,59 @@
+//! The shape of the file: names and kinds only. Every value keeps its place in
+//! the text, so that a judgement can name the line.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::Fault;
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) domain: Option<Spanned<String>>,
+    pub(super) upstream: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) listen: Listen,
+    #[serde(default)]
+    pub(super) relay: Relay,
+    #[serde(default)]
+    pub(super) media: Media,
+}
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Listen {
+    pub(super) ws: Option<Spanned<String>>,
+    pub(super) wss: Option<Spanned<String>>,
+    pub(super) udp: Option<Spanned<String>>,
+    pub(super) cert: Option<Spanned<String>>,
+    pub(super) key: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) origins: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Relay {
+    #[serde(default)]
+    pub(super) control: Vec<Spanned<String>>,
+    pub(super) listen: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Media {
+    pub(super) public: Option<Spanned<String>>,
+    pub(super) advertise: Option<Spanned<String>>,
+    pub(super) private: Option<Spanned<String>>,
+    pub(super) ports: Option<Spanned<String>>,
+    pub(super) ice: Option<Spanned<String>>,
+    pub(super) shards: Option<Spanned<usize>>,
+}
+
+pub(super) fn parse(text: &str) -> Result<File, Fault> {
+    toml::from_str(text).map_err(|error| Fault {
+        at: error.span().map(|span| span.start),
+        // TOML's own message names the token and what was expected instead.
+        what: error.message().to_owned(),
+    })
+}

@@ -1,0 +1,373 @@
+//! From what the file says to an [`Edge`] that can run, or the reason why not.
+
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+
+use super::{Edge, Fault, Listen, Media, Secure, file};
+
+/// Where our relay takes commands when nothing is said: this machine only, rtpengine's customary port.
+const CONTROL: &str = "127.0.0.1:2223";
+/// rtpengine's own default range begins and ends here (NG: ports).
+const PORTS: RangeInclusive<u16> = 30_000..=39_999;
+/// Below this the range serves so few calls that it must be a mistake.
+const MIN_PORTS: usize = 8;
+
+type Text = Spanned<String>;
+
+pub(super) fn judge(file: file::File, path: &Path) -> Result<Edge, Fault> {
+    let domain = required(
+        &file.domain,
+        "domain",
+        "the users' SIP domain, as in domain = \"example.com\"",
+    )?;
+    check_domain(domain)?;
+    let upstream = upstream(required(
+        &file.upstream,
+        "upstream",
+        "the SIP server, as in upstream = \"udp:10.0.0.5:5060\"",
+    )?)?;
+    let relays = file
+        .relay
+        .control
+        .iter()
+        .map(udp_address)
+        .collect::<Result<Vec<_>, _>>()?;
+    let control = match &file.relay.listen {
+        Some(text) => udp_address(text)?,
+        None => CONTROL
+            .parse()
+            .map_err(|_| fault(None, "the control address"))?,
+    };
+    Ok(Edge {
+        domain: domain.get_ref().clone(),
+        upstream,
+        listen: listen(&file.listen, upstream, path)?,
+        relays,
+        control,
+        media: media(&file.media, upstream)?,
+    })
+}
+
+fn check_domain(domain: &Text) -> Result<(), Fault> {
+    let sound = !domain.get_ref().is_empty()
+        && domain
+            .get_ref()
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
+    if sound {
+        return Ok(());
+    }
+    Err(wrong(
+        domain,
+        format!(
+            "domain '{}' is not a host name; write it without 'sip:' and without spaces",
+            domain.get_ref()
+        ),
+    ))
+}
+
+fn listen(listen: &file::Listen, upstream: SocketAddr, path: &Path) -> Result<Listen, Fault> {
+    if listen.ws.is_none() && listen.wss.is_none() {
+        return Err(fault(
+            None,
+            "nobody could connect: [listen] has neither ws nor wss; add wss = \"0.0.0.0:443\" with cert and key",
+        ));
+    }
+    let ws = listen.ws.as_ref().map(|t| address(t, "ws")).transpose()?;
+    let wss = match (&listen.wss, &listen.cert, &listen.key) {
+        (None, None, None) => None,
+        (Some(wss), Some(cert), Some(key)) => Some(Secure {
+            address: address(wss, "wss")?,
+            cert: readable(cert, path)?,
+            key: readable(key, path)?,
+        }),
+        (Some(wss), ..) => {
+            return Err(wrong(wss, "wss needs a certificate: add cert = \"cert.pem\" and key = \"key.pem\" to [listen], or listen on ws".into()));
+        }
+        (None, Some(unused), _) | (None, None, Some(unused)) => {
+            return Err(wrong(unused, "cert and key are there but nothing listens with TLS; add wss = \"0.0.0.0:443\" or remove them".into()));
+        }
+    };
+    if let (Some(plain), Some(secure), Some(text)) = (ws, &wss, &listen.wss)
+        && plain == secure.address
+    {
+        return Err(wrong(
+            text,
+            format!("ws and wss both want {plain}; give them different ports"),
+        ));
+    }
+    let udp = match &listen.udp {
+        Some(text) => own_udp(text, upstream)?,
+        None => SocketAddr::new(towards(upstream)?, 5060),
+    };
+    if udp == upstream {
+        let what = format!(
+            "the proxy's own SIP address {udp} is the upstream's; give the proxy another port, as in [listen] udp = \"{}:5080\"",
+            udp.ip()
+        );
+        return Err(fault(listen.udp.as_ref().map(|t| t.span().start), what));
+    }
+    let origins = listen
+        .origins
+        .iter()
+        .map(origin)
+        .collect::<Result<_, _>>()?;
+    Ok(Listen {
+        ws,
+        wss,
+        udp,
+        origins,
+    })
+}
+
+/// The address in Via and Path must be one that the upstream can answer to: never the unspecified one.
+fn own_udp(text: &Text, upstream: SocketAddr) -> Result<SocketAddr, Fault> {
+    let given = address(text, "udp")?;
+    let ip = if given.ip().is_unspecified() {
+        towards(upstream)?
+    } else {
+        given.ip()
+    };
+    Ok(SocketAddr::new(ip, given.port()))
+}
+
+/// The address that the kernel would send from towards `upstream`; no packet is sent.
+fn towards(upstream: SocketAddr) -> Result<IpAddr, Fault> {
+    let any = if upstream.is_ipv4() {
+        "0.0.0.0:0"
+    } else {
+        "[::]:0"
+    };
+    UdpSocket::bind(any)
+        .and_then(|socket| {
+            socket.connect(upstream)?;
+            socket.local_addr()
+        })
+        .map(|local| local.ip())
+        .map_err(|error| fault(None, format!("no address of this machine leads to the upstream {upstream} ({error}); set [listen] udp to the one the SIP server can reach")))
+}
+
+fn media(media: &file::Media, upstream: SocketAddr) -> Result<Media, Fault> {
+    let private = match &media.private {
+        Some(text) => own_ip(text, "private")?,
+        None => towards(upstream)?,
+    };
+    let public = match &media.public {
+        Some(text) => own_ip(text, "public")?,
+        None => private,
+    };
+    let advertise = media
+        .advertise
+        .as_ref()
+        .map(|t| own_ip(t, "advertise"))
+        .transpose()?;
+    if let (Some(told), Some(text)) = (advertise, &media.advertise)
+        && told.is_ipv4() != public.is_ipv4()
+    {
+        return Err(wrong(
+            text,
+            format!(
+                "advertise {told} and public {public} are of different families; both must be IPv4 or both IPv6"
+            ),
+        ));
+    }
+    let ice_full = match media.ice.as_ref().map(|t| (t, t.get_ref().as_str())) {
+        None | Some((_, "lite")) => false,
+        Some((_, "full")) => true,
+        Some((text, other)) => {
+            return Err(wrong(
+                text,
+                format!("ice = \"{other}\" is not known; write \"lite\" or \"full\""),
+            ));
+        }
+    };
+    let shards = match &media.shards {
+        Some(n) if !(1..=256).contains(n.get_ref()) => {
+            return Err(fault(
+                Some(n.span().start),
+                "shards is the number of media threads: 1 to 256",
+            ));
+        }
+        other => other.as_ref().map(|n| *n.get_ref()),
+    };
+    Ok(Media {
+        public,
+        advertise,
+        private,
+        ports: ports(&media.ports)?,
+        ice_full,
+        shards,
+    })
+}
+
+fn ports(text: &Option<Text>) -> Result<RangeInclusive<u16>, Fault> {
+    let Some(text) = text else { return Ok(PORTS) };
+    let parsed = text.get_ref().split_once('-').and_then(|(low, high)| {
+        Some((
+            low.trim().parse::<u16>().ok()?,
+            high.trim().parse::<u16>().ok()?,
+        ))
+    });
+    match parsed {
+        Some((low, high))
+            if low >= 1024 && usize::from(high) + 1 >= usize::from(low) + MIN_PORTS =>
+        {
+            Ok(low..=high)
+        }
+        Some(_) => Err(wrong(
+            text,
+            format!(
+                "ports \"{}\" is too small a range; give at least {MIN_PORTS} ports above 1023, four for each call, as in \"30000-39999\"",
+                text.get_ref()
+            ),
+        )),
+        None => Err(wrong(
+            text,
+            format!(
+                "ports \"{}\" is not a range; write it as \"30000-39999\"",
+                text.get_ref()
+            ),
+        )),
+    }
+}
+
+fn own_ip(text: &Text, name: &str) -> Result<IpAddr, Fault> {
+    match text.get_ref().parse::<IpAddr>() {
+        Ok(ip) if ip.is_unspecified() || ip.is_multicast() => Err(wrong(
+            text,
+            format!(
+                "{name} = \"{ip}\" cannot be told to a peer; write the address of this machine that they send to"
+            ),
+        )),
+        Ok(ip) => Ok(ip),
+        Err(_) => Err(wrong(
+            text,
+            format!(
+                "{name} = \"{}\" is not an IP address; write one, as in {name} = \"203.0.113.1\"",
+                text.get_ref()
+            ),
+        )),
+    }
+}
+
+fn address(text: &Text, name: &str) -> Result<SocketAddr, Fault> {
+    text.get_ref().parse().map_err(|_| {
+        wrong(
+            text,
+            format!(
+                "{name} = \"{}\" is not an address with a port; write it as \"0.0.0.0:443\"",
+                text.get_ref()
+            ),
+        )
+    })
+}
+
+/// `udp:ADDRESS:PORT` of a relay's control port.
+fn udp_address(text: &Text) -> Result<SocketAddr, Fault> {
+    let (scheme, rest) = scheme(text.get_ref());
+    match (scheme, rest.parse()) {
+        ("udp", Ok(address)) => Ok(address),
+        ("udp", Err(_)) => Err(wrong(
+            text,
+            format!("'{rest}' is not an address with a port; write it as \"udp:10.0.0.9:2223\""),
+        )),
+        (other, _) => Err(wrong(
+            text,
+            format!(
+                "relays are commanded over udp, not '{other}'; write it as \"udp:10.0.0.9:2223\""
+            ),
+        )),
+    }
+}
+
+/// `udp:HOST[:PORT]`; a name is looked up once, at start.
+fn upstream(text: &Text) -> Result<SocketAddr, Fault> {
+    let (scheme, rest) = scheme(text.get_ref());
+    if scheme != "udp" {
+        return Err(wrong(
+            text,
+            format!(
+                "the upstream is spoken to over udp, not '{scheme}'; write upstream = \"udp:{rest}\""
+            ),
+        ));
+    }
+    if let Ok(address) = rest.parse() {
+        return Ok(address);
+    }
+    let with_port = match rest.parse::<IpAddr>() {
+        Ok(ip) => return Ok(SocketAddr::new(ip, 5060)),
+        Err(_) if rest.contains(':') => rest.to_owned(),
+        Err(_) => format!("{rest}:5060"),
+    };
+    let found = with_port
+        .to_socket_addrs()
+        .ok()
+        .and_then(|mut all| all.next());
+    found.ok_or_else(|| wrong(text, format!("the upstream '{rest}' is neither an address nor a name that can be looked up; write it as \"udp:10.0.0.5:5060\"")))
+}
+
+/// Splits `scheme:rest`; without a scheme it is UDP.
+fn scheme(text: &str) -> (&str, &str) {
+    match text.split_once(':') {
+        Some((scheme @ ("udp" | "tcp" | "tls" | "ws" | "wss" | "http" | "unix"), rest)) => {
+            (scheme, rest)
+        }
+        _ => ("udp", text),
+    }
+}
+
+fn origin(text: &Text) -> Result<String, Fault> {
+    let sound = ["https://", "http://"].iter().any(|s| {
+        text.get_ref()
+            .strip_prefix(s)
+            .is_some_and(|h| !h.is_empty() && !h.contains('/'))
+    });
+    if sound {
+        return Ok(text.get_ref().clone());
+    }
+    Err(wrong(
+        text,
+        format!(
+            "origin \"{}\" is not what a browser sends; write it as \"https://shop.example\", without a path",
+            text.get_ref()
+        ),
+    ))
+}
+
+/// Relative paths are relative to the configuration file, so that it can be started from anywhere.
+fn readable(text: &Text, config: &Path) -> Result<PathBuf, Fault> {
+    let path = config
+        .parent()
+        .unwrap_or(Path::new(""))
+        .join(text.get_ref());
+    match std::fs::File::open(&path) {
+        Ok(_) => Ok(path),
+        Err(error) => Err(wrong(
+            text,
+            format!(
+                "{} cannot be read ({error}); give the path of a PEM file",
+                path.display()
+            ),
+        )),
+    }
+}
+
+fn required<'a>(value: &'a Option<Text>, name: &str, cure: &str) -> Result<&'a Text, Fault> {
+    value
+        .as_ref()
+        .ok_or_else(|| fault(None, format!("{name} is missing; add {cure}")))
+}
+
+fn wrong(text: &Text, what: String) -> Fault {
+    fault(Some(text.span().start), what)
+}
+
+fn fault(at: Option<usize>, what: impl Into<String>) -> Fault {
+    Fault {
+        at,
+        what: what.into(),
+    }
+}

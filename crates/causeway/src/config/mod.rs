@@ -1,0 +1,126 @@
+//! The one short TOML file that describes an edge. It is read into [`Edge`],
+//! in which nothing contradicts anything else; what could not be made so is one
+//! sentence with the file, the line and the cure ([`ConfigError`]).
+//!
+//! The file's shape is in `file.rs`, the judgement in `judge.rs`.
+
+mod file;
+mod judge;
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+/// Everything that the file says, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// The SIP domain of the users.
+    pub domain: String,
+    /// The existing SIP server, spoken to over UDP.
+    pub upstream: SocketAddr,
+    /// Where browsers and the SIP server reach the proxy.
+    pub listen: Listen,
+    /// Relays of others' making or on other machines; empty: one of our own beside the proxy.
+    pub relays: Vec<SocketAddr>,
+    /// Where our own relay takes commands.
+    pub control: SocketAddr,
+    /// What the relay reads.
+    pub media: Media,
+}
+
+/// Listening addresses of the proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// SIP over WebSocket without TLS.
+    pub ws: Option<SocketAddr>,
+    /// SIP over WebSocket with TLS.
+    pub wss: Option<Secure>,
+    /// SIP over UDP, towards the SIP server. Its address stands in Via, Path and Record-Route.
+    pub udp: SocketAddr,
+    /// `Origin`s that may connect; empty for all.
+    pub origins: Vec<String>,
+}
+
+/// An address with its certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secure {
+    /// The address.
+    pub address: SocketAddr,
+    /// PEM file with the certificate and its chain.
+    pub cert: PathBuf,
+    /// PEM file with the private key.
+    pub key: PathBuf,
+}
+
+/// The relay's two sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Media {
+    /// Address of this machine that browsers' media comes to.
+    pub public: IpAddr,
+    /// The address that browsers are told, where it differs (NAT).
+    pub advertise: Option<IpAddr>,
+    /// Address of this machine that phones' media comes to.
+    pub private: IpAddr,
+    /// UDP ports for media.
+    pub ports: RangeInclusive<u16>,
+    /// Full ICE towards browsers instead of lite.
+    pub ice_full: bool,
+    /// Media threads; `None`: as many as cores.
+    pub shards: Option<usize>,
+}
+
+/// A sentence for the operator: which file, which line, what is wrong, and the cure.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{}: {what}", file.display(), line.map(|l| format!(":{l}")).unwrap_or_default())]
+pub struct ConfigError {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, counted from 1, where one line is to blame.
+    pub line: Option<usize>,
+    /// What is wrong, and the cure.
+    pub what: String,
+}
+
+impl Edge {
+    /// Reads and judges `path`.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
+            file: path.to_owned(),
+            line: None,
+            what: format!("cannot be read ({error}); give the path of the edge's TOML file"),
+        })?;
+        Self::parse(path, &text)
+    }
+
+    /// Judges `text`; `path` is for the errors and for relative certificate paths.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let file = file::parse(text).map_err(|fault| fault.at(path, text))?;
+        judge::judge(file, path).map_err(|fault| fault.at(path, text))
+    }
+}
+
+/// A [`ConfigError`] that does not know its file yet.
+#[derive(Debug)]
+struct Fault {
+    /// Octet offset into the text.
+    at: Option<usize>,
+    what: String,
+}
+
+impl Fault {
+    fn at(self, path: &Path, text: &str) -> ConfigError {
+        let line = self
+            .at
+            .map(|at| 1 + text.bytes().take(at).filter(|b| *b == b'\n').count());
+        // A value quoted in the sentence must not break the log line it stands in.
+        let what = self.what.replace(char::is_control, " ");
+        ConfigError {
+            file: path.to_owned(),
+            line,
+            what,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

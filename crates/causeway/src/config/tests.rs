@@ -1,0 +1,153 @@
+//! What the operator is told. Each row: a file with one thing wrong, the line, a part of the cure.
+
+use std::path::Path;
+
+use super::Edge;
+
+const GOOD: &str = r#"domain   = "example.com"
+upstream = "udp:127.0.0.5:5060"
+[listen]
+ws = "0.0.0.0:8080"
+[media]
+public  = "203.0.113.1"
+private = "127.0.0.4"
+ports   = "30000-39999"
+"#;
+
+fn parse(text: &str) -> Result<Edge, super::ConfigError> {
+    Edge::parse(Path::new("/etc/causeway/edge.toml"), text)
+}
+
+#[test]
+fn the_short_file_is_a_whole_edge() {
+    let edge = parse(GOOD).unwrap();
+    assert_eq!(edge.upstream, "127.0.0.5:5060".parse().unwrap());
+    assert_eq!(edge.listen.udp.port(), 5060);
+    assert!(
+        edge.listen.udp.ip().is_loopback(),
+        "the address towards the upstream"
+    );
+    assert_eq!(edge.media.ports, 30_000..=39_999);
+    assert!(edge.relays.is_empty());
+    assert!(
+        edge.control.ip().is_loopback(),
+        "commands from this machine only unless told otherwise"
+    );
+}
+
+#[test]
+fn the_example_of_the_readme_needs_no_media_section() {
+    let edge =
+        parse("domain = \"a.example\"\nupstream = \"127.0.0.5\"\n[listen]\nws = \"0.0.0.0:80\"\n")
+            .unwrap();
+    assert_eq!(edge.upstream.port(), 5060);
+    assert_eq!(edge.media.public, edge.media.private);
+}
+
+#[test]
+fn each_wrong_setting_is_one_sentence_with_line_and_cure() {
+    let rows: &[(&str, &str, Option<usize>, &str)] = &[
+        (
+            "upstream = \"udp:127.0.0.5:5060\"",
+            "",
+            None,
+            "upstream is missing; add the SIP server",
+        ),
+        (
+            "udp:127.0.0.5:5060",
+            "tls:127.0.0.5:5061",
+            Some(2),
+            "write upstream = \"udp:127.0.0.5:5061\"",
+        ),
+        (
+            "ws = \"0.0.0.0:8080\"",
+            "wss = \"0.0.0.0:443\"",
+            Some(4),
+            "wss needs a certificate",
+        ),
+        (
+            "ws = \"0.0.0.0:8080\"",
+            "ws = \"0.0.0.0:8080\"\ncert = \"c.pem\"",
+            Some(5),
+            "nothing listens with TLS",
+        ),
+        ("ws = \"0.0.0.0:8080\"", "", None, "neither ws nor wss"),
+        (
+            "ws = \"0.0.0.0:8080\"",
+            "ws = \"8080\"",
+            Some(4),
+            "not an address with a port",
+        ),
+        (
+            "ws = \"0.0.0.0:8080\"",
+            "wz = \"0.0.0.0:8080\"",
+            Some(4),
+            "unknown field `wz`",
+        ),
+        (
+            "ws = \"0.0.0.0:8080\"",
+            "ws = \"0.0.0.0:8080\"\nudp = \"127.0.0.5:5060\"",
+            Some(5),
+            "is the upstream's",
+        ),
+        (
+            "203.0.113.1",
+            "0.0.0.0",
+            Some(6),
+            "cannot be told to a peer",
+        ),
+        ("203.0.113.1", "my-host", Some(6), "not an IP address"),
+        ("30000-39999", "40000-30000", Some(8), "too small a range"),
+        ("30000-39999", "lots", Some(8), "is not a range"),
+        (
+            "[media]",
+            "[media]\nice = \"none\"",
+            Some(6),
+            "\"lite\" or \"full\"",
+        ),
+        (
+            "[media]",
+            "[media]\nadvertise = \"2001:db8::1\"",
+            Some(6),
+            "different families",
+        ),
+        (
+            "[media]",
+            "[relay]\ncontrol = [\"tcp:127.0.0.9:2223\"]\n[media]",
+            Some(6),
+            "over udp",
+        ),
+        (
+            "\"example.com\"",
+            "\"sip:example.com\\r\\n\"",
+            Some(1),
+            "not a host name",
+        ),
+        ("[listen]", "[listen", Some(3), "invalid"),
+    ];
+    for (good, bad, line, cure) in rows {
+        let error = parse(&GOOD.replacen(good, bad, 1)).expect_err(bad);
+        assert_eq!(error.line, *line, "{bad}: {error}");
+        assert!(error.to_string().contains(cure), "{bad}: {error}");
+        assert!(
+            error.to_string().starts_with("/etc/causeway/edge.toml"),
+            "{error}"
+        );
+        assert!(!error.to_string().contains('\n'), "one sentence: {error}");
+    }
+}
+
+#[test]
+fn certificates_are_looked_for_beside_the_file() {
+    let text = GOOD.replace(
+        "ws = \"0.0.0.0:8080\"",
+        "wss = \"0.0.0.0:443\"\ncert = \"c.pem\"\nkey = \"k.pem\"",
+    );
+    let error = parse(&text).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("/etc/causeway/c.pem cannot be read"),
+        "{error}"
+    );
+}
