@@ -1,0 +1,233 @@
+//! The answering side's memory: a request that comes twice is executed once.
+//!
+//! Requests are known by their cookies alone, whoever sends them. Two generations of 30 s are kept,
+//! so a reply can be had again for 30 to 60 s, which is longer than any client asks. Never executes
+//! anything, and never grows beyond its bounds: under a flood of cookies the oldest go first.
+
+use std::collections::HashMap;
+use std::mem;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a generation takes in new cookies.
+const GENERATION: Duration = Duration::from_secs(30);
+
+/// How many cookies a generation takes: 30 s of two thousand requests a second.
+const MAX_COOKIES: usize = 65_536;
+
+/// How many bytes of replies a generation takes: as many cookies with a kilobyte each.
+const MAX_BYTES: usize = 64 << 20;
+
+/// How many other addresses may wait for the reply to one request. Clients that ask for one another
+/// are rare; more than these are somebody's mistake.
+const MAX_WAITING: usize = 8;
+
+/// What is to be done with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// It is new: execute it, then call [`Replay::finish`].
+    New,
+    /// It is being executed: do nothing; whoever sent this will be among those that `finish` names.
+    Executing,
+    /// It has been executed: send this.
+    Answered(Arc<[u8]>),
+}
+
+/// The requests of the last minute.
+#[derive(Debug)]
+pub struct Replay {
+    young: Generation,
+    old: Generation,
+    /// When the young generation began.
+    since: Instant,
+}
+
+#[derive(Debug, Default)]
+struct Generation {
+    entries: HashMap<Box<[u8]>, Entry>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Executing {
+        asked_by: SocketAddr,
+        waiting: Vec<SocketAddr>,
+    },
+    Answered(Arc<[u8]>),
+}
+
+impl Replay {
+    /// An empty memory.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Self {
+            young: Generation::default(),
+            old: Generation::default(),
+            since: now,
+        }
+    }
+
+    /// A request with this cookie has come from `peer`.
+    pub fn admit(&mut self, cookie: &[u8], peer: SocketAddr, now: Instant) -> Admission {
+        self.age(now);
+        if let Some(entry) = self.entry(cookie) {
+            return match entry {
+                Entry::Answered(reply) => Admission::Answered(Arc::clone(reply)),
+                Entry::Executing { asked_by, waiting } => {
+                    if *asked_by != peer && !waiting.contains(&peer) && waiting.len() < MAX_WAITING
+                    {
+                        waiting.push(peer);
+                    }
+                    Admission::Executing
+                }
+            };
+        }
+        if self.young.entries.len() >= MAX_COOKIES || self.young.bytes >= MAX_BYTES {
+            self.turn(now);
+        }
+        self.young.bytes += cookie.len();
+        self.young.entries.insert(
+            cookie.into(),
+            Entry::Executing {
+                asked_by: peer,
+                waiting: Vec::new(),
+            },
+        );
+        Admission::New
+    }
+
+    /// The request has been executed. Names all who are to be sent the reply: the one who asked and
+    /// those who asked again meanwhile from elsewhere. Empty if the request is no longer known.
+    pub fn finish(&mut self, cookie: &[u8], reply: Arc<[u8]>) -> Vec<SocketAddr> {
+        let generation = if self.young.entries.contains_key(cookie) {
+            &mut self.young
+        } else {
+            &mut self.old
+        };
+        let Some(entry) = generation.entries.get_mut(cookie) else {
+            return Vec::new();
+        };
+        generation.bytes += reply.len();
+        match mem::replace(entry, Entry::Answered(reply)) {
+            Entry::Answered(_) => Vec::new(),
+            Entry::Executing {
+                asked_by,
+                mut waiting,
+            } => {
+                waiting.insert(0, asked_by);
+                waiting
+            }
+        }
+    }
+
+    fn entry(&mut self, cookie: &[u8]) -> Option<&mut Entry> {
+        match self.young.entries.get_mut(cookie) {
+            Some(entry) => Some(entry),
+            None => self.old.entries.get_mut(cookie),
+        }
+    }
+
+    fn age(&mut self, now: Instant) {
+        let age = now.saturating_duration_since(self.since);
+        if age >= GENERATION * 2 {
+            *self = Self::new(now);
+        } else if age >= GENERATION {
+            self.turn(self.since + GENERATION);
+        }
+    }
+
+    fn turn(&mut self, since: Instant) {
+        self.old = mem::take(&mut self.young);
+        self.since = since;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEER: SocketAddr =
+        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1000);
+    const OTHER: SocketAddr =
+        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 2000);
+
+    fn reply(text: &str) -> Arc<[u8]> {
+        text.as_bytes().into()
+    }
+
+    #[test]
+    fn a_request_that_comes_again_gets_the_stored_reply_whoever_sends_it() {
+        let now = Instant::now();
+        let mut replay = Replay::new(now);
+        assert_eq!(replay.admit(b"c", PEER, now), Admission::New);
+        assert_eq!(replay.finish(b"c", reply("r")), [PEER]);
+        assert_eq!(
+            replay.admit(b"c", PEER, now),
+            Admission::Answered(reply("r"))
+        );
+        assert_eq!(
+            replay.admit(b"c", OTHER, now),
+            Admission::Answered(reply("r"))
+        );
+        assert_eq!(replay.admit(b"d", PEER, now), Admission::New);
+    }
+
+    #[test]
+    fn a_request_that_comes_again_meanwhile_waits() {
+        let now = Instant::now();
+        let mut replay = Replay::new(now);
+        replay.admit(b"c", PEER, now);
+        assert_eq!(replay.admit(b"c", PEER, now), Admission::Executing);
+        assert_eq!(replay.admit(b"c", OTHER, now), Admission::Executing);
+        assert_eq!(replay.admit(b"c", OTHER, now), Admission::Executing);
+        assert_eq!(replay.finish(b"c", reply("r")), [PEER, OTHER]);
+    }
+
+    #[test]
+    fn a_reply_lives_for_30_to_60_seconds() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        for (asked, remembered, forgotten) in [(0, 30, 60), (29, 59, 60), (0, 59, 1000)] {
+            let mut replay = Replay::new(start);
+            replay.admit(b"c", PEER, at(asked));
+            replay.finish(b"c", reply("r"));
+            assert_eq!(
+                replay.admit(b"c", PEER, at(remembered)),
+                Admission::Answered(reply("r"))
+            );
+            assert_eq!(
+                replay.admit(b"c", PEER, at(forgotten)),
+                Admission::New,
+                "{asked} {forgotten}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_flood_of_cookies_pushes_out_the_oldest() {
+        let now = Instant::now();
+        let mut replay = Replay::new(now);
+        for number in 0..3 * MAX_COOKIES {
+            replay.admit(&number.to_be_bytes(), PEER, now);
+        }
+        assert!(replay.young.entries.len() + replay.old.entries.len() <= 2 * MAX_COOKIES);
+        assert_eq!(
+            replay.admit(&0_usize.to_be_bytes(), PEER, now),
+            Admission::New
+        );
+    }
+
+    #[test]
+    fn a_flood_of_long_replies_pushes_out_the_oldest() {
+        let now = Instant::now();
+        let mut replay = Replay::new(now);
+        let long: Arc<[u8]> = vec![0; 65_000].into();
+        for number in 0..3 * MAX_BYTES / long.len() {
+            replay.admit(&number.to_be_bytes(), PEER, now);
+            replay.finish(&number.to_be_bytes(), Arc::clone(&long));
+        }
+        assert!(replay.young.bytes + replay.old.bytes <= 2 * (MAX_BYTES + long.len()));
+    }
+}
