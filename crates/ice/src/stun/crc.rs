@@ -1,0 +1,47 @@
+//! The CRC-32 of FINGERPRINT (RFC 8489 section 14.7; ITU V.42, reflected 0xEDB88320).
+
+/// CRC-32 of the message before the attribute, XORed as the RFC says so that it differs from other CRCs.
+pub(super) fn fingerprint(covered: &[u8]) -> u32 {
+    crc32(covered) ^ 0x5354_554e
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, byte: &u8| {
+        let entry = TABLE
+            .get(usize::from((crc as u8) ^ byte))
+            .copied()
+            .unwrap_or_default();
+        (crc >> 8) ^ entry
+    };
+    !bytes.iter().fold(u32::MAX, step)
+}
+
+static TABLE: [u32; 256] = table();
+
+const fn table() -> [u32; 256] {
+    let mut table = [0_u32; 256];
+    let mut index = 0;
+    while index < 256 {
+        let mut crc = index as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 1 == 1 {
+                (crc >> 1) ^ 0xedb8_8320
+            } else {
+                crc >> 1
+            };
+            bit += 1;
+        }
+        table[index] = crc;
+        index += 1;
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn is_the_crc_of_the_check_string() {
+        assert_eq!(super::crc32(b"123456789"), 0xcbf4_3926);
+    }
+}
