@@ -1,1 +1,130 @@
-//! The import rules of ARCHITECTURE.md, held from the manifests.
+//! The import rules of ARCHITECTURE.md ("Who may import whom"), held from `cargo metadata`, so that
+//! a forbidden arrow fails here and not in a review.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // a test may stop on the first surprise
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+/// Each package of ours, and which others of ours it may name in `[dependencies]`.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("sip", &[]),
+    ("sdp", &[]),
+    ("ice", &[]),
+    ("rtp", &[]),
+    ("srtp", &[]),
+    ("dtls", &["srtp"]),
+    ("control-proto", &[]),
+    ("net", &[]),
+    ("testkit", &[]),
+    ("proxy", &["sip", "sdp", "control-proto", "net"]),
+    ("relay", &["ice", "dtls", "srtp", "rtp", "sdp", "control-proto", "net"]),
+    ("demo", &["sip", "sdp", "ice", "dtls", "srtp", "rtp", "net"]),
+    ("causeway", &["proxy", "relay", "demo", "net", "sip", "sdp", "control-proto"]),
+    ("tests", &[]),
+    ("xtask", &[]),
+];
+
+/// Crates that mean sockets, clocks, tasks or randomness; a package of pure logic may not have them.
+const IMPURE: &[&str] = &["tokio", "mio", "socket2", "libc", "getrandom", "rand", "net"];
+const PURE: &[&str] = &["sip", "sdp", "ice", "rtp", "srtp", "dtls", "control-proto"];
+
+/// What a core's source may not name; its package's server may.
+const IMPURE_WORDS: &[&str] = &["tokio::", "std::net::UdpSocket", "std::net::Tcp", "Instant::now", "SystemTime::now", "getrandom", "net::", "std::thread", "std::fs"];
+const CORES: &[&str] = &["proxy/src/core", "relay/src/core"];
+
+#[test]
+fn nobody_imports_what_the_architecture_forbids() {
+    for (package, imports) in dependencies() {
+        let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == package) else {
+            panic!("{package} is new: give it a row in MAY_IMPORT and a line in ARCHITECTURE.md");
+        };
+        for import in imports.iter().filter(|i| MAY_IMPORT.iter().any(|(ours, _)| ours == i)) {
+            assert!(allowed.contains(&import.as_str()), "{package} may not import {import}");
+        }
+    }
+}
+
+#[test]
+fn logic_has_no_sockets_clocks_tasks_or_randomness() {
+    for (package, imports) in dependencies() {
+        if PURE.contains(&package.as_str()) {
+            let impure: Vec<_> = imports.iter().filter(|i| IMPURE.contains(&i.as_str())).collect();
+            assert!(impure.is_empty(), "{package} is pure logic but imports {impure:?}");
+        }
+    }
+}
+
+#[test]
+fn cores_do_not_name_sockets_clocks_tasks_or_randomness() {
+    for core in CORES {
+        let files = sources(&root().join(core));
+        assert!(!files.is_empty(), "{core} has moved: mend CORES");
+        for file in files {
+            let text = std::fs::read_to_string(&file).unwrap();
+            // Tests below a core may have a clock to start from.
+            if file.to_string_lossy().contains("test") {
+                continue;
+            }
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for (number, line) in code.lines().enumerate() {
+                let line = line.split("//").next().unwrap_or_default();
+                for word in IMPURE_WORDS {
+                    let named = line.match_indices(word).any(|(at, _)| {
+                        let before = line.get(..at).and_then(|b| b.chars().next_back());
+                        *word != "net::" || before.is_none_or(|c| !(c.is_alphanumeric() || c == '_' || c == ':'))
+                    });
+                    assert!(!named, "{}:{}: a core may not name {word}", file.display(), number + 1);
+                }
+            }
+        }
+    }
+}
+
+fn root() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Rust files below `place`, and `place.rs` itself.
+fn sources(place: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    let module = place.with_extension("rs");
+    if module.is_file() {
+        found.push(module);
+    }
+    let mut folders = vec![place.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// Short package name -> names in `[dependencies]` (not dev or build).
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let short = |name: &str| name.strip_prefix("causeway-").unwrap_or(name).to_owned();
+    metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| {
+            let imports = package["dependencies"].as_array().unwrap().iter();
+            let normal = imports.filter(|d| d["kind"].is_null());
+            let names = normal.map(|d| short(d["name"].as_str().unwrap())).collect();
+            (short(package["name"].as_str().unwrap()), names)
+        })
+        .collect()
+}

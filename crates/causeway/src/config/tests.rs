@@ -123,7 +123,7 @@ fn each_wrong_setting_is_one_sentence_with_line_and_cure() {
             Some(1),
             "not a host name",
         ),
-        ("[listen]", "[listen", Some(3), "invalid"),
+        ("[listen]", "[listen", Some(3), "unclosed table"),
     ];
     for (good, bad, line, cure) in rows {
         let error = parse(&GOOD.replacen(good, bad, 1)).expect_err(bad);

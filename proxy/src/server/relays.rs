@@ -1,0 +1,172 @@
+//! The control sockets to the relays. Each relay has its client (cookies, retransmission) and its
+//! connected socket; a call's requests always go to the same relay.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use control_proto::{Client, Event, MAX_DATAGRAM, Request, Ticket};
+use tokio::net::UdpSocket;
+
+use super::StartError;
+use crate::core::{AskId, Input, RelayFailure};
+
+/// A datagram from the relay with this index, or the socket's error.
+pub(super) type Received = (usize, std::io::Result<Vec<u8>>);
+
+pub(super) struct Relays {
+    relays: Vec<Relay>,
+    /// Questions that there was nobody to ask.
+    refused: Vec<AskId>,
+    spread: std::hash::BuildHasherDefault<std::hash::DefaultHasher>,
+}
+
+struct Relay {
+    address: SocketAddr,
+    socket: UdpSocket,
+    client: Client,
+    asked: HashMap<Ticket, AskId>,
+}
+
+impl Relays {
+    pub(super) async fn connect(
+        addresses: &[SocketAddr],
+        seed: [u8; 8],
+    ) -> Result<Self, StartError> {
+        let mut relays = Vec::new();
+        for (index, &address) in addresses.iter().enumerate() {
+            let wrong = |error| StartError::Relay { address, error };
+            let any = if address.is_ipv4() {
+                "0.0.0.0:0"
+            } else {
+                "[::]:0"
+            };
+            let socket = UdpSocket::bind(any).await.map_err(wrong)?;
+            socket.connect(address).await.map_err(wrong)?;
+            // Cookies of two relays must differ: a relay may be listed under two addresses.
+            let mut cookie = seed;
+            cookie[0] = cookie[0].wrapping_add(index as u8);
+            relays.push(Relay {
+                address,
+                socket,
+                client: Client::new(cookie),
+                asked: HashMap::new(),
+            });
+        }
+        Ok(Self {
+            relays,
+            refused: Vec::new(),
+            spread: Default::default(),
+        })
+    }
+
+    pub(super) fn ask(&mut self, id: AskId, request: &Request, now: Instant) {
+        let index = self.index(request);
+        match self.relays.get_mut(index) {
+            Some(relay) => {
+                let ticket = relay.client.ask(request, now);
+                relay.asked.insert(ticket, id);
+            }
+            None => self.refused.push(id),
+        }
+    }
+
+    /// The same for every request of a call, as long as the list of relays stays.
+    fn index(&self, request: &Request) -> usize {
+        let mut hasher = self.spread.build_hasher();
+        hasher.write(request.call_id.as_deref().unwrap_or_default().as_bytes());
+        (hasher.finish() % self.relays.len().max(1) as u64) as usize
+    }
+
+    /// The next datagram of any relay. Cancel-safe: readiness is awaited, then one datagram is read.
+    pub(super) async fn receive(&self) -> Received {
+        let mut waiting: Vec<_> = self
+            .relays
+            .iter()
+            .map(|r| Box::pin(r.socket.readable()))
+            .collect();
+        let index = std::future::poll_fn(|context| {
+            for (index, readable) in waiting.iter_mut().enumerate() {
+                if readable.as_mut().poll(context).is_ready() {
+                    return std::task::Poll::Ready(index);
+                }
+            }
+            std::task::Poll::Pending
+        })
+        .await;
+        let mut bytes = vec![0; MAX_DATAGRAM];
+        let read = match self.relays.get(index) {
+            Some(relay) => relay.socket.try_recv(&mut bytes),
+            None => Err(std::io::ErrorKind::NotConnected.into()),
+        };
+        (
+            index,
+            read.map(|length| {
+                bytes.truncate(length);
+                bytes
+            }),
+        )
+    }
+
+    pub(super) fn received(&mut self, (index, reply): Received, now: Instant) {
+        let Some(relay) = self.relays.get_mut(index) else {
+            return;
+        };
+        match reply {
+            Ok(bytes) => {
+                // A reply to nothing that we asked is the client's to ignore.
+                relay.client.receive(&bytes, now);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            // Nobody listens there (ICMP); retransmission goes on, since a relay may be restarting.
+            Err(error) => {
+                tracing::warn!(relay = %relay.address, %error, "the relay's control port is closed")
+            }
+        }
+    }
+
+    pub(super) fn tick(&mut self, now: Instant) {
+        for relay in &mut self.relays {
+            relay.client.timeout(now);
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.relays
+            .iter()
+            .filter_map(|relay| relay.client.deadline())
+            .min()
+    }
+
+    /// Sends what is to be sent; the next outcome for the core, if there is one.
+    pub(super) async fn answered(&mut self) -> Option<Input> {
+        if let Some(id) = self.refused.pop() {
+            return Some(Input::Relayed {
+                id,
+                reply: Err(RelayFailure::Unavailable),
+            });
+        }
+        for relay in &mut self.relays {
+            while let Some(event) = relay.client.poll() {
+                let (ticket, reply) = match event {
+                    Event::Send(datagram) => {
+                        if let Err(error) = relay.socket.send(&datagram).await {
+                            tracing::warn!(relay = %relay.address, %error, "control request not sent");
+                        }
+                        continue;
+                    }
+                    Event::Answered(ticket, response) => (ticket, Ok(response)),
+                    Event::Failed(ticket, failure) => {
+                        tracing::warn!(relay = %relay.address, %failure, "the relay does not answer");
+                        (ticket, Err(RelayFailure::Silent))
+                    }
+                };
+                if let Some(id) = relay.asked.remove(&ticket) {
+                    return Some(Input::Relayed { id, reply });
+                }
+            }
+        }
+        None
+    }
+}
