@@ -1,0 +1,28 @@
+//! The relay core: ng commands and datagrams in, ng replies and datagrams out.
+//!
+//! It never touches a socket, a clock, a file or a source of randomness: sockets are opened through [`Ports`],
+//! time comes in with every call, random bytes come from the [`Random`] given at the start. A peer's bad input
+//! never comes out as an `Err`: it is a counted [`Drop`], or the ng error that is owed.
+//!
+//! One [`Shard`] owns its calls outright, so nothing here is locked or shared. A server runs one shard per
+//! thread, gives each ng command to the shard its call-id hashes to, and:
+//!
+//! 1. calls [`Shard::command`] for an ng request;
+//! 2. calls [`Shard::receive`] for every datagram and sends the one it may get back;
+//! 3. calls [`Shard::timeout`] once [`Shard::deadline`] has passed;
+//! 4. after any of these drains [`Shard::poll`] (STUN, DTLS: what is not the direct consequence of one packet).
+
+mod config;
+mod counters;
+mod output;
+mod ports;
+mod shard;
+
+pub use config::{Advertise, Anchor, Bind, Config, IceRole, Interface, Random};
+pub use counters::{Counters, Drop};
+pub use output::{Event, EventKind, Output, Send};
+pub use ports::{Ports, SocketId};
+pub use shard::Shard;
+
+/// The bytes a packet may grow by when it is protected: an SRTCP index and the longest tag (RFC 3711, RFC 7714).
+pub const HEADROOM: usize = 4 + 16;

@@ -1,0 +1,121 @@
+//! What was counted on a leg, and the names of the reasons for which a packet is dropped.
+
+/// Why a datagram went nowhere. Each is counted on its leg and shown in `query`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Drop {
+    /// No leg has this socket (a late event of a closed one).
+    NoLeg,
+    /// The first byte is none of RFC 7983's ranges, or the datagram is too short for what it claims to be.
+    Malformed,
+    /// A STUN message on a leg without ICE, or with a foreign ufrag or a wrong MESSAGE-INTEGRITY.
+    StunRefused,
+    /// DTLS from a source that no ICE check has verified (without ICE: that the SDP does not name).
+    DtlsUnverified,
+    /// DTLS on a leg that does not use it.
+    DtlsUnexpected,
+    /// Media from a source that this leg does not listen to.
+    WrongSource,
+    /// Media before the peer's SDP was known.
+    NoRemoteDescription,
+    /// SRTP before there were keys for it.
+    NoKeys,
+    /// The SRTP or SRTCP tag does not hold: forged, damaged or of another key.
+    Unauthentic,
+    /// An index that was seen before, or is older than the replay window.
+    Replayed,
+    /// RTCP on the RTP port of a leg that does not multiplex.
+    NotMultiplexed,
+    /// Feedback (RFC 4585) for a side that speaks no AVPF.
+    FeedbackToAvp,
+    /// The other side has no address yet.
+    PeerUnknown,
+    /// The other side is secure and has no keys yet: nothing leaves in the clear.
+    PeerKeysMissing,
+    /// The packet would not fit its buffer once protected.
+    TooLarge,
+    /// The outgoing SRTP index is used up, or the cipher failed.
+    ProtectFailed,
+}
+
+impl Drop {
+    /// Every reason, in the order of their numbers.
+    pub const ALL: [Self; 16] = [
+        Self::NoLeg,
+        Self::Malformed,
+        Self::StunRefused,
+        Self::DtlsUnverified,
+        Self::DtlsUnexpected,
+        Self::WrongSource,
+        Self::NoRemoteDescription,
+        Self::NoKeys,
+        Self::Unauthentic,
+        Self::Replayed,
+        Self::NotMultiplexed,
+        Self::FeedbackToAvp,
+        Self::PeerUnknown,
+        Self::PeerKeysMissing,
+        Self::TooLarge,
+        Self::ProtectFailed,
+    ];
+
+    /// The name in `query` and in metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoLeg => "no leg",
+            Self::Malformed => "malformed",
+            Self::StunRefused => "STUN refused",
+            Self::DtlsUnverified => "DTLS from unverified source",
+            Self::DtlsUnexpected => "DTLS unexpected",
+            Self::WrongSource => "wrong source",
+            Self::NoRemoteDescription => "no remote description",
+            Self::NoKeys => "no keys",
+            Self::Unauthentic => "authentication failed",
+            Self::Replayed => "replayed",
+            Self::NotMultiplexed => "RTCP not multiplexed",
+            Self::FeedbackToAvp => "feedback to AVP",
+            Self::PeerUnknown => "peer address unknown",
+            Self::PeerKeysMissing => "peer keys missing",
+            Self::TooLarge => "too large",
+            Self::ProtectFailed => "protect failed",
+        }
+    }
+}
+
+/// Packets and bytes of one direction, and what was dropped, by reason.
+#[derive(Debug, Clone, Default)]
+pub struct Counters {
+    /// Accepted packets.
+    pub packets: u64,
+    /// Their bytes, as received or sent.
+    pub bytes: u64,
+    dropped: [u64; Drop::ALL.len()],
+}
+
+impl Counters {
+    /// Counts one packet of `bytes` bytes.
+    pub fn count(&mut self, bytes: usize) {
+        self.packets += 1;
+        self.bytes += bytes as u64;
+    }
+
+    /// Counts one packet dropped for `reason`.
+    pub fn drop(&mut self, reason: Drop) {
+        if let Some(n) = self.dropped.get_mut(reason as usize) {
+            *n += 1;
+        }
+    }
+
+    /// How many were dropped for `reason`.
+    #[must_use]
+    pub fn dropped(&self, reason: Drop) -> u64 {
+        self.dropped.get(reason as usize).copied().unwrap_or(0)
+    }
+
+    /// How many were dropped for any reason.
+    #[must_use]
+    pub fn all_dropped(&self) -> u64 {
+        self.dropped.iter().sum()
+    }
+}
