@@ -1,0 +1,233 @@
+//! Byte scanning shared by all parsers: linear space folding (LWS), tokens, quoted strings, lists. Never allocates.
+
+/// Half-open range of a message's bytes. `u32` is enough: messages are bounded by `MAX_MESSAGE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Span {
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+}
+
+impl Span {
+    pub(crate) fn new(from: usize, to: usize) -> Self {
+        let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Span {
+            from: narrow(from),
+            to: narrow(to),
+        }
+    }
+
+    pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
+        bytes
+            .get(self.from as usize..self.to as usize)
+            .unwrap_or_default()
+    }
+
+    /// This span, moved `by` bytes on: from one within a value to one within the message.
+    pub(crate) fn shifted(self, by: u32) -> Self {
+        Span {
+            from: self.from.saturating_add(by),
+            to: self.to.saturating_add(by),
+        }
+    }
+}
+
+/// Space, tab, or the CR LF of a fold: a received value may hold folds, which mean one space (RFC 3261 7.3.1).
+pub(crate) fn is_lws(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// Without the LWS at both ends.
+pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
+    trimmed(bytes, 0, bytes.len()).of(bytes)
+}
+
+/// RFC 3261 25.1 `token`.
+pub(crate) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|&b| TOKEN[usize::from(b)])
+}
+
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        table[byte] = b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+            );
+        byte += 1;
+    }
+    table
+};
+
+/// Position, at or after `from`, of the first byte under 0x20 (CR, LF, tab, NUL...), eight bytes at a time.
+pub(crate) fn find_control(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*eight);
+        // The lowest byte flagged is exact: a borrow can only spoil bytes above a true hit.
+        let under_space = word.wrapping_sub(0x2020_2020_2020_2020) & !word & 0x8080_8080_8080_8080;
+        if under_space != 0 {
+            return Some(at + (under_space.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..)?;
+    rest.iter().position(|&b| b < 0x20).map(|i| at + i)
+}
+
+/// Position of the first byte, outside quoted strings, for which `found` holds. An unclosed quote hides all after it.
+pub(crate) fn find_unquoted(bytes: &[u8], found: impl Fn(u8) -> bool) -> Option<usize> {
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, &byte) in bytes.iter().enumerate() {
+        if escaped {
+            escaped = false;
+        } else if quoted {
+            match byte {
+                b'\\' => escaped = true,
+                b'"' => quoted = false,
+                _ => {}
+            }
+        } else if found(byte) {
+            return Some(at);
+        } else if byte == b'"' {
+            quoted = true;
+        }
+    }
+    None
+}
+
+/// Splits off a quoted string at the start: (what is between the quotes, still escaped; what follows).
+pub(crate) fn quoted_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let inner = bytes.strip_prefix(b"\"")?;
+    let mut escaped = false;
+    for (at, &byte) in inner.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return Some((inner.get(..at)?, inner.get(at + 1..)?)),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The values of a comma-separated list, trimmed; commas in quoted strings and in `<...>` do not count.
+/// An empty list has no values; `a,,b` has an empty one in the middle, for the value's parser to refuse.
+pub(crate) fn list(bytes: &[u8]) -> List<'_> {
+    let next = if trim(bytes).is_empty() {
+        None
+    } else {
+        Some(0)
+    };
+    List { bytes, next }
+}
+
+/// Iterator over the spans of a list's values, relative to the bytes given to [`list`].
+#[derive(Debug, Clone)]
+pub(crate) struct List<'a> {
+    bytes: &'a [u8],
+    next: Option<usize>,
+}
+
+impl Iterator for List<'_> {
+    type Item = Span;
+
+    fn next(&mut self) -> Option<Span> {
+        let start = self.next?;
+        let rest = self.bytes.get(start..)?;
+        let end = match list_comma(rest) {
+            Some(comma) => {
+                self.next = Some(start + comma + 1);
+                start + comma
+            }
+            None => {
+                self.next = None;
+                self.bytes.len()
+            }
+        };
+        Some(trimmed(self.bytes, start, end))
+    }
+}
+
+fn list_comma(bytes: &[u8]) -> Option<usize> {
+    let (mut quoted, mut escaped, mut in_uri) = (false, false, false);
+    for (at, &byte) in bytes.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' if !in_uri => quoted = !quoted,
+            _ if quoted => {}
+            b'<' => in_uri = true,
+            b'>' => in_uri = false,
+            b',' if !in_uri => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+pub(crate) fn trimmed(bytes: &[u8], mut from: usize, mut to: usize) -> Span {
+    while from < to && bytes.get(from).copied().is_some_and(is_lws) {
+        from += 1;
+    }
+    while from < to && bytes.get(to - 1).copied().is_some_and(is_lws) {
+        to -= 1;
+    }
+    Span::new(from, to)
+}
+
+/// A plain decimal number: digits only, within `u32`.
+pub(crate) fn number(bytes: &[u8]) -> Option<u32> {
+    if bytes.is_empty() || bytes.len() > 20 {
+        return None;
+    }
+    bytes.iter().try_fold(0_u32, |sum, &byte| {
+        let digit = byte.is_ascii_digit().then(|| u32::from(byte - b'0'))?;
+        sum.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(text: &str) -> Vec<&str> {
+        list(text.as_bytes())
+            .map(|s| &text[s.from as usize..s.to as usize])
+            .collect()
+    }
+
+    #[test]
+    fn commas_in_quotes_and_angle_brackets_do_not_split() {
+        assert_eq!(
+            values(r#""a, \"b" <sip:x,y@z>;p="1,2" , <sip:c>"#),
+            [r#""a, \"b" <sip:x,y@z>;p="1,2""#, "<sip:c>"]
+        );
+        assert_eq!(values("  "), [""; 0]);
+        assert_eq!(values("a,,b"), ["a", "", "b"]);
+    }
+
+    #[test]
+    fn control_bytes_are_found_at_every_offset() {
+        for at in 0..40 {
+            for control in [0_u8, 9, 10, 13, 31] {
+                let mut bytes = vec![0xff_u8; 40];
+                bytes[at] = control;
+                assert_eq!(find_control(&bytes, 0), Some(at));
+                assert_eq!(find_control(&bytes, at + 1), None);
+            }
+        }
+        assert_eq!(find_control(b" \x7f\x80 abcdefgh", 0), None);
+    }
+
+    #[test]
+    fn numbers_are_digits_within_32_bits() {
+        assert_eq!(number(b"0042"), Some(42));
+        assert_eq!(number(b"4294967295"), Some(u32::MAX));
+        for bad in ["", "4294967296", "4294967328", "-1", "+1", "1 1", "1a"] {
+            assert_eq!(number(bad.as_bytes()), None, "{bad}");
+        }
+    }
+}
