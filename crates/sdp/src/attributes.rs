@@ -4,8 +4,9 @@ use std::str::FromStr;
 
 use crate::parse::{attribute, connection, payload_type, push, set};
 use crate::{
-    Candidate, Crypto, Direction, Encoding, ExtMap, Fingerprint, Formats, MAX_CANDIDATES, Media,
-    MediaKind, Payload, Protocol, RemoteCandidate, RtcpAddress, Setup, Text, Token,
+    Candidate, Crypto, Direction, Encoding, ExtMap, Fingerprint, Formats, MAX_CANDIDATES,
+    MAX_ICE_CREDENTIAL, MAX_SHARED, Media, MediaKind, Payload, Protocol, RemoteCandidate,
+    RtcpAddress, Setup, Text, Token,
 };
 
 /// A medium not yet complete, or what the session part says for all of them.
@@ -54,18 +55,18 @@ impl Draft {
             "mid" => set(&mut media.mid, token(value)),
             "label" => set(&mut media.label, token(value)),
             "bundle-only" => flag(&mut media.bundle_only),
-            "extmap" => push(&mut media.extmaps, ExtMap::parse(value)),
+            "extmap" => push_shared(&mut media.extmaps, ExtMap::parse(value)),
             "rtcp" => set(&mut media.rtcp, rtcp(value)),
             "rtcp-mux" => flag(&mut media.rtcp_mux),
             "rtcp-mux-only" => flag(&mut media.rtcp_mux_only),
             "crypto" => push(&mut media.cryptos, Crypto::parse(value)),
             "setup" => set(&mut media.setup, Setup::parse(value.trim())),
-            "fingerprint" => push(&mut media.fingerprints, Fingerprint::parse(value)),
+            "fingerprint" => push_shared(&mut media.fingerprints, Fingerprint::parse(value)),
             "tls-id" => set(&mut media.tls_id, token(value)),
             "ptime" => set(&mut media.ptime, number(value)),
             "maxptime" => set(&mut media.maxptime, number(value)),
-            "ice-ufrag" => set(&mut ice.ufrag, token(value)),
-            "ice-pwd" => set(&mut ice.pwd, token(value)),
+            "ice-ufrag" => set(&mut ice.ufrag, credential(value)),
+            "ice-pwd" => set(&mut ice.pwd, credential(value)),
             "ice-options" => options(&mut ice.options, value),
             "candidate" => {
                 ice.candidates.len() < MAX_CANDIDATES
@@ -164,6 +165,15 @@ fn flag(slot: &mut bool) -> bool {
     true
 }
 
+/// For lists that each medium takes over from the session part.
+fn push_shared<T>(list: &mut Vec<T>, item: Option<T>) -> bool {
+    list.len() < MAX_SHARED && push(list, item)
+}
+
+fn credential(value: &str) -> Option<Token> {
+    token(value).filter(|token| token.len() <= MAX_ICE_CREDENTIAL)
+}
+
 fn token(value: &str) -> Option<Token> {
     Token::new(value.trim()).ok()
 }
@@ -174,6 +184,9 @@ fn number<T: FromStr>(value: &str) -> Option<T> {
 
 fn options(list: &mut Vec<Token>, value: &str) -> bool {
     for option in value.split_ascii_whitespace().filter_map(token) {
+        if list.len() >= MAX_SHARED {
+            return false;
+        }
         if !list.contains(&option) {
             list.push(option);
         }

@@ -43,3 +43,8 @@ pub const MAX_PAYLOADS: usize = 128;
 /// Most candidates kept of one medium; more are ignored and counted, since a
 /// long list is only good for making an agent send checks (RFC 8445 19.5.1).
 pub const MAX_CANDIDATES: usize = 64;
+/// Most entries of a list that stands at session level and that each medium takes
+/// over (extmap, fingerprint, ice-options), so that copying stays cheap.
+pub const MAX_SHARED: usize = 64;
+/// Longest ICE user fragment or password, in characters (RFC 8839 5.4).
+pub const MAX_ICE_CREDENTIAL: usize = 256;
