@@ -1,0 +1,98 @@
+//! What the operator decided, in the words of the core. Reading files is the shell's business.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use sip::transaction::Timers;
+
+/// Everything that the core must be told before the first message.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The SIP domain served (`example.com`): an OPTIONS to it is answered by the edge itself.
+    pub domain: String,
+    /// The existing SIP server: the only next hop for whatever a browser sends.
+    pub upstream: SocketAddr,
+    /// Further addresses that the upstream may send from (a second node, another interface).
+    /// The address of `upstream` always may.
+    pub upstream_sources: Vec<IpAddr>,
+    /// Our UDP address as the upstream sees it: written in Via, Path and Record-Route.
+    pub advertised: SocketAddr,
+    /// T1, T2 and T4 of RFC 3261.
+    pub timers: Timers,
+    /// What is kept finite, and how finite.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// A configuration with the RFC's timers and the default limits.
+    pub fn new(domain: impl Into<String>, upstream: SocketAddr, advertised: SocketAddr) -> Self {
+        Self {
+            domain: domain.into(),
+            upstream,
+            upstream_sources: Vec::new(),
+            advertised,
+            timers: Timers::default(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// Whether a datagram from `source` may be the upstream's. The port is not looked at: a server
+    /// behind NAT, or one that answers from another socket, is still the same server.
+    pub(super) fn is_upstream(&self, source: SocketAddr) -> bool {
+        let source = source.ip().to_canonical();
+        source == self.upstream.ip().to_canonical()
+            || self
+                .upstream_sources
+                .iter()
+                .any(|known| known.to_canonical() == source)
+    }
+}
+
+/// Bounds: each holds one peer, or all of them together, away from our memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Requests of one flow that wait for their final response. A page that sends REGISTER, a
+    /// handful of calls and their DTMF needs some tens.
+    pub pending_per_flow: usize,
+    /// Requests known at once, over all peers, those lingering for retransmissions included.
+    pub transactions: usize,
+    /// Questions that the relay has not answered yet.
+    pub relay_asks: usize,
+    /// Media sessions under negotiation (an established call needs none).
+    pub media_sessions: usize,
+    /// Clients remembered, connected or suspended.
+    pub bindings: usize,
+    /// How long the binding of a closed flow waits for the client to come back.
+    pub suspend: Duration,
+    /// Timer C of RFC 3261 section 16.6: how long a call may ring.
+    pub ringing: Duration,
+    /// How long the relay may think. Beyond it the caller is better off with a 503.
+    pub relay_patience: Duration,
+    /// How long a challenged call's media session waits for the INVITE that carries credentials.
+    pub challenge_linger: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            pending_per_flow: 256,
+            transactions: 100_000,
+            relay_asks: 4_096,
+            media_sessions: 20_000,
+            bindings: 50_000,
+            suspend: Duration::from_secs(15 * 60),
+            ringing: Duration::from_secs(185),
+            relay_patience: Duration::from_secs(8),
+            challenge_linger: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The randomness and the secret that the core is given; it makes none itself.
+#[derive(Clone)]
+pub struct Secrets {
+    /// Signs tokens. Edges that share it, and an edge after its restart, accept each other's.
+    pub token_key: [u8; 32],
+    /// Fresh for every start: branches and tags are derived from it.
+    pub seed: [u8; 32],
+}

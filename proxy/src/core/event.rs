@@ -1,0 +1,104 @@
+//! What an operator may want to count or read. Structured: turning it into a log line or a metric
+//! is the shell's business. No body, no credential and no key ever stands in one.
+
+use std::net::SocketAddr;
+
+use super::face::{FlowId, Source};
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A message was thrown away without an answer.
+    Dropped {
+        /// Who sent it.
+        from: Source,
+        /// Why.
+        reason: Drop,
+    },
+    /// A request was answered by the edge itself, with a failure.
+    Refused {
+        /// Who sent it.
+        from: Source,
+        /// The request's method.
+        method: String,
+        /// The status given.
+        status: u16,
+        /// The reason phrase given.
+        reason: String,
+    },
+    /// The upstream accepted a registration, so calls for this address now reach this flow.
+    Registered {
+        /// The browser's flow.
+        flow: FlowId,
+        /// Address of record, `user@host`.
+        aor: String,
+        /// Seconds granted; 0 when the client unregistered.
+        expires: u32,
+    },
+    /// A registered client came back on another WebSocket.
+    Rebound {
+        /// The new flow.
+        flow: FlowId,
+        /// Address of record.
+        aor: String,
+    },
+    /// A call was answered.
+    CallAnswered {
+        /// The Call-ID.
+        call_id: String,
+    },
+    /// A call's media was released at the relay.
+    CallReleased {
+        /// The Call-ID.
+        call_id: String,
+    },
+    /// The relay refused, or did not answer.
+    RelayRefused {
+        /// The Call-ID it was asked about.
+        call_id: String,
+        /// Its reason, or ours.
+        reason: String,
+    },
+    /// The upstream left a request unanswered.
+    UpstreamSilent {
+        /// Where the request went.
+        upstream: SocketAddr,
+        /// Its method.
+        method: String,
+    },
+}
+
+/// Why a message was thrown away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
+pub enum Drop {
+    /// A datagram from an address that is not the upstream's.
+    #[error("not from the upstream")]
+    NotUpstream,
+    /// A message of a flow that was never opened, or is closed.
+    #[error("from a flow that is not open")]
+    UnknownFlow,
+    /// A keep-alive: nothing is owed.
+    #[error("a keep-alive")]
+    KeepAlive,
+    /// Not SIP, and too broken to be answered.
+    #[error("not a SIP message")]
+    Unparsable,
+    /// A request that deserves an error, but whose Via does not say where to send it.
+    #[error("a bad request that cannot be answered")]
+    Unanswerable,
+    /// A response that belongs to no request of ours.
+    #[error("a response to nothing that we sent")]
+    StrayResponse,
+    /// A response that belongs to a request that we sent to somebody else.
+    #[error("a response from the wrong peer")]
+    WrongPeer,
+    /// An ACK that belongs to no call we can reach.
+    #[error("an ACK for a call that is not here")]
+    StrayAck,
+    /// A body that could not be rewritten for the other side, in a message that cannot be answered.
+    #[error("a body that cannot be shown to the other side")]
+    UnusableBody,
+    /// A bound was reached, by a message that cannot be answered.
+    #[error("over a limit")]
+    OverLimit,
+}

@@ -1,0 +1,110 @@
+//! What goes into the core and what comes out of it. No sockets: the shell has those.
+
+use std::net::SocketAddr;
+
+use super::event::Event;
+
+/// One WebSocket connection, named by the shell. A number is never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FlowId(pub u64);
+
+/// One question to the relay, named by the core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AskId(pub u64);
+
+/// Where a message came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// A browser's WebSocket.
+    Flow(FlowId),
+    /// A UDP datagram, which may or may not be the upstream's: the core looks.
+    Upstream(SocketAddr),
+}
+
+/// What the shell tells the core.
+#[derive(Debug)]
+pub enum Input {
+    /// A WebSocket opened.
+    FlowOpened {
+        /// Its name from now on.
+        flow: FlowId,
+        /// The browser's address.
+        peer: SocketAddr,
+        /// WSS (true) or WS.
+        secure: bool,
+        /// The `host` or `host:port` of the URL that the browser connected to (HTTP's Host): the
+        /// only name that is sure to lead back here, so it is what Record-Route tells the browser.
+        host: String,
+    },
+    /// One WebSocket message or one datagram.
+    Message {
+        /// Where it came from.
+        from: Source,
+        /// The bytes as they came.
+        bytes: Vec<u8>,
+    },
+    /// A WebSocket closed, for whatever reason.
+    FlowClosed {
+        /// Which.
+        flow: FlowId,
+    },
+    /// The relay answered a [`Command::AskRelay`], or will not.
+    Relayed {
+        /// The question.
+        id: AskId,
+        /// Its reply: a failure is only that no reply came. `result=error` is a reply.
+        reply: Result<control_proto::Response, RelayFailure>,
+    },
+    /// [`Core::deadline`](super::Core::deadline) has passed.
+    Timer,
+}
+
+/// Why there is no reply from the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RelayFailure {
+    /// Every retransmission went unanswered.
+    #[error(
+        "the relay does not answer; see that it runs and that `relay.control` names its address"
+    )]
+    Silent,
+    /// No relay is there to be asked.
+    #[error("no relay is available; see `relay.control`")]
+    Unavailable,
+}
+
+/// What the core wants done. The shell does it in order and never answers with an error: a flow
+/// that is gone is reported by [`Input::FlowClosed`], a lost datagram by nothing at all.
+#[derive(Debug, PartialEq)]
+pub enum Command {
+    /// Send one WebSocket message.
+    SendFlow {
+        /// To whom.
+        flow: FlowId,
+        /// The message, whole.
+        bytes: Vec<u8>,
+    },
+    /// Send one datagram from the UDP socket that `advertised` names.
+    SendUdp {
+        /// To whom.
+        to: SocketAddr,
+        /// The message, whole.
+        bytes: Vec<u8>,
+    },
+    /// Ask the relay, and report with [`Input::Relayed`]. Retransmission is the shell's
+    /// (`control_proto::Client` has it).
+    AskRelay {
+        /// Name of the question.
+        id: AskId,
+        /// The question.
+        request: Box<control_proto::Request>,
+    },
+    /// Close a WebSocket whose peer does not speak SIP.
+    CloseFlow {
+        /// Which.
+        flow: FlowId,
+        /// For the log and the close frame.
+        why: &'static str,
+    },
+    /// Something an operator may count or read. The core does nothing further with it.
+    Report(Event),
+}
