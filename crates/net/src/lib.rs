@@ -2,5 +2,7 @@
 //!
 //! Protocol cores never see this crate; the servers around them use it and nothing else.
 
+pub mod poll;
 pub mod tls;
+pub mod udp;
 pub mod ws;

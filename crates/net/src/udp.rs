@@ -1,0 +1,168 @@
+//! UDP sockets that never wait: the relay's media ports and its control port.
+//!
+//! Bytes go in and out of buffers that the caller owns. Never shares a port with another socket
+//! (no `SO_REUSEADDR`, no `SO_REUSEPORT`): a port that somebody holds is refused. Batches of
+//! datagrams for one system call will come behind the same two calls.
+
+use std::io;
+use std::net::SocketAddr;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// How a socket is set up. The default leaves everything to the system.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Bytes that the kernel holds for us while we are busy (`SO_RCVBUF`). The kernel may give less:
+    /// its limit is `net.core.rmem_max`.
+    pub receive_buffer: Option<usize>,
+    /// Bytes that the kernel holds while the network is busy (`SO_SNDBUF`).
+    pub send_buffer: Option<usize>,
+}
+
+/// A socket could not be had. The text is one sentence with the address, the reason and the cure.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on UDP {address}: {}", cure(.source))]
+pub struct BindError {
+    /// The address asked for.
+    pub address: SocketAddr,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+fn cure(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program has that port; stop it, or choose another port".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address; choose one that `ip address` shows".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need root or CAP_NET_BIND_SERVICE; choose a higher one".to_owned()
+        }
+        _ if error.raw_os_error() == Some(libc::EMFILE) => {
+            "this process has too many files open; raise its limit (ulimit -n, LimitNOFILE=)"
+                .to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// A non-blocking UDP socket that belongs to one address.
+#[derive(Debug)]
+pub struct UdpSocket {
+    socket: mio::net::UdpSocket,
+    address: SocketAddr,
+}
+
+impl UdpSocket {
+    /// Binds to exactly this address. Port 0 takes any free one. An IPv6 socket is for IPv6 alone.
+    pub fn bind(address: SocketAddr, options: Options) -> Result<Self, BindError> {
+        open(address, options).map_err(|source| BindError { address, source })
+    }
+
+    /// The address with the port that was taken.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The next datagram, written to the start of `buffer`: its length and its sender, or `None` if
+    /// there is none. What does not fit into the buffer is lost.
+    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddr)>> {
+        loop {
+            match self.socket.recv_from(buffer) {
+                Ok(received) => return Ok(Some(received)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Sends one datagram. It is lost, with an error of the kind `WouldBlock`, when the kernel has no
+    /// room: media that waits is worth nothing.
+    pub fn send(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
+        loop {
+            match self.socket.send_to(datagram, to) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// For the [`Poller`](crate::poll::Poller) alone.
+    pub(crate) fn source(&mut self) -> &mut mio::net::UdpSocket {
+        &mut self.socket
+    }
+}
+
+fn open(address: SocketAddr, options: Options) -> io::Result<UdpSocket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )?;
+    socket.set_nonblocking(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    if let Some(bytes) = options.receive_buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    if let Some(bytes) = options.send_buffer {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    ignore_path_mtu(&socket, address)?;
+    socket.bind(&address.into())?;
+    let socket = mio::net::UdpSocket::from_std(socket.into());
+    let address = socket.local_addr()?;
+    Ok(UdpSocket { socket, address })
+}
+
+/// A relay sends on what it is sent, so it cannot make packets smaller. Without this Linux sets the
+/// "don't fragment" bit, and whoever forges an ICMP "fragmentation needed" (RFC 8085 section 3.2 warns
+/// of it) decides which of our packets are lost.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "neither std nor socket2 has this option")]
+fn ignore_path_mtu(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+
+    let (level, name, value): (_, _, libc::c_int) = if address.is_ipv4() {
+        (
+            libc::IPPROTO_IP,
+            libc::IP_MTU_DISCOVER,
+            libc::IP_PMTUDISC_OMIT,
+        )
+    } else {
+        (
+            libc::IPPROTO_IPV6,
+            libc::IPV6_MTU_DISCOVER,
+            libc::IPV6_PMTUDISC_OMIT,
+        )
+    };
+    let length = libc::socklen_t::try_from(size_of_val(&value)).map_err(io::Error::other)?;
+    // SAFETY: the descriptor is open for as long as `socket` is borrowed, and the kernel reads no
+    // more than `length` bytes from `value`, which lives until the call returns.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw const value).cast(),
+            length,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "the same face as on Linux")]
+fn ignore_path_mtu(_: &Socket, _: SocketAddr) -> io::Result<()> {
+    Ok(())
+}
