@@ -27,6 +27,7 @@
 
 mod build;
 mod cseq;
+pub mod digest;
 mod edit;
 mod error;
 mod index;
