@@ -1,0 +1,122 @@
+// What the page says and hears: a tone of its own to send, and an ear on each remote track.
+import { dominant, isHeard, judge } from '../phone/tone.mjs';
+import { now } from './wire.js';
+
+let context;
+const theContext = () => (context ??= new AudioContext());
+
+/** Resolves when sound flows: Firefox takes half a second to open its device. */
+export async function soundIsReady() {
+  const ctx = theContext();
+  while (ctx.state !== 'running' || ctx.currentTime === 0) await new Promise((r) => setTimeout(r, 10));
+}
+
+/** A stream with one track that carries a sine tone; a new track for each call, since libraries stop it. */
+export function toneStream(frequency) {
+  const ctx = theContext();
+  const oscillator = new OscillatorNode(ctx, { frequency });
+  const gain = new GainNode(ctx, { gain: 0.4 });
+  const destination = ctx.createMediaStreamDestination();
+  oscillator.connect(gain).connect(destination);
+  oscillator.start();
+  return destination.stream;
+}
+
+/** Listens to whatever audio a peer connection receives. */
+export class Ear {
+  constructor(pc) {
+    this.pc = pc;
+    this.firstAudioAt = undefined;
+    pc.addEventListener('track', (event) => event.track.kind === 'audio' && this.attach(event));
+  }
+
+  attach({ track, receiver }) {
+    if (this.analyser) return;
+    this.receiver = receiver;
+    this.watchFirst(receiver);
+    const stream = new MediaStream([track]);
+    // Chromium feeds a remote track to Web Audio only while a media element plays it.
+    this.element = new Audio();
+    this.element.srcObject = stream;
+    this.element.muted = true;
+    this.element.play().catch(() => {});
+    this.analyser = new AnalyserNode(theContext(), { fftSize: 8192 });
+    theContext().createMediaStreamSource(stream).connect(this.analyser);
+    this.samples = new Float32Array(this.analyser.fftSize);
+  }
+
+  /** The first packet that was decoded and played out, looked for every few milliseconds. */
+  watchFirst(receiver) {
+    const look = () => {
+      const [source] = receiver.getSynchronizationSources();
+      if (source && (source.audioLevel === undefined || source.audioLevel > 0.001)) this.firstAudioAt ??= now();
+      if (this.firstAudioAt !== undefined || this.pc.signalingState === 'closed') clearInterval(timer);
+    };
+    const timer = setInterval(look, 4);
+  }
+
+  listen(frequency) {
+    if (!this.analyser) return { rms: 0, share: 0 };
+    this.analyser.getFloatTimeDomainData(this.samples);
+    return judge(this.samples, frequency, theContext().sampleRate);
+  }
+
+  /** Resolves when the tone is heard; rejects with what was heard instead. */
+  async hears(frequency, ms) {
+    const until = now() + ms;
+    const began = (await this.stats()).packetsReceived;
+    for (;;) {
+      const verdict = this.listen(frequency);
+      if (isHeard(verdict)) {
+        const { packetsReceived, packetsLost } = await this.stats();
+        if (packetsReceived > began) return { ...verdict, packets: packetsReceived - began, lost: packetsLost };
+      }
+      if (now() > until) {
+        const heard = this.analyser ? dominant(this.samples, theContext().sampleRate) : 'no track';
+        throw new Error(`${frequency} Hz was not heard in ${ms} ms: ${heard} Hz, ${JSON.stringify(verdict)}, ${JSON.stringify(await this.stats())}`);
+      }
+      await new Promise((r) => setTimeout(r, 10));
+    }
+  }
+
+  /** Resolves when no packet has come for `quietMs`. */
+  async silent(quietMs, ms) {
+    const until = now() + ms;
+    let since = now();
+    let packets = (await this.stats()).packetsReceived;
+    while (now() - since < quietMs) {
+      if (now() > until) throw new Error(`still receiving packets after ${ms} ms`);
+      await new Promise((r) => setTimeout(r, 30));
+      const { packetsReceived } = await this.stats();
+      if (packetsReceived !== packets) [packets, since] = [packetsReceived, now()];
+    }
+    return { quietMs };
+  }
+
+  async stats() {
+    const out = {
+      packetsReceived: 0, packetsLost: 0, packetsSent: 0, audioEnergy: 0, roundTripTime: undefined,
+      ice: this.pc.iceConnectionState, connection: this.pc.connectionState, signaling: this.pc.signalingState,
+    };
+    if (this.pc.signalingState === 'closed') return out;
+    const report = await this.pc.getStats();
+    for (const entry of report.values()) {
+      if (entry.type === 'inbound-rtp') {
+        out.packetsReceived += entry.packetsReceived ?? 0;
+        out.packetsLost += entry.packetsLost ?? 0;
+        out.audioEnergy += entry.totalAudioEnergy ?? 0;
+        out.samples = entry.totalSamplesReceived;
+        out.codec ??= report.get(entry.codecId)?.mimeType;
+      } else if (entry.type === 'outbound-rtp') {
+        out.packetsSent += entry.packetsSent ?? 0;
+      } else if (entry.type === 'remote-inbound-rtp') {
+        out.roundTripTime = entry.roundTripTime;
+        out.remoteLost = entry.packetsLost;
+      } else if (entry.type === 'transport') {
+        out.dtls = entry.dtlsState;
+        out.srtp = entry.srtpCipher;
+      }
+    }
+    return out;
+  }
+}
