@@ -168,12 +168,13 @@ impl Inbound {
     #[cold]
     fn unprotect_first(&mut self, packet: &mut [u8], header: RtpHeader) -> Result<usize, Rejected> {
         let mut copy = [0; MAX_COPY];
-        let copy = copy.get_mut(..packet.len());
-        let again = copy.filter(|_| header.sequence < EARLY && self.second_tries > 0);
-        let again = again.map(|copy| {
-            copy.copy_from_slice(packet);
-            copy
-        });
+        let again = copy
+            .get_mut(..packet.len())
+            .filter(|_| header.sequence < EARLY && self.second_tries > 0)
+            .map(|copy| -> &[u8] {
+                copy.copy_from_slice(packet);
+                copy
+            });
 
         let first = u64::from(header.sequence);
         let second = first | 1 << 16;
