@@ -113,7 +113,9 @@ impl Reading {
             }
         };
         if !understood {
-            self.request.unknown.push(format!("{key}={value:?}"));
+            // Enough for a log line to say what was meant.
+            let shown: String = format!("{value:?}").chars().take(60).collect();
+            self.request.unknown.push(format!("{key}={shown}"));
         }
     }
 
@@ -359,25 +361,24 @@ fn list(value: &Value, field: &mut Vec<String>) -> bool {
     })
 }
 
-/// Hands every word of a list to `apply`. The list may have been sent as one string.
+/// Hands every word of a list to `apply`, also after one that it did not understand. The list may
+/// have been sent as one string.
 fn each(value: &Value, apply: &mut dyn FnMut(&str) -> bool) -> bool {
-    let all = |words: &mut dyn Iterator<Item = Option<&str>>,
-               apply: &mut dyn FnMut(&str) -> bool| {
-        words.fold(true, |understood, word| {
-            word.is_some_and(&mut *apply) && understood
-        })
+    let words: Vec<Option<&str>> = match value {
+        Value::List(list) => list.iter().map(Value::as_str).collect(),
+        Value::Bytes(_) => match value.as_str() {
+            Some(line) => line
+                .split([' ', ','])
+                .filter(|word| !word.is_empty())
+                .map(Some)
+                .collect(),
+            None => vec![None],
+        },
+        Value::Integer(_) | Value::Dictionary(_) => vec![None],
     };
-    match value {
-        Value::List(list) => all(&mut list.iter().map(Value::as_str), apply),
-        Value::Bytes(_) => value.as_str().is_some_and(|line| {
-            all(
-                &mut line
-                    .split([' ', ','])
-                    .filter(|word| !word.is_empty())
-                    .map(Some),
-                apply,
-            )
-        }),
-        Value::Integer(_) | Value::Dictionary(_) => false,
+    let mut understood = true;
+    for word in words {
+        understood &= word.is_some_and(&mut *apply);
     }
+    understood
 }

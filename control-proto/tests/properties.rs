@@ -1,5 +1,7 @@
 //! Whatever arrives, nothing panics; whatever is written, can be read again.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // a test may stop on the first surprise
+
 use std::time::Instant;
 
 use causeway_control_proto::{

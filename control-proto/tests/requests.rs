@@ -1,5 +1,7 @@
 //! What Kamailio's and OpenSIPS's modules send, and that it is understood in all its spellings.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // a test may stop on the first surprise
+
 use std::time::Duration;
 
 use causeway_control_proto::{

@@ -5,3 +5,4 @@
 //! - The server around it owns the sockets, the threads and the clock.
 
 pub mod core;
+pub mod server;

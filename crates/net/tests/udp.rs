@@ -1,5 +1,7 @@
 //! UDP sockets and their poller, on the loopback interface.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // a test may stop on the first surprise
+
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

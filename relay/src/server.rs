@@ -1,0 +1,253 @@
+//! The I/O shell of the relay: sockets, threads and the clock around [`Shard`]. It decides nothing.
+//!
+//! One thread takes ng commands ([`control`]), which are answered by the shard that their call-id
+//! hashes to. Each shard has a thread of its own ([`worker`]) with its media sockets ([`sockets`]);
+//! nothing is shared between them but two queues.
+
+mod control;
+mod sockets;
+mod worker;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Instant, SystemTime};
+
+use net::poll::Waker;
+use net::udp::{BindError, Options, UdpSocket};
+
+use crate::core::{self, Anchor, Random, Shard};
+use control::{Control, ShardDoor};
+use worker::Worker;
+
+/// Media threads when nothing is said: more than four cores are better spent on another relay.
+const MAX_DEFAULT_SHARDS: usize = 4;
+
+/// Bytes of ng commands that the kernel may hold for us: a burst of a few hundred offers.
+const CONTROL_BUFFER: usize = 1 << 20;
+
+/// Commands that wait for one shard. At a millisecond each it is a second's worth; whoever waits
+/// longer has sent his command again.
+const JOBS: usize = 1024;
+
+/// What the relay is told once, at its start.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where ng commands come to. Whoever can reach it commands the relay: it must not face the
+    /// public network.
+    pub control: SocketAddr,
+    /// Media threads, at least one.
+    pub shards: usize,
+    /// What each of them is told.
+    pub core: core::Config,
+}
+
+impl Config {
+    /// As many media threads as this machine has cores, and the usual limits.
+    #[must_use]
+    pub fn new(control: SocketAddr, interfaces: Vec<core::Interface>) -> Self {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            control,
+            shards: cores.min(MAX_DEFAULT_SHARDS),
+            core: core::Config::new(interfaces, anchor()),
+        }
+    }
+}
+
+/// Why the relay cannot start, or had to end: one sentence with the cure.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The control port cannot be had.
+    #[error("the relay's control port: {0} (setting [relay] listen)")]
+    Control(#[source] BindError),
+    /// A media address is not of this machine.
+    #[error("the relay's interface '{name}': {source} (settings under [media])")]
+    Interface {
+        /// The interface's name.
+        name: String,
+        /// What is wrong with its address.
+        source: BindError,
+    },
+    /// There is nowhere to open a media port.
+    #[error("the relay has no interface; name at least one address under [media]")]
+    NoInterface,
+    /// The system gives no random bytes, without which every key could be guessed.
+    #[error(
+        "the system gives no random bytes ({0}); mount /dev or allow the getrandom system call"
+    )]
+    Random(getrandom::Error),
+    /// The DTLS certificate could not be made.
+    #[error("the relay's DTLS certificate cannot be made: {0}")]
+    Certificate(String),
+    /// The system gives no thread or no poller.
+    #[error("the relay cannot start a thread: {0}; raise the limits of processes and open files")]
+    System(#[from] io::Error),
+    /// A thread ended although nobody asked it to: a bug of ours.
+    #[error("the thread '{0}' ended unasked; this is a bug, see the log above")]
+    Died(String),
+}
+
+/// A relay whose control port is bound.
+pub struct Server {
+    control: Control,
+    workers: Vec<Worker>,
+    wakers: Vec<Waker>,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Binds the control port and makes the shards; nothing is served before [`run`](Self::run).
+    pub fn bind(config: Config) -> Result<Self, Error> {
+        check_interfaces(&config.core)?;
+        getrandom::fill(&mut [0; 32]).map_err(Error::Random)?;
+        let options = Options {
+            receive_buffer: Some(CONTROL_BUFFER),
+            send_buffer: None,
+        };
+        let socket = UdpSocket::bind(config.control, options).map_err(Error::Control)?;
+        let address = socket.local_addr();
+        let (reply_sender, replies) = mpsc::channel();
+        let (mut control, control_waker) = Control::new(socket, replies)?;
+        let mut wakers = vec![control_waker.clone()];
+        let mut workers = Vec::new();
+        for shard in make_shards(&config) {
+            let (jobs_sender, jobs) = mpsc::sync_channel(JOBS);
+            let worker = Worker::new(shard, jobs, reply_sender.clone(), control_waker.clone())?;
+            control.add_shard(ShardDoor {
+                jobs: jobs_sender,
+                waker: worker.waker(),
+            });
+            wakers.push(worker.waker());
+            workers.push(worker);
+        }
+        Ok(Self {
+            control,
+            workers,
+            wakers,
+            address,
+        })
+    }
+
+    /// Where ng commands come to, with the port that was taken.
+    #[must_use]
+    pub fn control_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` is done, then closes every port and returns. An error means that a thread
+    /// of ours died: its calls are gone, and the process should be started anew.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
+        let stopping = Arc::new(AtomicBool::new(false));
+        let (alive, mut ended) = tokio::sync::mpsc::channel(1);
+        let mut threads = Vec::new();
+        let mut spawn = |name: String, body: Box<dyn FnOnce(&AtomicBool) + Send>| {
+            let (stopping, last_words) = (
+                Arc::clone(&stopping),
+                LastWords {
+                    name: name.clone(),
+                    alive: alive.clone(),
+                },
+            );
+            let thread = thread::Builder::new().name(name).spawn(move || {
+                body(&stopping);
+                drop(last_words);
+            })?;
+            threads.push(thread);
+            Ok::<_, io::Error>(())
+        };
+        let mut started = Ok(());
+        for (number, worker) in self.workers.into_iter().enumerate() {
+            started = started.and_then(|()| {
+                spawn(
+                    format!("shard {number}"),
+                    Box::new(|stopping| worker.run(stopping)),
+                )
+            });
+        }
+        let control = self.control;
+        started = started.and_then(|()| {
+            spawn(
+                "control".to_owned(),
+                Box::new(|stopping| control.run(stopping)),
+            )
+        });
+        let result = match started {
+            Err(error) => Err(error.into()),
+            Ok(()) => {
+                tracing::info!(control = %self.address, shards = self.wakers.len() - 1, "the relay is ready");
+                tokio::select! {
+                    () = stop => Ok(()),
+                    name = ended.recv() => Err(Error::Died(name.unwrap_or_default())),
+                }
+            }
+        };
+        stopping.store(true, Ordering::Release);
+        for waker in &self.wakers {
+            waker.wake()?;
+        }
+        // Each is within a batch of its end.
+        threads.into_iter().for_each(|thread| _ = thread.join());
+        result
+    }
+}
+
+/// Tells that a thread has ended, however it did.
+struct LastWords {
+    name: String,
+    alive: tokio::sync::mpsc::Sender<String>,
+}
+
+impl std::ops::Drop for LastWords {
+    fn drop(&mut self) {
+        // Only the first is heard.
+        _ = self.alive.try_send(std::mem::take(&mut self.name));
+    }
+}
+
+/// Opens and closes a port on each interface, so that a wrong address is found now and not in the
+/// first call.
+fn check_interfaces(config: &core::Config) -> Result<(), Error> {
+    if config.interfaces.is_empty() {
+        return Err(Error::NoInterface);
+    }
+    for interface in &config.interfaces {
+        UdpSocket::bind(SocketAddr::new(interface.bind.0, 0), Options::default()).map_err(
+            |source| Error::Interface {
+                name: interface.name.clone(),
+                source,
+            },
+        )?;
+    }
+    Ok(())
+}
+
+fn make_shards(config: &Config) -> Vec<Shard> {
+    (0..config.shards.max(1))
+        .map(|_| Shard::new(config.core.clone(), random()))
+        .collect()
+}
+
+/// The system's randomness. Its absence was an error at the start; later there is no such thing on
+/// any system that we run on, and going on without would mean keys that can be guessed.
+fn random() -> Random {
+    Box::new(|buffer| {
+        while getrandom::fill(buffer).is_err() {
+            thread::yield_now();
+        }
+    })
+}
+
+/// Ties the clock that is used to the time of day.
+fn anchor() -> Anchor {
+    let unix = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    Anchor {
+        instant: Instant::now(),
+        unix,
+    }
+}
