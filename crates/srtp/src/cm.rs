@@ -149,3 +149,48 @@ fn put<'a>(room: &mut [u8], bytes: impl IntoIterator<Item = &'a u8>) {
         *to = *from;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aes::cipher::KeyInit;
+    use aes::{Aes128Enc, Aes256Enc};
+
+    use super::*;
+    use crate::vectors::hex;
+
+    /// The RFCs' vectors are for the session salt f0f1..fd, SSRC and index zero.
+    fn session<A>(aes: A) -> Cm<A> {
+        Cm {
+            aes,
+            mac: HmacSha1::new(&[0; 20]),
+            salt: hex("F0F1F2F3F4F5F6F7F8F9FAFBFCFD"),
+            rtp_tag: 10,
+        }
+    }
+
+    #[test]
+    fn rfc_3711_appendix_b_2() {
+        let key = hex::<16>("2B7E151628AED2A6ABF7158809CF4F3C");
+        let session = session(Aes128Enc::new(&key.into()));
+        let mut keystream = vec![0; 0xff02 * 16];
+        session.keystream(0, 0, &mut keystream);
+        let (blocks, _) = keystream.as_chunks::<16>();
+        assert_eq!(blocks[0], hex("E03EAD0935C95E80E166B16DD92B4EB4"));
+        assert_eq!(blocks[1], hex("D23513162B02D0F72A43A2FE4A5F97AB"));
+        assert_eq!(blocks[2], hex("41E95B3BB0A2E8DD477901E4FCA894C0"));
+        assert_eq!(blocks[0xfeff], hex("EC8CDF7398607CB0F2D21675EA9EA1E4"));
+        assert_eq!(blocks[0xff00], hex("362B7C3C6773516318A077D7FC5073AE"));
+        assert_eq!(blocks[0xff01], hex("6A2CC3787889374FBEB4C81B17BA6C44"));
+    }
+
+    #[test]
+    fn rfc_6188_section_7_1() {
+        let key = hex::<32>("57f82fe3613fd170a85ec93c40b1f0922ec4cb0dc025b58272147cc438944a98");
+        let session = session(Aes256Enc::new(&key.into()));
+        let mut keystream = [0; 48];
+        session.keystream(0, 0, &mut keystream);
+        let expected = "92bdd28a93c3f52511c677d08b5515a4 9da71b2378a854f67050756ded165bac
+                        63c4868b7096d88421b563b8c94c9a31";
+        assert_eq!(keystream, hex(expected));
+    }
+}

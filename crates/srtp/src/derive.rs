@@ -80,15 +80,7 @@ fn encrypt(key: &[u8], block: &mut [u8; 16]) {
 mod tests {
     use super::*;
     use crate::Suite;
-
-    fn hex<const N: usize>(text: &str) -> [u8; N] {
-        let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
-        assert_eq!(digits.len(), 2 * N, "{text}");
-        std::array::from_fn(|at| {
-            let pair = std::str::from_utf8(&digits[2 * at..2 * at + 2]).unwrap();
-            u8::from_str_radix(pair, 16).unwrap()
-        })
-    }
+    use crate::vectors::hex;
 
     #[test]
     fn rfc_3711_appendix_b_3() {
@@ -114,6 +106,28 @@ mod tests {
         assert_eq!(
             derive::<94>(&master, Protocol::Rtp, Part::Mac)[64..80],
             hex::<16>("6D6E919A48B610EF17C2041E47403576")[..]
+        );
+    }
+
+    #[test]
+    fn rfc_6188_section_7_2() {
+        let master = MasterKey::new(
+            Suite::AesCm256HmacSha1_80,
+            &hex::<32>("f0f04914b513f2763a1b1fa130f10e2998f6f6e43e4309d1e622a0e332b9f1b6"),
+            &hex::<14>("3b04803de51ee7c96423ab5b78d2"),
+        )
+        .unwrap();
+        assert_eq!(
+            cipher_key::<32>(&master, Protocol::Rtp),
+            hex("5ba1064e30ec51613cad926c5a28ef731ec7fb397f70a960653caf06554cd8c4")
+        );
+        assert_eq!(
+            salt::<14>(&master, Protocol::Rtp),
+            hex("fa31791685ca444a9e07c6c64e93")
+        );
+        assert_eq!(
+            mac_key(&master, Protocol::Rtp),
+            hex("fd9c32d39ed5fbb5a9dc96b30818454d1313dc05")
         );
     }
 }

@@ -145,3 +145,91 @@ fn put_tag<E>(room: &mut [u8], sealed: Result<aws_lc_rs::aead::Tag, E>) {
         room.copy_from_slice(tag.as_ref());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::rtp_header;
+    use crate::vectors::hex;
+
+    const RTP: &str = "8040f17b8041f8d35501a0b2 47616c6c696120657374206f6d6e69732064
+                       697669736120696e207061727465732074726573";
+    const RTCP: &str = "81c8000d4d617273 4e5450314e545032525450200000042a0000e930
+                        4c756e61deadbeefdeadbeefdeadbeefdeadbeefdeadbeef";
+    const INDEX: u32 = 0x5d4;
+
+    /// The RFC's session keys are 00, 01, 02 and so on, the salt "Quid pro quo".
+    fn session(algorithm: &'static aws_lc_rs::aead::Algorithm) -> Gcm {
+        let key: Vec<u8> = (0..algorithm.key_len() as u8).collect();
+        Gcm {
+            key: LessSafeKey::new(UnboundKey::new(algorithm, &key).unwrap()),
+            salt: *b"Quid pro quo",
+        }
+    }
+
+    fn check_rtp(session: &Gcm, sealed: [u8; 66]) {
+        let plain: [u8; 50] = hex(RTP);
+        let header = rtp_header(&plain).unwrap();
+        let mut buffer = [0; 66];
+        buffer[..50].copy_from_slice(&plain);
+        session.seal_rtp(&mut buffer, 50, header, 0xf17b);
+        assert_eq!(buffer, sealed);
+        assert_eq!(session.open_rtp(&mut buffer, header, 0xf17b), Ok(50));
+        assert_eq!(buffer[..50], plain);
+    }
+
+    fn check_rtcp(session: &Gcm, sealed: [u8; 72]) {
+        let (plain, ssrc): ([u8; 52], _) = (hex(RTCP), 0x4d61_7273);
+        let mut buffer = [0; 72];
+        buffer[..52].copy_from_slice(&plain);
+        session.seal_rtcp(&mut buffer, 52, ssrc, INDEX);
+        assert_eq!(buffer, sealed);
+        assert_eq!(
+            session.open_rtcp(&mut buffer, ssrc, ENCRYPTED | INDEX),
+            Ok(52)
+        );
+        assert_eq!(buffer[..52], plain);
+    }
+
+    #[test]
+    fn rfc_7714_section_16() {
+        check_rtp(
+            &session(&AES_128_GCM),
+            hex("8040f17b8041f8d35501a0b2 f24de3a3fb34de6cacba861c9d7e4bca
+                 be633bd50d294e6f42a5f47a51c7d19b 36de3adf8833 899d7f27beb16a9152cf765ee4390cce"),
+        );
+        check_rtp(
+            &session(&AES_256_GCM),
+            hex("8040f17b8041f8d35501a0b2 32b1de78a822fe12ef9f78fa332e33aa
+                 b18012389a58e2f3b50b2a0276ffae0f 1ba63799b87b 7aa3db36dfffd6b0f9bb7878d7a76c13"),
+        );
+    }
+
+    #[test]
+    fn rfc_7714_section_17() {
+        check_rtcp(
+            &session(&AES_128_GCM),
+            hex(
+                "81c8000d4d617273 63e94885dcdab67ca727d7662f6b7e997ff5c0f76c06f32dc676a5f1730d6fda
+                 4ce09b4686303ded0bb9275bc84aa45896cf4d2fc5abf87245d9eade 800005d4",
+            ),
+        );
+        check_rtcp(
+            &session(&AES_256_GCM),
+            hex(
+                "81c8000d4d617273 d50ae4d1f5ce5d304ba297e47d470c282c3ece5dbffe0a50a2eaa5c1110555be
+                 8415f658c61de0476f1b6fad1d1eb30c4446839f57ff6f6cb26ac3be 800005d4",
+            ),
+        );
+    }
+
+    #[test]
+    fn rfc_7714_section_17_3_in_clear_but_authentic() {
+        let sealed = "841dd9683dd78ec92ae58790125f62b3 000005d4";
+        let mut packet = [&hex::<52>(RTCP)[..], &hex::<20>(sealed)].concat();
+        let session = session(&AES_128_GCM);
+        let opened = session.open_rtcp(&mut packet, 0x4d61_7273, INDEX);
+        assert_eq!(opened, Ok(52));
+        assert_eq!(packet[..52], hex::<52>(RTCP));
+    }
+}

@@ -33,6 +33,8 @@ mod session;
 mod sources;
 mod state;
 mod suite;
+#[cfg(test)]
+mod vectors;
 mod window;
 
 pub use inbound::{Inbound, MAX_INBOUND_SOURCES, Rejected};

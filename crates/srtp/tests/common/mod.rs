@@ -1,0 +1,66 @@
+//! Keys and packets that the tests share.
+#![allow(dead_code, reason = "each test uses some of it")]
+
+use causeway_srtp::{Inbound, MasterKey, Outbound, Suite};
+
+pub(crate) const SSRC: u32 = 0x0bad_cafe;
+
+pub(crate) fn key(suite: Suite) -> MasterKey {
+    let bytes: Vec<u8> = (0..46_u8).map(|n| n.wrapping_mul(37) ^ 0x5a).collect();
+    MasterKey::from_inline(suite, &bytes[..suite.key_len() + suite.salt_len()]).unwrap()
+}
+
+pub(crate) fn pair(suite: Suite) -> (Outbound, Inbound) {
+    let key = key(suite);
+    (Outbound::new(&key), Inbound::new(&key))
+}
+
+/// A G.711-sized packet whose payload tells its number.
+pub(crate) fn rtp(ssrc: u32, sequence: u16) -> Vec<u8> {
+    let mut packet = vec![0x80, 0];
+    packet.extend(sequence.to_be_bytes());
+    packet.extend((u32::from(sequence) * 160).to_be_bytes());
+    packet.extend(ssrc.to_be_bytes());
+    packet.extend((0..160_u16).map(|n| (n ^ sequence) as u8));
+    packet
+}
+
+/// A sender report of 28 bytes.
+pub(crate) fn rtcp(ssrc: u32, number: u32) -> Vec<u8> {
+    let mut packet = vec![0x80, 200, 0, 6];
+    packet.extend(ssrc.to_be_bytes());
+    packet.extend((0..5).flat_map(|n| (number + n).to_be_bytes()));
+    packet
+}
+
+pub(crate) fn protect(context: &mut Outbound, plain: &[u8]) -> Vec<u8> {
+    let mut buffer = plain.to_vec();
+    buffer.resize(plain.len() + causeway_srtp::MAX_OVERHEAD, 0xee);
+    let len = context.protect(&mut buffer, plain.len()).unwrap();
+    buffer.truncate(len);
+    buffer
+}
+
+pub(crate) fn protect_rtcp(context: &mut Outbound, plain: &[u8]) -> Vec<u8> {
+    let mut buffer = plain.to_vec();
+    buffer.resize(plain.len() + causeway_srtp::MAX_OVERHEAD, 0xee);
+    let len = context.protect_rtcp(&mut buffer, plain.len()).unwrap();
+    buffer.truncate(len);
+    buffer
+}
+
+/// Small, seeded, good enough to shuffle and to lose packets.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn roll(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
+    }
+
+    pub(crate) fn chance(&mut self, percent: u64) -> bool {
+        self.roll() % 100 < percent
+    }
+}
