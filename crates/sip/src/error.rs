@@ -13,6 +13,9 @@ pub enum Error {
     /// The first line is neither a request line nor a status line.
     #[error("the first line is neither a SIP request line nor a status line")]
     NotSip,
+    /// The first line is meant as a SIP request line but is misshapen: space after the version, no Request-URI.
+    #[error("the request line is misshapen")]
+    BadStartLine,
     /// The message is longer than [`MAX_MESSAGE`].
     #[error("the message is over {MAX_MESSAGE} bytes")]
     MessageTooLarge,

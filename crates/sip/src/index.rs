@@ -135,14 +135,24 @@ pub(crate) fn start_line(bytes: &[u8], span: Span) -> Result<StartLine, Error> {
 fn request_line(bytes: &[u8], span: Span) -> Result<StartLine, Error> {
     let text = span.of(bytes);
     let is_space = |b: &u8| *b == b' ';
-    let first = text.iter().position(is_space).ok_or(Error::NotSip)?;
-    let last = text.iter().rposition(is_space).ok_or(Error::NotSip)?;
+    let (first, last) = text
+        .iter()
+        .position(is_space)
+        .zip(text.iter().rposition(is_space))
+        .ok_or(Error::NotSip)?;
+    let method = Method::parse(text.get(..first).unwrap_or_default()).map_err(|_| Error::NotSip)?;
     let part = |from, to| Span::new(from, to).shifted(span.from);
     let version = part(last + 1, text.len());
-    if !starts_with_sip(version.of(bytes)) || first >= last {
-        return Err(Error::NotSip);
+    if first >= last || !starts_with_sip(version.of(bytes)) {
+        let meant = text
+            .windows(5)
+            .any(|five| five.eq_ignore_ascii_case(b" SIP/"));
+        return Err(if meant {
+            Error::BadStartLine
+        } else {
+            Error::NotSip
+        });
     }
-    let method = Method::parse(text.get(..first).unwrap_or_default()).map_err(|_| Error::NotSip)?;
     let uri = part(first + 1, last);
     if uri.of(bytes).len() > MAX_URI {
         return Err(Error::UriTooLong);

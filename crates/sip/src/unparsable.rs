@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::index::{Field, Folds, StartLine, field, line, skip_line_ends, start_line};
 use crate::limits::{MAX_HEADERS, MAX_MESSAGE};
 use crate::message::Message;
+use crate::method::Method;
 use crate::name;
 use crate::scan::Span;
 
@@ -22,14 +23,15 @@ pub fn refusal_to_unparsable(bytes: &[u8], error: Error, to_tag: &str) -> Option
 
 fn owed(error: Error) -> Option<(u16, &'static str)> {
     Some(match error {
-        Error::KeepAlive | Error::NotSip => return None,
+        // A response would have to carry all those Vias back.
+        Error::KeepAlive | Error::NotSip | Error::TooManyVias => return None,
         Error::MessageTooLarge | Error::HeaderTooLarge | Error::TooManyHeaders => {
             (513, "Message Too Large")
         }
         Error::UriTooLong => (414, "Request-URI Too Long"),
-        Error::TooManyVias => (483, "Too Many Hops"),
         Error::BadContentLength | Error::ConflictingContentLength => (400, "Bad Content-Length"),
         Error::BodyTooShort | Error::BodyTooLong => (400, "Content-Length Does Not Match"),
+        Error::BadStartLine => (400, "Bad Request Line"),
         Error::BadHeader => (400, "Bad Header"),
         Error::ControlByte => (400, "Control Byte In Header"),
         _ => (400, "Bad Request"),
@@ -64,8 +66,8 @@ fn request_method(bytes: &[u8], from: usize, end: usize) -> Option<String> {
         return None;
     }
     let method = text.split(|b| *b == b' ').next()?;
-    let method = crate::method::Method::parse(method).ok()?;
-    (method != crate::method::Method::Ack).then(|| method.to_string())
+    let method = Method::parse(method).ok()?;
+    (method != Method::Ack).then(|| method.to_string())
 }
 
 /// (where the next line begins, the field on this one if it is one). A line that is no field is skipped.
