@@ -1,13 +1,13 @@
-//! The agent: what both kinds share, and the cheap checks every datagram must pass before any HMAC.
+//! The agent as its owner sees it: addresses and descriptions in, datagrams in and out, the selected pair.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use crate::common::Common;
 use crate::full::Full;
 use crate::lite::Lite;
 use crate::paths::Paths;
-use crate::stun::{self, Class, Peek};
 use crate::{
     AddressPolicy, Candidate, Credentials, Error, Kind, Pair, Reason, Skipped, State, Verdict,
 };
@@ -26,24 +26,6 @@ pub struct Agent {
 enum Side {
     Lite(Lite),
     Full(Box<Full>),
-}
-
-/// What lite and full agents both need.
-#[derive(Debug)]
-pub(crate) struct Common {
-    pub(crate) role: Role,
-    pub(crate) component: u8,
-    pub(crate) policy: AddressPolicy,
-    pub(crate) credentials: Credentials,
-    /// Ours before a restart: still answered to until the peer uses the new ones.
-    pub(crate) previous: Option<Credentials>,
-    pub(crate) remote: Option<Credentials>,
-    pub(crate) locals: Vec<Local>,
-    candidates: Vec<Candidate>,
-    remote_candidates: usize,
-    pub(crate) paths: Paths,
-    pub(crate) selected: Option<Pair>,
-    pub(crate) outputs: VecDeque<Output>,
 }
 
 /// How this side takes part (RFC 8445 section 2.5 and 6.1.1).
@@ -159,6 +141,7 @@ impl Agent {
             policy: config.policy,
             credentials: config.credentials,
             previous: None,
+            is_restarting: false,
             remote: None,
             locals: Vec::new(),
             candidates: Vec::new(),
@@ -270,11 +253,12 @@ impl Agent {
     /// Takes the peer's credentials from its SDP. Checks may have come before; those of anybody else are forgotten.
     pub fn set_remote(&mut self, credentials: Credentials, now: Instant) {
         let common = &mut self.common;
-        common.paths.keep_only(credentials.ufrag());
+        if !common.is_restarting {
+            common.paths.keep_only(credentials.ufrag());
+        }
         if common
             .selected
             .is_some_and(|pair| !common.paths.has_pair(pair))
-            && common.previous.is_none()
         {
             common.selected = None;
         }
@@ -379,6 +363,7 @@ impl Agent {
     pub fn restart(&mut self, credentials: Credentials) {
         let common = &mut self.common;
         let old = std::mem::replace(&mut common.credentials, credentials);
+        common.is_restarting = true;
         common.remote = None;
         common.remote_candidates = 0;
         match &mut self.side {
@@ -388,76 +373,5 @@ impl Agent {
             }
             Side::Full(full) => full.restart(common),
         }
-    }
-}
-
-impl Common {
-    /// All that can be said without a key. Nothing here costs more than a CRC.
-    fn admit<'a>(&self, pair: Pair, datagram: &'a [u8]) -> Result<Peek<'a>, Reason> {
-        if !stun::is_stun(datagram) {
-            return Err(Reason::NotStun);
-        }
-        let peek = stun::peek(datagram).ok_or(Reason::Malformed)?;
-        if !peek.is_binding() || peek.class == Class::Indication {
-            return Err(Reason::NotACheck);
-        }
-        self.policy.check(pair.remote).map_err(Reason::Forbidden)?;
-        if !self.locals.iter().any(|ours| ours.bound == pair.local) {
-            return Err(Reason::UnknownLocal);
-        }
-        if peek.is_request() {
-            self.admit_request(&peek)?;
-        }
-        if !peek.has_good_fingerprint() {
-            return Err(Reason::BadFingerprint);
-        }
-        Ok(peek)
-    }
-
-    fn admit_request(&self, peek: &Peek) -> Result<(), Reason> {
-        let (ours, theirs) = peek.ufrags.ok_or(Reason::Malformed)?;
-        let is_current = ours == self.credentials.ufrag();
-        let is_previous = self
-            .previous
-            .as_ref()
-            .is_some_and(|previous| ours == previous.ufrag());
-        let is_peer = self
-            .remote
-            .as_ref()
-            .is_none_or(|remote| theirs == remote.ufrag());
-        if !(is_current && is_peer || is_previous) {
-            return Err(Reason::WrongUfrag);
-        }
-        if peek.priority.is_none() || (peek.controlling.is_none() && peek.controlled.is_none()) {
-            return Err(Reason::Malformed);
-        }
-        Ok(())
-    }
-
-    pub(crate) fn prove(&mut self, pair: Pair, ufrag: Option<&str>, now: Instant) {
-        if self.paths.prove(pair, ufrag, self.selected, now) {
-            self.outputs.push_back(Output::Validated(pair.remote));
-        }
-    }
-
-    pub(crate) fn select(&mut self, pair: Pair) {
-        if self.selected != Some(pair) {
-            self.selected = Some(pair);
-            self.outputs.push_back(Output::Selected(pair));
-        }
-    }
-
-    pub(crate) fn disconnect(&mut self) {
-        if self.selected.take().is_some() {
-            self.outputs.push_back(Output::Disconnected);
-        }
-    }
-
-    pub(crate) fn send(&mut self, pair: Pair, bytes: Vec<u8>) {
-        self.outputs.push_back(Output::Send {
-            from: pair.local,
-            to: pair.remote,
-            bytes,
-        });
     }
 }

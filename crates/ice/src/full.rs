@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use is::stun::{StunMessage, StunPacket};
 use is::{CandidateKind, IceAgent, IceAgentEvent, IceConnectionState, IceCreds, Protocol};
 
-use crate::agent::Common;
+use crate::common::Common;
 use crate::stun::{self, Class, Peek};
 use crate::{Credentials, MAX_REMOTE_CANDIDATES, Output, Pair, Reason};
 
@@ -18,8 +18,6 @@ const PACE: Duration = Duration::from_millis(20);
 const MAX_SOURCES: usize = 4 * MAX_REMOTE_CANDIDATES;
 /// Requests whose answers are awaited.
 const MAX_TRANSACTIONS: usize = 256;
-/// `is` keeps this many requests that came before the peer's credentials and deals with one a call.
-const MAX_EARLY: usize = 100;
 
 #[derive(Debug)]
 pub(crate) struct Full {
@@ -27,7 +25,6 @@ pub(crate) struct Full {
     sources: HashSet<SocketAddr>,
     /// What we asked, and of whom (RFC 8445 section 7.2.5.2.1: the answer comes from there or not at all).
     asked: VecDeque<([u8; 12], Pair)>,
-    early: usize,
     deadline: Option<Instant>,
 }
 
@@ -45,7 +42,6 @@ impl Full {
             agent,
             sources: HashSet::new(),
             asked: VecDeque::new(),
-            early: 0,
             deadline: None,
         }
     }
@@ -58,10 +54,8 @@ impl Full {
     pub(crate) fn set_remote(&mut self, common: &mut Common, now: Instant) {
         let Some(remote) = &common.remote else { return };
         self.agent.set_remote_credentials(creds(remote));
-        for _ in 0..=std::mem::take(&mut self.early).min(MAX_EARLY) {
-            self.agent.handle_timeout(now);
-        }
-        self.drain(common);
+        // Requests that came before are answered now, one at each call.
+        self.timeout(common, now);
     }
 
     pub(crate) fn add_remote(
@@ -116,9 +110,7 @@ impl Full {
             return Err(Reason::BadIntegrity);
         }
         self.sources.insert(remote);
-        if common.remote.is_none() {
-            self.early += 1;
-        }
+        common.finish_restart();
         if peek.class != Class::Error {
             common.prove(pair, peek.ufrags.map(|(_, theirs)| theirs), now);
         }
@@ -148,7 +140,6 @@ impl Full {
         self.agent.ice_restart(creds(&common.credentials), true);
         self.sources.clear();
         self.asked.clear();
-        self.early = 0;
         self.drain(common);
     }
 

@@ -20,6 +20,7 @@
 mod address;
 mod agent;
 mod candidate;
+mod common;
 mod credentials;
 mod full;
 mod lite;

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::agent::Common;
+use crate::common::Common;
 use crate::stun::{self, Peek};
 use crate::{Credentials, Pair, Reason};
 
@@ -43,7 +43,7 @@ impl Lite {
         }
         let (ours, theirs) = peek.ufrags.ok_or(Reason::Malformed)?;
         if let Some(previous) = previous(common, ours) {
-            return answer_as_before(common, &previous, pair, peek);
+            return answer_as_before(common, &previous, pair, peek, now);
         }
         if !peek.verify(common.credentials.pwd()) {
             return Err(Reason::BadIntegrity);
@@ -56,9 +56,7 @@ impl Lite {
             );
             return Ok(());
         }
-        if common.previous.take().is_some() {
-            common.paths.clear(); // the restart is complete: what was proved with the old password is void
-        }
+        common.finish_restart();
         common.send(
             pair,
             stun::success(peek.transaction, pair.remote, common.credentials.pwd()),
@@ -123,6 +121,7 @@ fn answer_as_before(
     previous: &Credentials,
     pair: Pair,
     peek: &Peek,
+    now: Instant,
 ) -> Result<(), Reason> {
     if !peek.verify(previous.pwd()) {
         return Err(Reason::BadIntegrity);
@@ -131,5 +130,8 @@ fn answer_as_before(
         pair,
         stun::success(peek.transaction, pair.remote, previous.pwd()),
     );
+    if common.paths.has_pair(pair) {
+        common.prove(pair, None, now); // still there, but no new way is opened by the old password
+    }
     Ok(())
 }

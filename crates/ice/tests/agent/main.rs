@@ -1,0 +1,10 @@
+//! The agent seen from outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test may stop at the first thing that is not as it should be"
+)]
+
+mod hostile;
+mod meeting;
+mod network;
