@@ -1,5 +1,6 @@
 //! Keys and packets that the tests share.
 #![allow(dead_code, reason = "each test uses some of it")]
+#![allow(clippy::unwrap_used, reason = "tests may stop on what is not as it should be")]
 
 use causeway_srtp::{Inbound, MasterKey, Outbound, Suite};
 
