@@ -10,7 +10,7 @@ mod worker;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -103,6 +103,7 @@ impl Server {
     /// Binds the control port and makes the shards; nothing is served before [`run`](Self::run).
     pub fn bind(config: Config) -> Result<Self, Error> {
         check_interfaces(&config.core)?;
+        warn_if_exposed(config.control);
         getrandom::fill(&mut [0; 32]).map_err(Error::Random)?;
         let options = Options {
             receive_buffer: Some(CONTROL_BUFFER),
@@ -223,6 +224,17 @@ fn check_interfaces(config: &core::Config) -> Result<(), Error> {
         )?;
     }
     Ok(())
+}
+
+/// ng has no passwords: whoever reaches the control port can end every call.
+fn warn_if_exposed(control: SocketAddr) {
+    let private = match control.ip() {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    };
+    if !private {
+        tracing::warn!(%control, "whoever reaches this control port commands the relay; set [relay] listen to a private address");
+    }
 }
 
 fn make_shards(config: &Config) -> Vec<Shard> {

@@ -41,7 +41,7 @@ pub(super) struct Control {
     replies: Receiver<Reply>,
     /// Keyed by this process's own secret: nobody can choose call-ids that all meet in one shard.
     spread: RandomState,
-    logged: HashSet<String>,
+    logged: Logged,
 }
 
 impl Control {
@@ -59,7 +59,7 @@ impl Control {
             shards: Vec::new(),
             replies,
             spread: RandomState::new(),
-            logged: HashSet::new(),
+            logged: Logged::default(),
         };
         Ok((control, waker))
     }
@@ -125,7 +125,10 @@ impl Control {
         let request = match envelope.request() {
             Ok(request) => request,
             Err(refusal) => {
-                tracing::warn!(%from, %refusal, "refused at the control port");
+                let reason = refusal.to_string();
+                if self.logged.first_time(&reason) {
+                    tracing::warn!(%from, reason, "refused at the control port; said once for each reason");
+                }
                 return Some(refusal.into());
             }
         };
@@ -177,11 +180,20 @@ impl Control {
 
     fn log_unknown(&mut self, request: &Request, from: SocketAddr) {
         for word in &request.unknown {
-            if self.logged.len() < MAX_LOGGED && !self.logged.contains(word) {
+            if self.logged.first_time(word) {
                 tracing::warn!(%from, command = request.command.name(), ?word, "ignored: not known here");
-                self.logged.insert(word.clone());
             }
         }
+    }
+}
+
+/// What the log has said already: each thing once, since it comes again with every call.
+#[derive(Default)]
+struct Logged(HashSet<String>);
+
+impl Logged {
+    fn first_time(&mut self, word: &str) -> bool {
+        self.0.len() < MAX_LOGGED && !self.0.contains(word) && self.0.insert(word.to_owned())
     }
 }
 
@@ -194,5 +206,21 @@ fn overloaded(request: &Request) -> Response {
         Response::load_limit(OVERLOADED)
     } else {
         Response::error(OVERLOADED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_word_is_logged_once_and_made_up_words_fill_nothing() {
+        let mut logged = Logged::default();
+        assert!(logged.first_time("frobnicate"));
+        assert!(!logged.first_time("frobnicate"));
+        let told = (0..10 * MAX_LOGGED)
+            .filter(|number| logged.first_time(&number.to_string()))
+            .count();
+        assert_eq!(told, MAX_LOGGED - 1);
     }
 }
