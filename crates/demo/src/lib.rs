@@ -1,1 +1,3 @@
 //! The demo's parts: registrar, phone, web client, page.
+
+pub mod page;
