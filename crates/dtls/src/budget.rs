@@ -20,11 +20,6 @@ impl Budget {
         }
     }
 
-    /// When there is one again, should there be none.
-    pub(crate) fn refilled_at(&self) -> Instant {
-        self.since + REFILL
-    }
-
     /// Takes one, if there is one.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.since);

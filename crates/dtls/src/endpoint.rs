@@ -1,7 +1,7 @@
 //! The endpoint: makes engines, lets a bad one die quietly, compares the certificate, hands out the keys.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use srtp::{MasterKey, Suite};
 
@@ -12,6 +12,10 @@ use crate::fingerprint::any_matches;
 use crate::identity::HANDSHAKE_TIMEOUT;
 use crate::record::{Record, look};
 use crate::{Fingerprint, Identity};
+
+/// How long an active endpoint waits after a handshake that was spoilt; doubles each time, up to 3.2 s.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const MAX_DOUBLINGS: u32 = 4;
 
 /// Who begins (RFC 5763 section 5, RFC 8842 `a=setup`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +104,9 @@ pub struct Endpoint {
     budget: Budget,
     /// When an active endpoint gives up.
     give_up: Option<Instant>,
+    /// When an active endpoint without a live attempt makes the next one.
+    call_at: Option<Instant>,
+    failures: u32,
     /// The keys are out, or never will be.
     concluded: Conclusion,
     outputs: VecDeque<Output>,
@@ -142,6 +149,8 @@ impl Endpoint {
             spare: None,
             budget: Budget::new(now),
             give_up: None,
+            call_at: None,
+            failures: 0,
             concluded: Conclusion::Open,
             outputs: VecDeque::new(),
         }
@@ -151,7 +160,9 @@ impl Endpoint {
     pub fn start(&mut self, now: Instant) {
         if self.role == Role::Active && self.live.is_none() && self.concluded == Conclusion::Open {
             self.give_up.get_or_insert(now + HANDSHAKE_TIMEOUT);
-            self.call(now);
+            self.call_at.get_or_insert(now);
+            self.begin_if_due(now);
+            self.flush();
         }
     }
 
@@ -185,11 +196,10 @@ impl Endpoint {
             return None;
         }
         let attempts = [&self.live, &self.spare].into_iter().flatten();
-        let again = self.must_call().then(|| self.budget.refilled_at());
         attempts
             .filter_map(Attempt::deadline)
             .chain(self.give_up)
-            .chain(again)
+            .chain(self.call_at)
             .min()
     }
 
@@ -202,8 +212,11 @@ impl Endpoint {
         self.live = aged(self.live.take(), now);
         if self.give_up.is_some_and(|at| now >= at) {
             self.fail(Failure::TimedOut);
-        } else if self.must_call() {
-            self.call(now);
+        } else if self.live.is_none() && self.give_up.is_some() {
+            if self.call_at.is_none() {
+                self.begin_again_later(now);
+            }
+            self.begin_if_due(now);
         }
         self.flush();
     }
@@ -291,9 +304,7 @@ impl Endpoint {
             return Err(Reason::BadHandshake);
         }
         self.live = None;
-        if self.role == Role::Active {
-            self.call(now);
-        }
+        self.begin_again_later(now);
         Err(Reason::BadHandshake)
     }
 
@@ -304,20 +315,23 @@ impl Endpoint {
         Ok(Attempt::new((self.make)(now), random))
     }
 
-    /// We are to begin, and no attempt stands.
-    fn must_call(&self) -> bool {
-        self.role == Role::Active
-            && self.give_up.is_some()
-            && self.live.is_none()
-            && self.concluded == Conclusion::Open
+    /// Sends a ClientHello when it is time for one.
+    fn begin_if_due(&mut self, now: Instant) {
+        if self.call_at.take_if(|at| now >= *at).is_some() {
+            let mut attempt = Attempt::new((self.make)(now), None);
+            self.live = attempt.timeout(now).is_ok().then_some(attempt);
+            self.begin_again_later(now);
+        }
     }
 
-    /// Sends a ClientHello, or leaves it to the next [`Endpoint::timeout`] when that was done too often.
-    fn call(&mut self, now: Instant) {
-        if let Ok(mut attempt) = self.attempt(None, now) {
-            self.live = attempt.timeout(now).is_ok().then_some(attempt);
+    /// Our hello came to nothing. Another one, but not before the answers to this one have died out: each would
+    /// take the answer to the one before for its own.
+    fn begin_again_later(&mut self, now: Instant) {
+        if self.role == Role::Active && self.live.is_none() && self.concluded == Conclusion::Open {
+            let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(MAX_DOUBLINGS));
+            self.failures += 1;
+            self.call_at = Some(now + pause);
         }
-        self.flush();
     }
 
     fn flush(&mut self) {
@@ -356,6 +370,7 @@ impl Endpoint {
         };
         self.concluded = Conclusion::Connected;
         self.give_up = None;
+        self.call_at = None;
         self.spare = None;
         self.outputs.push_back(Output::Connected(Keys {
             suite: local.suite(),
@@ -373,6 +388,7 @@ impl Endpoint {
         self.live = None;
         self.spare = None;
         self.give_up = None;
+        self.call_at = None;
         self.concluded = Conclusion::Ended;
     }
 }

@@ -15,6 +15,9 @@ mod fingerprint;
 mod identity;
 mod record;
 
+#[cfg(test)]
+mod tests;
+
 pub use endpoint::{Endpoint, Failure, Keys, Output, Reason, Role, Verdict};
 pub use engine::{Engine, EngineError, Event};
 pub use fingerprint::{Fingerprint, Hash};
