@@ -11,8 +11,8 @@ use crate::{Error, Fingerprint, Hash};
 
 /// A lost flight is repeated after this, then after twice as long. Browsers wait 50 to 100 ms; 200 spares slow paths.
 const FLIGHT_RTO: Duration = Duration::from_millis(200);
-/// 200 ms doubled seven times reaches past the end of the handshake below.
-const FLIGHT_RETRIES: usize = 7;
+/// The clock alone gets to seven before the end of the handshake; repetitions that the peer's own cause count too.
+const FLIGHT_RETRIES: usize = 20;
 /// A call that has no keys by then has no caller either.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(40);
 /// Below every path's MTU with room for tunnels; a certificate flight fits one or two datagrams.
