@@ -23,7 +23,7 @@ export class Agent {
   #on;
   #pending = new Map();
   #answered = new Map();
-  #challenges = new Map();
+  #challenges = { register: new Map(), call: new Map() };
   #refresh;
   #binding = { callId: random(22), tag: random(10), seq: 0 };
 
@@ -83,7 +83,7 @@ export class Agent {
       const again = challenge && (!challenged || /^true$/i.test(challenge.stale ?? ''));
       if (!again || request.cancelled) return response;
       challenged = true;
-      this.#challenges.set(response.status, { challenge, count: 0 });
+      this.#challengesFor(request).set(response.status, { challenge, count: 0 });
     }
   }
 
@@ -107,8 +107,13 @@ export class Agent {
     });
   }
 
+  /** Of the registrar, or of those on the way of calls: a callee must not see what opens the registrar. */
+  #challengesFor({ method }) {
+    return method === 'REGISTER' ? this.#challenges.register : this.#challenges.call;
+  }
+
   #credentials(request) {
-    return [...this.#challenges].map(([status, known]) => {
+    return [...this.#challengesFor(request)].map(([status, known]) => {
       known.count += 1;
       const value = authorization(known.challenge, {
         user: this.user,

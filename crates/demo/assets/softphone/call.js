@@ -236,7 +236,7 @@ export class Call {
         return this.#acknowledged(request);
       case 'CANCEL':
         answer(200, 'OK', { tag: this.#localTag });
-        if (!this.#confirmedHere) this.#refuse(487, 'Request Terminated', 'The caller hung up.');
+        if (!this.#confirmedHere) this.#refuse(487, 'Request Terminated', `You missed a call from ${this.peer}.`);
         return undefined;
       case 'BYE':
         answer(200, 'OK');

@@ -40,10 +40,9 @@ export class Media {
     return this.#peer.connectionState === 'failed';
   }
 
-  /** Whether the other side does not let us hear anything (it holds). */
-  get silenced() {
-    const direction = this.#transceiver?.currentDirection;
-    return direction === 'sendonly' ? !this.onHold : direction === 'inactive';
+  /** Whether the other side takes nothing from us: it holds. */
+  get heldByThem() {
+    return ['recvonly', 'inactive'].includes(this.#transceiver?.currentDirection);
   }
 
   get onHold() {

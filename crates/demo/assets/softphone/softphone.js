@@ -57,12 +57,20 @@ export class Softphone {
   }
 
   get heldByThem() {
-    return this.callState === 'active' && this.current.media.silenced;
+    return this.callState === 'active' && this.current.media.heldByThem;
   }
 
-  /** How loud it is, 0 to 1: what we send and what we hear. */
+  /**
+   * How loud it is, 0 to 1: what we send and what we hear. Web Audio knows at once, but is
+   * silent before the first click and on machines without a sound device; the statistics know.
+   */
   get levels() {
-    return { sent: this.#levels.sent?.() ?? 0, received: this.#levels.received?.() ?? 0 };
+    if (this.callState === 'idle') return { sent: 0, received: 0 };
+    const { levelSent = 0, levelReceived = 0 } = this.stats;
+    return {
+      sent: this.#levels.sent?.() || levelSent,
+      received: this.#levels.received?.() || levelReceived,
+    };
   }
 
   // --- what the user does -----------------------------------------------------------------
@@ -147,6 +155,8 @@ export class Softphone {
       clearInterval(this.#timer);
       this.problem ||= call.problem;
       this.current = undefined;
+      // The figures stay to be read, but nothing is connected any more.
+      if (this.stats.ice) this.stats = { ...this.stats, ice: 'closed', dtls: 'closed' };
       for (const level of Object.values(this.#levels)) level.close();
       this.#levels = {};
     } else if (call?.media?.failed) {

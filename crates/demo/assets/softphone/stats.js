@@ -8,6 +8,7 @@ export async function figures(media) {
   const inbound = of('inbound-rtp');
   const outbound = of('outbound-rtp');
   const heard = of('remote-inbound-rtp');
+  const source = of('media-source');
   const transport = all.find((it) => it.type === 'transport');
   const pair = report.get(transport?.selectedCandidatePairId)
     ?? all.find((it) => it.type === 'candidate-pair' && (it.selected || (it.nominated && it.state === 'succeeded')));
@@ -28,8 +29,13 @@ export async function figures(media) {
     loss: received + lost > 0 ? (100 * Math.max(lost, 0)) / (received + lost) : undefined,
     lossThere: heard?.fractionLost === undefined ? undefined : 100 * heard.fractionLost,
     jitter: milliseconds(inbound?.jitter),
+    levelSent: loudness(source?.audioLevel),
+    levelReceived: loudness(inbound?.audioLevel),
     roundTrip: milliseconds(pair?.currentRoundTripTime ?? heard?.roundTripTime),
   };
 }
+
+/** As `levelOf` measures it: 0 at -60 dB, 1 at full level. */
+const loudness = (amplitude) => (amplitude > 0 ? Math.min(Math.max(1 + Math.log10(amplitude) / 3, 0), 1) : 0);
 
 const milliseconds = (seconds) => (seconds === undefined ? undefined : 1000 * seconds);

@@ -18,6 +18,8 @@ export class View {
   #since;
   #traced = 0;
   #last;
+  /** The account may be changed: it is not in use, or was refused. */
+  #editable = true;
 
   constructor(softphone) {
     this.#phone = softphone;
@@ -59,7 +61,7 @@ export class View {
   #listen() {
     const phone = this.#phone;
     document.addEventListener('click', unlock);
-    on('account', 'submit', () => (phone.agent ? phone.unregister() : phone.register(this.account)));
+    on('account', 'submit', () => (this.#editable ? phone.register(this.account) : phone.unregister()));
     on('dial', 'submit', () => phone.call($('number').value.trim()));
     on('tone', 'change', () => { phone.testTone = $('tone').checked; });
     on('accept', 'click', () => phone.accept());
@@ -82,9 +84,10 @@ export class View {
       refused: connected ? 'not registered' : 'no connection',
       connecting: 'registering',
     }[state];
-    $('register').textContent = agent ? 'Sign off' : 'Register';
-    for (const id of ['user', 'password', 'domain']) $(id).disabled = agent !== undefined;
-    $('users').hidden = agent !== undefined;
+    this.#editable = !agent || (state === 'refused' && connected);
+    $('register').textContent = this.#editable ? 'Register' : 'Sign off';
+    for (const id of ['user', 'password', 'domain']) $(id).disabled = !this.#editable;
+    $('users').hidden = !this.#editable;
     $('call').disabled = !registered;
   }
 
@@ -113,6 +116,7 @@ export class View {
   #showPath() {
     const { connected, agent, callState, stats } = this.#phone;
     const idle = callState === 'idle';
+    $('which').textContent = idle && stats.ice ? 'The last call' : 'The call, live';
     step('signalling', connected ? 'done' : agent ? 'busy' : '');
     step('ice', idle ? '' : { connected: 'done', completed: 'done', failed: 'failed', checking: 'busy' }[stats.ice]);
     step('dtls', idle ? '' : { connected: 'done', failed: 'failed', connecting: 'busy' }[stats.dtls]);
