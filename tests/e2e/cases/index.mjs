@@ -1,6 +1,12 @@
 // Every case of the suite, in order.
 import * as basics from './basics.mjs';
+import * as browsers from './browsers.mjs';
+import * as ending from './ending.mjs';
+import * as latency from './latency.mjs';
+import * as many from './many.mjs';
+import * as talking from './talking.mjs';
+import * as traps from './traps.mjs';
 
 export async function all(runner, stage) {
-  await basics.all(runner, stage);
+  for (const { all: run } of [basics, ending, talking, browsers, traps, many, latency]) await run(runner, stage);
 }

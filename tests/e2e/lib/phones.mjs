@@ -67,7 +67,7 @@ export class RemotePhone {
     this.uri = `sip:${user}@${DOMAIN}`;
     this.told = [];
     this.waiting = new Set();
-    for (const method of ['register', 'behave', 'call', 'answer', 'refuse', 'cancel', 'bye', 'info', 'reinvite', 'hears', 'silent', 'dial', 'figures', 'log'])
+    for (const method of ['register', 'behave', 'call', 'answer', 'refuse', 'cancel', 'bye', 'info', 'reinvite', 'hears', 'receives', 'silent', 'dial', 'figures', 'log'])
       this[method] = (...args) => host.ask(this.name, method, args);
   }
 
@@ -82,9 +82,13 @@ export class RemotePhone {
 
   /** Takes the first event of this name (and call), waiting for it if need be. */
   until(event, { call, ms = 5000 } = {}) {
+    return this.untilWith(event, (e) => call === undefined || e.call === call, ms);
+  }
+
+  untilWith(event, test, ms = 5000) {
     return new Promise((resolve, reject) => {
       const look = () => {
-        const at = this.told.findIndex((e) => e.event === event && (call === undefined || e.call === call));
+        const at = this.told.findIndex((e) => e.event === event && test(e));
         if (at < 0) return;
         done();
         resolve(this.told.splice(at, 1)[0]);

@@ -20,7 +20,8 @@ class JsSipCall {
     session.on('confirmed', () => tell('confirmed', {}));
     session.on('failed', ({ message, cause, originator }) => {
       if (originator === 'remote' && cause === JsSIP.C.causes.CANCELED) tell('cancelled', {});
-      tell('ended', { status: message?.status_code, cause });
+      if (message?.status_code) tell('refused', { status: message.status_code });
+      tell('ended', { cause });
     });
     session.on('ended', ({ originator, cause }) => {
       if (originator === 'remote') tell('bye', {});
@@ -75,8 +76,11 @@ class JsSipCall {
 
   info(digit) {
     return new Promise((resolve, reject) => {
-      const eventHandlers = { succeeded: () => resolve(200), failed: ({ response }) => reject(new Error(`INFO was answered ${response?.status_code}`)) };
-      this.session.sendDTMF(digit, { transportType: 'INFO', eventHandlers });
+      this.session.once('newDTMF', ({ dtmf }) => {
+        dtmf.on('succeeded', () => resolve(200));
+        dtmf.on('failed', ({ response }) => reject(new Error(`INFO was answered ${response?.status_code}`)));
+      });
+      this.session.sendDTMF(digit, { transportType: 'INFO' });
     });
   }
 }

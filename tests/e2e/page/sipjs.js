@@ -20,7 +20,7 @@ class SipJsCall {
     };
     session.stateChange.addListener((state) => {
       if (state === SessionState.Established) tell('confirmed', {});
-      if (state === SessionState.Terminated) tell('ended', { status: this.status });
+      if (state === SessionState.Terminated) tell('ended', {});
     });
   }
 
@@ -32,7 +32,7 @@ class SipJsCall {
     await this.session.invite({
       requestDelegate: {
         onProgress: (response) => this.tell('ringing', { status: response.message.statusCode }),
-        onReject: (response) => (this.status = response.message.statusCode),
+        onReject: (response) => this.tell('refused', { status: response.message.statusCode }),
       },
     });
   }

@@ -104,6 +104,14 @@ class Softphone {
     return this.ear(id).hears(frequency, ms);
   }
 
+  receives(id, count, ms) {
+    return this.ear(id).receives(count, ms);
+  }
+
+  hearsDigit(id, frequencies, ms) {
+    return this.ear(id).hearsDigit(frequencies, ms);
+  }
+
   silent(id, quietMs, ms) {
     return this.ear(id).silent(quietMs, ms);
   }

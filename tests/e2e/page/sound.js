@@ -2,6 +2,9 @@
 import { dominant, isHeard, judge } from '../phone/tone.mjs';
 import { now } from './wire.js';
 
+/** Packets that must have come while the tone was heard: a fifth of a second of sound. */
+const ENOUGH = 10;
+
 let context;
 const theContext = () => (context ??= new AudioContext());
 
@@ -69,7 +72,7 @@ export class Ear {
       const verdict = this.listen(frequency);
       if (isHeard(verdict)) {
         const { packetsReceived, packetsLost } = await this.stats();
-        if (packetsReceived > began) return { ...verdict, packets: packetsReceived - began, lost: packetsLost };
+        if (packetsReceived >= began + ENOUGH) return { ...verdict, packets: packetsReceived - began, lost: packetsLost };
       }
       if (now() > until) {
         const heard = this.analyser ? dominant(this.samples, theContext().sampleRate) : 'no track';
@@ -77,6 +80,32 @@ export class Ear {
       }
       await new Promise((r) => setTimeout(r, 10));
     }
+  }
+
+  /** Resolves when `count` more packets have come; tells how many were lost, ever. */
+  async receives(count, ms) {
+    const until = now() + ms;
+    const began = (await this.stats()).packetsReceived;
+    for (;;) {
+      const { packetsReceived, packetsLost } = await this.stats();
+      if (packetsReceived >= began + count) return { packets: packetsReceived, lost: packetsLost };
+      if (now() > until) throw new Error(`${packetsReceived - began} of ${count} packets came in ${ms} ms`);
+      await new Promise((r) => setTimeout(r, 50));
+    }
+  }
+
+  /** Resolves when both frequencies of a digit fill most of the sound (ITU-T Q.23). */
+  async hearsDigit([low, high], ms) {
+    const until = now() + ms;
+    let best = 0;
+    while (now() < until) {
+      const [first, second] = [this.listen(low), this.listen(high)];
+      const both = first.share + second.share;
+      best = Math.max(best, both);
+      if (both > 0.5 && Math.min(first.share, second.share) > 0.1) return { share: both, rms: first.rms };
+      await new Promise((r) => setTimeout(r, 10));
+    }
+    throw new Error(`the digit was not heard in ${ms} ms: at most ${best.toFixed(2)} of the sound was at ${low} and ${high} Hz`);
   }
 
   /** Resolves when no packet has come for `quietMs`. */

@@ -25,7 +25,9 @@ export class Call {
 
   localSdp(direction = this.direction) {
     const { address, codecs } = this.phone.options;
-    return write({ address, port: this.media.port, version: this.version++, codecs, digits: 101, direction });
+    // An answer keeps the offer's number for telephone-event (RFC 3264 6.1); an offer of ours says 101.
+    const digits = this.remote ? this.remote.digits : 101;
+    return write({ address, port: this.media.port, version: this.version++, codecs, digits, direction });
   }
 
   /** Looks at a body with the strict eye; true when an ordinary phone would take it. */

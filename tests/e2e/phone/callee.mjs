@@ -30,7 +30,7 @@ export class IncomingCall extends Call {
     this.state = 'ringing';
     this.hasOffer = Boolean(this.request0.body);
     if (this.hasOffer && !this.accept(this.request0.body)) return this.refuse(488);
-    this.emit('incoming', { from: this.request0.get('from'), target: this.request0.uri });
+    this.emit('incoming', { from: this.request0.get('from'), target: this.request0.uri, tone: this.media.tone });
     if (mode === 'reject') return this.refuse(status);
     if (mode === 'early') return this.early();
     if (mode === 'ring') return void this.reply(180, 'Ringing');

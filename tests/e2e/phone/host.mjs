@@ -4,7 +4,7 @@ import { Phone } from './phone.mjs';
 
 const phones = new Map();
 const CALL_METHODS = ['answer', 'refuse', 'cancel', 'bye', 'info', 'reinvite'];
-const MEDIA_METHODS = ['hears', 'silent', 'dial'];
+const MEDIA_METHODS = ['hears', 'receives', 'silent', 'dial'];
 
 async function perform({ phone: name, method, args }) {
   if (method === 'open') {
@@ -21,7 +21,7 @@ async function perform({ phone: name, method, args }) {
   const [id, ...rest] = args;
   const call = phone.calls.get(id);
   if (!call) throw new Error(`no call ${id}`);
-  if (method === 'figures') return { ...(call.figures ?? call.media.figures()), invitedAt: call.invitedAt, remote: call.remote };
+  if (method === 'figures') return { ...(call.figures ?? call.media.figures()), invitedAt: call.invitedAt, tone: call.media.tone, remote: call.remote };
   if (CALL_METHODS.includes(method)) return call[method](...rest);
   if (MEDIA_METHODS.includes(method)) return call.media[method](...rest);
   throw new Error(`no method ${method}`);

@@ -10,6 +10,8 @@ const FRAME = 160;
 const FRAME_MS = 20;
 const WINDOW = RATE * 0.2;
 const DIGITS = '0123456789*#ABCD';
+/** A quarter of a second: longer than the window that a browser's sound is judged by. */
+const DIGIT_FRAMES = 12;
 
 let nextPort = 20000;
 
@@ -115,14 +117,14 @@ export class Media {
   sendDigitFrame() {
     const event = this.pendingDigits[0];
     event.frames += 1;
-    const duration = Math.min(event.frames, 5) * FRAME;
-    const end = event.frames >= 5;
+    const duration = Math.min(event.frames, DIGIT_FRAMES) * FRAME;
+    const end = event.frames >= DIGIT_FRAMES;
     const payload = Buffer.from([event.code, (end ? 0x80 : 0) | 10, duration >> 8, duration & 0xff]);
     event.timestamp ??= this.timestamp;
     this.send(this.digitsType, payload, event.frames === 1, event.timestamp);
     this.sample += FRAME;
     this.timestamp = (this.timestamp + FRAME) >>> 0;
-    if (event.frames >= 7) {
+    if (event.frames >= DIGIT_FRAMES + 2) {
       this.pendingDigits.shift();
       event.done();
     }
@@ -230,6 +232,13 @@ export class Media {
     }, () => `${frequency} Hz was not heard: ${this.heard.packets - began} packets, ${dominant(this.window, RATE)} Hz, ${JSON.stringify(judge(this.window, frequency, RATE))}`);
   }
 
+  /** Resolves when `count` more packets have come; tells how many were lost, ever. */
+  receives(count, ms) {
+    const began = this.heard.packets;
+    return this.waitFor(ms, () => this.heard.packets >= began + count && { packets: this.heard.packets, lost: this.heard.lost },
+      () => `${this.heard.packets - began} of ${count} packets came`);
+  }
+
   /** Resolves when no packet with sound has come for a whole window of `quietMs`. */
   async silent(quietMs, ms) {
     const until = performance.now() + ms;
@@ -262,7 +271,7 @@ export class Media {
     });
   }
 
-  /** Sends digits one after the other, each 100 ms. */
+  /** Sends digits one after the other. */
   dial(digits) {
     return Promise.all([...digits].map((d) => new Promise((done) => this.pendingDigits.push({ code: DIGITS.indexOf(d), frames: 0, done }))));
   }

@@ -13,7 +13,7 @@ import { Transport, branch } from './transport.mjs';
 export class Phone {
   /**
    * options: user, password, domain, address (own), registrar {host, port}, network (the prefix of
-   * the phones' addresses), tone (Hz), echo, strict, codecs (payload types, preferred first).
+   * the phones' addresses), tone (Hz), toneStep (Hz that each further call's tone is higher), echo, strict, codecs (payload types, preferred first).
    */
   static async open(options, emit) {
     const phone = new Phone({ strict: true, codecs: [0, 8], tone: 440, ...options }, emit);
@@ -59,7 +59,8 @@ export class Phone {
   }
 
   newMedia(id) {
-    const { address, tone, echo } = this.options;
+    const { address, echo, toneStep = 0 } = this.options;
+    const tone = this.options.tone + toneStep * this.calls.size;
     return Media.open(address, { tone, echo, onDigit: (digit) => this.emit('digit', { call: id(), digit }) });
   }
 

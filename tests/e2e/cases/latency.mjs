@@ -1,0 +1,44 @@
+// From INVITE to the first decoded audio, ours beside the anchor's in the same run.
+import { BROWSERS } from '../lib/browser.mjs';
+import { assert, spread } from '../lib/runner.mjs';
+
+const CALLS = 10;
+/** Ours stays under this, by the median, in both browsers and both directions. */
+const LIMIT_MS = 100;
+
+export async function all(runner, stage) {
+  for (const browser of BROWSERS) {
+    for (const direction of ['from the browser', 'to the browser']) {
+      await runner.run(`${browser}: time from INVITE to the first decoded audio, calls ${direction}`, async (cleanup) => {
+        const own = await measure(stage, cleanup, stage.edge, browser, direction);
+        const anchor = stage.anchor && stage.anchor !== stage.edge ? await measure(stage, cleanup, stage.anchor, browser, direction) : undefined;
+        const figure = `${stage.edge.name} ${tell(own)}${anchor ? `; anchor ${tell(anchor)}` : '; the anchor is not installed'}`;
+        if (stage.edge.name === 'anchor') return figure;
+        assert(own.length === CALLS, `${CALLS - own.length} of ${CALLS} calls had no audio; ${figure}`);
+        assert(own.sort((a, b) => a - b)[CALLS / 2] < LIMIT_MS, `the median is not under ${LIMIT_MS} ms: ${figure}`);
+        return figure;
+      }, { ms: 120000 });
+    }
+  }
+}
+
+const tell = (times) => `${spread(times)}${times.length < CALLS ? ` (${CALLS - times.length} of ${CALLS} calls had no audio)` : ''}`;
+
+/** The times of those calls that had audio. The callee answers at once, by itself. */
+async function measure(stage, cleanup, edge, browser, direction) {
+  const alice = await stage.softphone(cleanup, { browser, library: 'sip.js', edge, autoAnswer: true });
+  const desk = await stage.phone(cleanup, 'desk', { strict: edge.strict });
+  const times = [];
+  for (let i = 0; i < CALLS; i++) {
+    const outgoing = direction === 'from the browser';
+    const { call, far } = await (outgoing ? stage.browserCallsPhone(alice, desk) : stage.phoneCallsBrowser(desk, alice));
+    const sound = await alice.hears(call, desk.tone, 4000).catch(() => undefined);
+    const { invitedAt, firstAudioAt } = await alice.figures(call);
+    const began = outgoing ? invitedAt : (await desk.figures(far)).invitedAt;
+    if (sound) times.push(firstAudioAt - began);
+    await alice.act(call, 'bye');
+    await desk.until('ended', { call: far });
+  }
+  await alice.stop();
+  return times;
+}

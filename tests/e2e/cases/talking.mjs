@@ -1,0 +1,87 @@
+// What happens during a call: early media, hold and resume, digits.
+import { assert } from '../lib/runner.mjs';
+import { heard } from '../lib/stage.mjs';
+import { COMBINATIONS } from './matrix.mjs';
+
+const DIGITS = '159#';
+const QUIET_MS = 300;
+
+export async function all(runner, stage) {
+  for (const { label, ...combination } of COMBINATIONS) {
+    const both = (cleanup) => Promise.all([stage.softphone(cleanup, combination), stage.phone(cleanup)]);
+
+    await runner.run(`${label}: early media is heard before the answer, and the call goes on after it`, async (cleanup) => {
+      const [alice, desk] = await both(cleanup);
+      await desk.behave({ mode: 'early' });
+      const call = await alice.call(desk.uri, { early: true });
+      const { call: far } = await desk.until('incoming');
+      await alice.until('ringing', { call });
+      const early = await alice.hears(call, desk.tone, 5000);
+      await desk.answer(far);
+      await alice.until('confirmed', { call });
+      const after = await stage.bothHear(alice, call, desk, far);
+      return `${early.packets} packets at rms ${early.rms} before the answer; then ${heard(after)}`;
+    });
+
+    await runner.run(`${label}: the browser holds and resumes`, async (cleanup) => {
+      const [alice, desk] = await both(cleanup);
+      const { call, far } = await stage.browserCallsPhone(alice, desk);
+      await stage.bothHear(alice, call, desk, far);
+      await alice.act(call, 'hold');
+      const { direction } = await desk.until('reinvite', { call: far });
+      assert(direction === 'recvonly' || direction === 'inactive', `the phone was asked to be ${direction}`);
+      await alice.silent(call, QUIET_MS, 3000);
+      await alice.act(call, 'resume');
+      assert((await desk.until('reinvite', { call: far })).direction === 'sendrecv', 'the phone was not asked to talk again');
+      const sound = await stage.bothHear(alice, call, desk, far);
+      return `silent for ${QUIET_MS} ms while held; then ${heard(sound)}`;
+    });
+
+    await runner.run(`${label}: the phone holds and resumes`, async (cleanup) => {
+      const [alice, desk] = await both(cleanup);
+      const { call, far } = await stage.phoneCallsBrowser(desk, alice);
+      await stage.bothHear(alice, call, desk, far);
+      const answered = await desk.reinvite(far, 'sendonly');
+      assert(answered === 'recvonly' || answered === 'inactive', `the browser answered ${answered}`);
+      await desk.silent(far, QUIET_MS, 3000);
+      assert((await desk.reinvite(far, 'sendrecv')) === 'sendrecv', 'the browser does not talk again');
+      const sound = await stage.bothHear(alice, call, desk, far);
+      return `silent for ${QUIET_MS} ms while held; then ${heard(sound)}`;
+    });
+
+    await runner.run(`${label}: RFC 4733 digits from the browser reach the phone`, async (cleanup) => {
+      const [alice, desk] = await both(cleanup);
+      const { call, far } = await stage.browserCallsPhone(alice, desk);
+      await stage.bothHear(alice, call, desk, far);
+      await alice.act(call, 'digits', DIGITS);
+      let got = '';
+      while (got.length < DIGITS.length) got += (await desk.until('digit', { call: far })).digit;
+      assert(got === DIGITS, `the phone got ${got}`);
+      return `${got} of ${DIGITS}`;
+    });
+
+    await runner.run(`${label}: RFC 4733 digits from the phone reach the browser`, async (cleanup) => {
+      const [alice, desk] = await both(cleanup);
+      const { call, far } = await stage.phoneCallsBrowser(desk, alice);
+      await stage.bothHear(alice, call, desk, far);
+      // A browser plays the digit that it receives: 9 is 852 and 1477 Hz (ITU-T Q.23), no tone of ours.
+      const [sound] = await Promise.all([alice.hearsDigit(call, [852, 1477], 4000), desk.dial(far, '9999')]);
+      const after = await stage.bothHear(alice, call, desk, far);
+      return `the browser plays 852 + 1477 Hz, ${Math.round(100 * sound.share)} % of the sound; then ${heard(after)}`;
+    });
+
+    await runner.run(`${label}: SIP INFO digits pass both ways`, async (cleanup) => {
+      const [alice, desk] = await both(cleanup);
+      const { call, far } = await stage.browserCallsPhone(alice, desk);
+      await stage.bothHear(alice, call, desk, far);
+      await alice.act(call, 'info', '7');
+      const info = await desk.until('info', { call: far });
+      assert(info.type === 'application/dtmf-relay' && /Signal=\s*7/.test(info.body), `the phone got ${info.type}: ${info.body}`);
+      const status = await desk.info(far, 'application/dtmf-relay', 'Signal=4\r\nDuration=160\r\n');
+      assert(status === 200, `the browser answered INFO with ${status}`);
+      const back = await alice.until('info', { call });
+      assert(/Signal=\s*4/.test(back.body), `the browser got ${back.body}`);
+      return '7 to the phone, 4 to the browser';
+    });
+  }
+}
