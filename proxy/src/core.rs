@@ -9,45 +9,94 @@
 //!
 //! The contract: [`Core::receive`], then [`Core::poll`] until it yields `None`, then sleep until
 //! [`Core::deadline`] or the next input.
+//!
+//! The walk of a request, file by file: `admit` (size, parse, validate), `request` (server transaction), `guard`,
+//! `route`, `media`, `rewrite`, `forward` (client transaction). A response comes back by `response`, `media`, `answer`.
 
+mod ack;
+mod admit;
+mod alarms;
+mod answer;
+mod cancel;
+mod closed;
 mod config;
 mod event;
 mod face;
+mod flows;
+mod forward;
+mod guard;
+mod hangup;
+mod local;
+mod media;
+mod names;
+mod refusal;
+mod register;
+mod relayed;
+mod request;
+mod response;
+mod rewrite;
+mod route;
+mod token;
+mod transactions;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use sip::transaction::{ClientEvent, ServerEvent};
+
+use self::alarms::{Alarms, Due};
 pub use self::config::{Config, Limits, Secrets};
 pub use self::event::{Drop, Event};
 pub use self::face::{AskId, Command, FlowId, Input, RelayFailure, Source};
+use self::flows::Flows;
+use self::media::MediaSessions;
+use self::names::Names;
+use self::transactions::{ContextId, Transactions};
 
 /// The edge. One value serves every browser; it is driven by one task.
 pub struct Core {
     config: Config,
+    /// Keys, and what is derived from them: tokens, branches, ids.
+    names: Names,
+    /// Who is connected, and where each registered client is.
+    flows: Flows,
+    /// Requests under way.
+    transactions: Transactions,
+    /// Calls under negotiation, and questions to the relay.
+    media: MediaSessions,
+    /// When what is due.
+    alarms: Alarms,
     commands: VecDeque<Command>,
 }
 
 impl Core {
     /// A core that knows no flow yet.
-    pub fn new(config: Config, _secrets: &Secrets) -> Self {
+    pub fn new(config: Config, secrets: &Secrets) -> Self {
         Self {
             config,
+            names: Names::new(secrets),
+            flows: Flows::default(),
+            transactions: Transactions::default(),
+            media: MediaSessions::default(),
+            alarms: Alarms::default(),
             commands: VecDeque::new(),
         }
     }
 
     /// Takes one thing that happened. Never fails; what is wrong with a peer is reported by
     /// [`Command::Report`].
-    pub fn receive(&mut self, input: Input, _now: Instant) {
-        if let Input::Message { from, .. } = input {
-            let known = matches!(from, Source::Upstream(source) if self.config.is_upstream(source));
-            let reason = if known {
-                Drop::Unparsable
-            } else {
-                Drop::NotUpstream
-            };
-            self.commands
-                .push_back(Command::Report(Event::Dropped { from, reason }));
+    pub fn receive(&mut self, input: Input, now: Instant) {
+        match input {
+            Input::FlowOpened {
+                flow, secure, host, ..
+            } => self.flow_opened(flow, &host, secure),
+            Input::Message { from, bytes } => self.admit(from, bytes, now),
+            Input::FlowClosed { flow } => self.flow_closed(flow, now),
+            Input::Relayed { id, reply } => self.relayed(id, reply, now),
+            Input::Timer => self.timer(now),
         }
     }
 
@@ -58,6 +107,44 @@ impl Core {
 
     /// When [`Input::Timer`] is due, if ever.
     pub fn deadline(&self) -> Option<Instant> {
-        None
+        self.alarms.next()
+    }
+
+    fn flow_opened(&mut self, flow: FlowId, host: &str, secure: bool) {
+        // What a browser says in Host ends up in Record-Route: anything but a host will not do.
+        let host = match sip::Uri::parse(&format!("sip:{host}")) {
+            Ok(uri) if uri.user().is_none() && uri.params().as_str().is_empty() => host.to_owned(),
+            _ => self.config.advertised.to_string(),
+        };
+        let anonymous = self.names.anonymous_client();
+        self.flows.open(flow, host, secure, anonymous);
+    }
+
+    fn timer(&mut self, now: Instant) {
+        while let Some(due) = self.alarms.pop(now) {
+            match due {
+                Due::Context(id) => self.context_due(id, now),
+                Due::Errand(id) => self.ask_errand(id, ClientEvent::Timer, now),
+                Due::Ask(id) => self.ask_due(id, now),
+                Due::Media(id) => self.session_due(id, now),
+                Due::Suspended => {
+                    self.flows.expire(now);
+                    self.alarms.arm(Due::Suspended, self.flows.deadline());
+                }
+            }
+        }
+    }
+
+    fn context_due(&mut self, id: ContextId, now: Instant) {
+        self.serve(id, ServerEvent::Timer, now);
+        self.ask(id, ClientEvent::Timer, None, now);
+        let patience = self
+            .transactions
+            .get_mut(id)
+            .and_then(|context| context.give_up);
+        if patience.is_some_and(|end| end <= now) {
+            self.give_up(id, now);
+        }
+        self.tidy(id);
     }
 }

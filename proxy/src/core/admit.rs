@@ -1,0 +1,94 @@
+//! Steps 1 to 3 of the walk: may this be here at all, is it SIP, is it valid. Then: request or response?
+
+use std::time::Instant;
+
+use sip::{Error, Framing, Message};
+
+use super::Core;
+use super::event::Drop;
+use super::face::{Command, FlowId, Source};
+
+/// A keep-alive and its answer (RFC 5626 section 3.5.1; over WebSocket by JsSIP and sip.js).
+const PING: &[u8] = b"\r\n\r\n";
+const PONG: &[u8] = b"\r\n";
+
+/// After so many messages that are not SIP a flow is closed: whatever is on it, it is no SIP client.
+const MAX_OFFENCES: u32 = 16;
+
+impl Core {
+    /// Takes one WebSocket message or datagram.
+    pub(super) fn admit(&mut self, from: Source, bytes: Vec<u8>, now: Instant) {
+        if let Err(reason) = self.known(from) {
+            return self.drop_message(from, reason);
+        }
+        let framing = match from {
+            Source::Flow(_) => Framing::Exact,
+            Source::Upstream(_) => Framing::Datagram,
+        };
+        // Only what cannot be parsed needs its bytes again, and the parser keeps them.
+        let copy = bytes.clone();
+        match Message::parse_framed(bytes, framing) {
+            Ok(message) => self.valid(from, message, now),
+            Err(Error::KeepAlive) => self.keep_alive(from, &copy),
+            Err(error) => self.unparsable(from, &copy, error),
+        }
+    }
+
+    fn known(&self, from: Source) -> Result<(), Drop> {
+        match from {
+            Source::Flow(flow) if self.flows.get(flow).is_none() => Err(Drop::UnknownFlow),
+            Source::Upstream(source) if !self.config.is_upstream(source) => Err(Drop::NotUpstream),
+            _ => Ok(()),
+        }
+    }
+
+    fn valid(&mut self, from: Source, message: Message, now: Instant) {
+        match (sip::validate(&message), message.is_request()) {
+            (Ok(()), true) => self.request(from, message, now),
+            (Ok(()), false) => self.response(from, message, now),
+            (Err(_), false) => self.drop_message(from, Drop::Unparsable),
+            (Err(refusal), true) => {
+                let tag = self.tag_for(&message);
+                let owed = !message.is(&sip::Method::Ack) && message.top_via().is_some();
+                match owed.then(|| refusal.response(&message, &tag)) {
+                    Some(Ok(response)) => self.refuse_unserved(from, response),
+                    _ => self.drop_message(from, Drop::Unanswerable),
+                }
+            }
+        }
+    }
+
+    fn keep_alive(&mut self, from: Source, bytes: &[u8]) {
+        match from {
+            Source::Flow(flow) if bytes == PING => {
+                self.commands.push_back(Command::SendFlow {
+                    flow,
+                    bytes: PONG.to_vec(),
+                });
+            }
+            _ => self.drop_message(from, Drop::KeepAlive),
+        }
+    }
+
+    fn unparsable(&mut self, from: Source, bytes: &[u8], error: Error) {
+        let tag = self.names.tag("", "unparsable");
+        match sip::refusal_to_unparsable(bytes, error, &tag) {
+            Some(response) => self.refuse_unserved(from, response),
+            None => self.drop_message(from, Drop::Unparsable),
+        }
+        if let Source::Flow(flow) = from {
+            self.offended(flow);
+        }
+    }
+
+    fn offended(&mut self, flow: FlowId) {
+        let Some(state) = self.flows.get_mut(flow) else {
+            return;
+        };
+        state.offences += 1;
+        if state.offences == MAX_OFFENCES {
+            let why = "too many messages that are not SIP";
+            self.commands.push_back(Command::CloseFlow { flow, why });
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Which browsers are connected, and which registered client is reached by which of their flows.
+//!
+//! A binding changes hands only when the upstream has accepted a registration, never because a message
+//! claims something. When its flow closes it is kept a while, so that a client that comes back finds its calls.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+use super::config::Limits;
+use super::face::FlowId;
+use super::names::ClientId;
+
+/// Clients that one flow may register: a page with some accounts, not a gateway.
+const MAX_CLIENTS_PER_FLOW: usize = 32;
+
+/// One open WebSocket.
+pub(super) struct Flow {
+    /// `host:port` that the browser connected to.
+    pub(super) host: String,
+    /// WSS or WS.
+    pub(super) secure: bool,
+    /// Requests from here that wait for their final response.
+    pub(super) pending: usize,
+    /// Messages that were not SIP.
+    pub(super) offences: u32,
+    /// Its name while nobody has registered on it.
+    anonymous: ClientId,
+    /// Who has: client and address of record.
+    registered: Vec<(ClientId, String)>,
+}
+
+/// Where a client is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// On this flow.
+    Flow(FlowId),
+    /// It was here, and its flow closed.
+    Suspended,
+    /// Never heard of, or long gone.
+    Unknown,
+}
+
+/// What binding a client to a flow has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bound {
+    /// It was bound to this flow already.
+    Same,
+    /// It is new.
+    New,
+    /// It came back, or moved, from another flow.
+    Moved,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Binding {
+    On(FlowId),
+    Suspended { until: Instant },
+}
+
+/// Flows by name, and clients by name.
+#[derive(Default)]
+pub(super) struct Flows {
+    open: HashMap<FlowId, Flow>,
+    clients: HashMap<ClientId, Binding>,
+    /// Suspended clients, the longest first.
+    suspended: VecDeque<(Instant, ClientId)>,
+}
+
+impl Flows {
+    pub(super) fn open(&mut self, flow: FlowId, host: String, secure: bool, anonymous: ClientId) {
+        self.clients.insert(anonymous, Binding::On(flow));
+        let new = Flow {
+            host,
+            secure,
+            pending: 0,
+            offences: 0,
+            anonymous,
+            registered: Vec::new(),
+        };
+        self.open.insert(flow, new);
+    }
+
+    pub(super) fn get(&self, flow: FlowId) -> Option<&Flow> {
+        self.open.get(&flow)
+    }
+
+    pub(super) fn get_mut(&mut self, flow: FlowId) -> Option<&mut Flow> {
+        self.open.get_mut(&flow)
+    }
+
+    /// Where requests for this client go.
+    pub(super) fn reach(&self, client: ClientId) -> Reach {
+        match self.clients.get(&client) {
+            Some(Binding::On(flow)) => Reach::Flow(*flow),
+            Some(Binding::Suspended { .. }) => Reach::Suspended,
+            None => Reach::Unknown,
+        }
+    }
+
+    /// The client that speaks when this flow begins a dialog as `aor`.
+    pub(super) fn speaker(&self, flow: FlowId, aor: &str) -> Option<ClientId> {
+        let flow = self.open.get(&flow)?;
+        let by_aor = flow.registered.iter().find(|(_, known)| known == aor);
+        let client = by_aor
+            .or(flow.registered.first())
+            .map(|(client, _)| *client);
+        Some(client.unwrap_or(flow.anonymous))
+    }
+
+    /// Binds a client whose registration on this flow the upstream has accepted.
+    pub(super) fn bind(&mut self, flow: FlowId, client: ClientId, aor: &str) -> Option<Bound> {
+        let registered = &mut self.open.get_mut(&flow)?.registered;
+        if !registered.iter().any(|(known, _)| *known == client) {
+            if registered.len() >= MAX_CLIENTS_PER_FLOW {
+                return None;
+            }
+            registered.push((client, aor.to_owned()));
+        }
+        match self.clients.insert(client, Binding::On(flow)) {
+            Some(Binding::On(before)) if before == flow => Some(Bound::Same),
+            Some(Binding::On(before)) => {
+                if let Some(before) = self.open.get_mut(&before) {
+                    before.registered.retain(|(known, _)| *known != client);
+                }
+                Some(Bound::Moved)
+            }
+            Some(Binding::Suspended { .. }) => Some(Bound::Moved),
+            None => Some(Bound::New),
+        }
+    }
+
+    /// Closes a flow and suspends its clients. `None` if it was not open.
+    pub(super) fn close(&mut self, flow: FlowId, limits: &Limits, now: Instant) -> Option<Flow> {
+        let closed = self.open.remove(&flow)?;
+        // Nobody can come back as the nameless.
+        self.clients.remove(&closed.anonymous);
+        for (client, _) in &closed.registered {
+            if self.clients.len() > limits.bindings {
+                self.clients.remove(client);
+            } else {
+                let until = now + limits.suspend;
+                self.clients.insert(*client, Binding::Suspended { until });
+                self.suspended.push_back((until, *client));
+            }
+        }
+        Some(closed)
+    }
+
+    /// When [`Flows::expire`] is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.suspended.front().map(|(at, _)| *at)
+    }
+
+    /// Forgets the clients that did not come back.
+    pub(super) fn expire(&mut self, now: Instant) {
+        while let Some((until, client)) =
+            self.suspended.front().copied().filter(|(at, _)| *at <= now)
+        {
+            self.suspended.pop_front();
+            // One that came back, and perhaps left again since, has another binding by now.
+            if self.clients.get(&client) == Some(&Binding::Suspended { until }) {
+                self.clients.remove(&client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLIENT: ClientId = ClientId([1; 8]);
+
+    fn flows() -> (Flows, Instant) {
+        let mut flows = Flows::default();
+        for n in 1..=2 {
+            flows.open(FlowId(n), "edge".into(), true, ClientId([n as u8 + 100; 8]));
+        }
+        (flows, Instant::now())
+    }
+
+    #[test]
+    fn a_client_that_returns_on_another_flow_is_found_there() {
+        let (mut flows, now) = flows();
+        assert_eq!(flows.bind(FlowId(1), CLIENT, "a@x"), Some(Bound::New));
+        assert_eq!(flows.bind(FlowId(1), CLIENT, "a@x"), Some(Bound::Same));
+        flows.close(FlowId(1), &Limits::default(), now);
+        assert_eq!(flows.reach(CLIENT), Reach::Suspended);
+        assert_eq!(flows.bind(FlowId(2), CLIENT, "a@x"), Some(Bound::Moved));
+        assert_eq!(flows.reach(CLIENT), Reach::Flow(FlowId(2)));
+    }
+
+    #[test]
+    fn the_old_flow_of_a_client_that_moved_cannot_suspend_it() {
+        let (mut flows, now) = flows();
+        flows.bind(FlowId(1), CLIENT, "a@x");
+        assert_eq!(flows.bind(FlowId(2), CLIENT, "a@x"), Some(Bound::Moved));
+        flows.close(FlowId(1), &Limits::default(), now);
+        assert_eq!(flows.reach(CLIENT), Reach::Flow(FlowId(2)));
+    }
+
+    #[test]
+    fn a_suspended_client_is_forgotten_in_the_end_and_a_nameless_one_at_once() {
+        let (mut flows, now) = flows();
+        flows.bind(FlowId(1), CLIENT, "a@x");
+        flows.close(FlowId(1), &Limits::default(), now);
+        assert_eq!(flows.reach(ClientId([101; 8])), Reach::Unknown);
+        let end = flows.deadline().unwrap();
+        flows.expire(end);
+        assert_eq!(flows.reach(CLIENT), Reach::Unknown);
+        assert_eq!(flows.deadline(), None);
+    }
+
+    #[test]
+    fn who_speaks_follows_the_address_of_record() {
+        let (mut flows, _) = flows();
+        assert_eq!(flows.speaker(FlowId(1), "a@x"), Some(ClientId([101; 8])));
+        flows.bind(FlowId(1), CLIENT, "a@x");
+        flows.bind(FlowId(1), ClientId([2; 8]), "b@x");
+        assert_eq!(flows.speaker(FlowId(1), "b@x"), Some(ClientId([2; 8])));
+        assert_eq!(
+            flows.speaker(FlowId(1), "anonymous@anonymous.invalid"),
+            Some(CLIENT)
+        );
+        assert_eq!(flows.speaker(FlowId(3), "a@x"), None);
+    }
+
+    #[test]
+    fn the_clients_of_one_flow_and_the_suspended_are_bounded() {
+        let (mut flows, now) = flows();
+        for n in 0..MAX_CLIENTS_PER_FLOW {
+            assert!(
+                flows
+                    .bind(FlowId(1), ClientId([n as u8; 8]), "a@x")
+                    .is_some()
+            );
+        }
+        assert_eq!(flows.bind(FlowId(1), ClientId([99; 8]), "a@x"), None);
+        let limits = Limits {
+            bindings: 3,
+            ..Limits::default()
+        };
+        flows.close(FlowId(1), &limits, now);
+        assert!(flows.clients.len() <= 4);
+    }
+}

@@ -1,0 +1,174 @@
+//! Steps 8 to 10 of the walk: rewrite, give the request to a client transaction, and let its bytes out.
+
+use std::time::Instant;
+
+use sip::transaction::{Client, ClientEvent, ClientKey, Failure, Output};
+use sip::{Message, Method};
+
+use super::Core;
+use super::alarms::Due;
+use super::event::Event;
+use super::face::{Command, Source};
+use super::refusal::Answer;
+use super::request::transport;
+use super::transactions::{Branch, ContextId, ErrandId};
+
+impl Core {
+    /// Sends a request on. An error means that it could not be written, which is its sender's doing (it is too large
+    /// with what we have to add).
+    pub(super) fn forward(
+        &mut self,
+        id: ContextId,
+        mut request: Message,
+        now: Instant,
+    ) -> Result<(), Answer> {
+        let name = self.names.branch();
+        let Some(context) = self.transactions.get_mut(id) else {
+            return Ok(());
+        };
+        let Some(mut route) = context.route.clone() else {
+            return Ok(());
+        };
+        if let Some(registration) = &context.registration {
+            route.client = registration.client();
+        }
+        let (from, invite) = (context.from, context.method == Method::Invite);
+        if let Source::Flow(flow) = route.to
+            && self.flows.get(flow).is_none()
+        {
+            // It closed while the relay was asked.
+            return Err(Answer::new(480, "The Browser's Connection Closed"));
+        }
+        let too_large = |_| Answer::new(513, "Message Too Large");
+        self.rewrite_request(&mut request, from, &route, &name)
+            .map_err(too_large)?;
+
+        let wire = request.as_bytes().into();
+        let machine = Client::new(invite, wire, transport(route.to), self.config.timers, now);
+        let key = ClientKey::new(&name, request.method().map_or("", Method::as_str));
+        let branch = Branch {
+            to: route.to,
+            sent: request,
+            machine: Some(machine),
+        };
+        self.transactions.sent(id, key, branch);
+        if let Some(context) = self.transactions.get_mut(id).filter(|_| invite) {
+            context.give_up = Some(now + self.config.limits.ringing);
+        }
+        self.drain_client(id, None, now);
+        Ok(())
+    }
+
+    /// Gives an event to a context's client transaction. `response` is what the event is about.
+    pub(super) fn ask(
+        &mut self,
+        id: ContextId,
+        event: ClientEvent,
+        response: Option<Message>,
+        now: Instant,
+    ) {
+        if let Some(machine) = self.client_of(id) {
+            machine.receive(event, now);
+            self.drain_client(id, response, now);
+        }
+    }
+
+    fn client_of(&mut self, id: ContextId) -> Option<&mut Client> {
+        self.transactions
+            .get_mut(id)?
+            .branch
+            .as_mut()?
+            .machine
+            .as_mut()
+    }
+
+    fn drain_client(&mut self, id: ContextId, mut response: Option<Message>, now: Instant) {
+        while let Some(output) = self.client_of(id).and_then(Client::poll) {
+            match output {
+                Output::Send(bytes) => {
+                    let to = self
+                        .transactions
+                        .get_mut(id)
+                        .and_then(|c| c.branch.as_ref())
+                        .map(|b| b.to);
+                    to.into_iter().for_each(|to| self.send(to, bytes.to_vec()));
+                }
+                Output::Deliver => {
+                    if let Some(response) = response.take() {
+                        self.arrived(id, response, now);
+                    }
+                }
+                Output::Failed(failure) => self.unanswered(id, failure, now),
+                Output::Ended => self.client_ended(id),
+            }
+        }
+        self.tidy(id);
+    }
+
+    fn client_ended(&mut self, id: ContextId) {
+        if let Some(branch) = self
+            .transactions
+            .get_mut(id)
+            .and_then(|context| context.branch.as_mut())
+        {
+            branch.machine = None;
+        }
+    }
+
+    /// Nobody answered: the caller is told by us.
+    fn unanswered(&mut self, id: ContextId, failure: Failure, now: Instant) {
+        let Some(context) = self.transactions.get_mut(id) else {
+            return;
+        };
+        let to = context.branch.as_ref().map(|branch| branch.to);
+        let method = context.method.to_string();
+        let answer = match (failure, to) {
+            (Failure::TimedOut, Some(Source::Upstream(upstream))) => {
+                self.commands
+                    .push_back(Command::Report(Event::UpstreamSilent { upstream, method }));
+                Answer::new(408, "The SIP Server Did Not Answer")
+            }
+            (Failure::TimedOut, _) => Answer::new(408, "The Browser Did Not Answer"),
+            (Failure::Transport, _) => Answer::new(480, "The Browser's Connection Closed"),
+        };
+        self.answer(id, &answer, now);
+    }
+
+    /// Sends a request of our own, whose response nobody waits for.
+    pub(super) fn send_errand(&mut self, to: Source, request: &Message, now: Instant) {
+        let Some(key) = super::transactions::client_key(request) else {
+            return;
+        };
+        let machine = Client::new(
+            false,
+            request.as_bytes().into(),
+            transport(to),
+            self.config.timers,
+            now,
+        );
+        let id = self.transactions.errand(key, to, machine);
+        self.drain_errand(id);
+    }
+
+    pub(super) fn ask_errand(&mut self, id: ErrandId, event: ClientEvent, now: Instant) {
+        if let Some(errand) = self.transactions.errand_mut(id) {
+            errand.machine.receive(event, now);
+            self.drain_errand(id);
+        }
+    }
+
+    fn drain_errand(&mut self, id: ErrandId) {
+        while let Some(errand) = self.transactions.errand_mut(id) {
+            let to = errand.to;
+            match errand.machine.poll() {
+                Some(Output::Send(bytes)) => self.send(to, bytes.to_vec()),
+                Some(Output::Ended) => self.transactions.close_errand(id),
+                Some(Output::Deliver | Output::Failed(_)) => {}
+                None => {
+                    let deadline = errand.machine.deadline();
+                    return self.alarms.arm(Due::Errand(id), deadline);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Step 7 of the walk: every SDP body is shown to the relay before the other side sees it.
+//!
+//! What a body *is* follows from the bodies, not from the methods (RFC 3264, RFC 6337): a body in a request is an
+//! offer, unless a response had made one that waits for its answer; a body in a response is the answer to its
+//! request's offer, or an offer if the INVITE had none. While the relay is asked, the message waits in its context
+//! and later responses wait behind it.
+
+mod ack;
+mod body;
+mod ng;
+mod session;
+mod settle;
+
+use std::time::Instant;
+
+use sip::{Message, Method};
+
+pub(super) use self::ack::AckBody;
+use self::body::Body;
+pub(super) use self::session::{MediaSessions, Waiter};
+use super::Core;
+use super::alarms::Due;
+use super::face::{AskId, Command};
+use super::names::{MediaId, Side};
+use super::refusal::Answer;
+use super::request::side;
+use super::route::Route;
+use super::transactions::{ContextId, Held, Proxied};
+
+/// Bodies remembered for one transaction. A forked call has a few early answers; beyond that the oldest goes, and its
+/// repetition costs a question to the relay.
+const MAX_REWRITTEN: usize = 8;
+
+/// What the bodies of one transaction mean to each other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Exchange {
+    /// None was exchanged, and a body in a response would have no meaning.
+    #[default]
+    None,
+    /// The request carried an offer: responses carry answers.
+    Offered,
+    /// An INVITE without offer: a response will carry one.
+    Invited,
+}
+
+/// A body of a response as the other side got it.
+#[derive(Debug)]
+pub(super) struct Rewritten {
+    to_tag: String,
+    before: Vec<u8>,
+    after: Vec<u8>,
+}
+
+/// What becomes of a response's body.
+pub(super) enum Fate {
+    /// It goes on as it is: no SDP.
+    Pass,
+    /// It goes on without it.
+    Strip,
+    /// It goes on with this one.
+    Replace(Vec<u8>),
+    /// The relay must be asked.
+    Ask(AskId),
+}
+
+impl Core {
+    /// Decides on a request's body. `Some` if it must wait for the relay.
+    pub(super) fn media_of_request(
+        &mut self,
+        id: ContextId,
+        request: &Message,
+        route: &Route,
+        now: Instant,
+    ) -> Result<Option<AskId>, Answer> {
+        if !matches!(
+            request.method(),
+            Some(Method::Invite | Method::Update | Method::Prack)
+        ) {
+            return Ok(None);
+        }
+        let sdp = match Body::of(request) {
+            Body::Sdp(sdp) => Some(sdp.to_vec()),
+            Body::Other => None,
+        };
+        let Some(media) = route.media else {
+            // A dialog that no INVITE of ours began: nothing of this body may be shown to anybody.
+            return if sdp.is_none() {
+                Ok(None)
+            } else {
+                Err(Answer::new(488, "No Call Is Known For This SDP"))
+            };
+        };
+        if sdp.is_none() && !request.is(&Method::Invite) {
+            return Ok(None);
+        }
+        let names =
+            ng::Names::of(request, media).ok_or_else(|| Answer::new(400, "Missing Call-ID"))?;
+        self.enlist(id, media, &names, request)?;
+        let Some(sdp) = sdp else {
+            self.set_exchange(id, Exchange::Invited);
+            return Ok(None);
+        };
+        if sdp::Document::parse(&sdp).is_err() {
+            return Err(Answer::new(488, "The SDP Cannot Be Read"));
+        }
+        let from = self.side_of(id);
+        let late = self.media.late_offerer(media);
+        let question = match late {
+            // The callee's offer came in a reliable 18x; this PRACK answers it (RFC 3262 section 5).
+            Some(offerer)
+                if request.is(&Method::Prack) && names.to_tag.as_deref() == Some(&offerer) =>
+            {
+                self.media.answered_late(media);
+                ng::answer(&names.call, &offerer, &names.from_tag, sdp, from.other())
+            }
+            _ => {
+                self.set_exchange(id, Exchange::Offered);
+                ng::offer(
+                    &names.call,
+                    &names.from_tag,
+                    names.to_tag.as_deref(),
+                    sdp,
+                    from.other(),
+                )
+            }
+        };
+        self.ask_relay(media, names.call_id, question, Waiter::Request(id), now)
+            .map(Some)
+    }
+
+    /// Decides on a response's body.
+    pub(super) fn media_of_response(
+        &mut self,
+        id: ContextId,
+        response: &Message,
+        now: Instant,
+    ) -> Result<Fate, Answer> {
+        let Body::Sdp(sdp) = Body::of(response) else {
+            return Ok(Fate::Pass);
+        };
+        let Some(context) = self.transactions.get_mut(id) else {
+            return Ok(Fate::Strip);
+        };
+        let (Some(media), Some(status)) = (context.session, response.status()) else {
+            return Ok(Fate::Strip);
+        };
+        let to_tag = response.to_tag().unwrap_or_default();
+        if let Some(known) = context
+            .rewritten
+            .iter()
+            .find(|known| known.to_tag == to_tag && known.before == sdp)
+        {
+            return Ok(Fate::Replace(known.after.clone()));
+        }
+        let receiver = side(context.from);
+        let Some(names) = ng::Names::of(response, media).filter(|_| status < 300) else {
+            return Ok(Fate::Strip);
+        };
+        let question = match context.exchange {
+            Exchange::Offered => {
+                ng::answer(&names.call, &names.from_tag, to_tag, sdp.to_vec(), receiver)
+            }
+            // Only what is delivered for certain can make an offer (RFC 3261 section 13.2.1).
+            Exchange::Invited if status >= 200 || response.lists("Require", "100rel") => {
+                self.media.offered_late(media, to_tag);
+                ng::offer(
+                    &names.call,
+                    to_tag,
+                    Some(&names.from_tag),
+                    sdp.to_vec(),
+                    receiver,
+                )
+            }
+            Exchange::Invited | Exchange::None => return Ok(Fate::Strip),
+        };
+        if sdp::Document::parse(sdp).is_err() {
+            return Err(Answer::new(502, "The Answer's SDP Cannot Be Read"));
+        }
+        self.ask_relay(media, names.call_id, question, Waiter::Response(id), now)
+            .map(Fate::Ask)
+    }
+
+    /// Keeps a message in its context until the relay has answered.
+    pub(super) fn hold(
+        &mut self,
+        id: ContextId,
+        ask: AskId,
+        message: Message,
+    ) -> Result<(), Answer> {
+        if let Some(context) = self.transactions.get_mut(id) {
+            context.held = Some(Held { ask, message });
+        }
+        Ok(())
+    }
+
+    /// Puts a question, if the relay is not too far behind already.
+    pub(super) fn ask_relay(
+        &mut self,
+        media: MediaId,
+        call_id: String,
+        request: control_proto::Request,
+        waiter: Waiter,
+        now: Instant,
+    ) -> Result<AskId, Answer> {
+        let deadline = now + self.config.limits.relay_patience;
+        let Some(id) = self.media.asked(
+            media,
+            call_id,
+            waiter,
+            deadline,
+            self.config.limits.relay_asks,
+        ) else {
+            return Err(Answer::busy("The Media Relay Is Behind"));
+        };
+        self.alarms.arm(Due::Ask(id), Some(deadline));
+        self.commands.push_back(Command::AskRelay {
+            id,
+            request: Box::new(request),
+        });
+        Ok(id)
+    }
+
+    /// Ties a context to its media session, which lives at least as long as the request is unanswered.
+    fn enlist(
+        &mut self,
+        id: ContextId,
+        media: MediaId,
+        names: &ng::Names,
+        request: &Message,
+    ) -> Result<(), Answer> {
+        let in_dialog = request.to_tag().is_some();
+        if !self.media.enlist(
+            media,
+            &names.call_id,
+            in_dialog,
+            self.config.limits.media_sessions,
+        ) {
+            return Err(Answer::busy("Too Many Calls At Once"));
+        }
+        if let Some(context) = self.transactions.get_mut(id) {
+            context.session = Some(media);
+        }
+        Ok(())
+    }
+
+    fn set_exchange(&mut self, id: ContextId, exchange: Exchange) {
+        if let Some(context) = self.transactions.get_mut(id) {
+            context.exchange = exchange;
+        }
+    }
+
+    fn side_of(&mut self, id: ContextId) -> Side {
+        self.transactions
+            .get_mut(id)
+            .map_or(Side::Phone, |context| side(context.from))
+    }
+}
+
+impl Proxied {
+    /// Remembers how a response's body was rewritten.
+    pub(super) fn remember_body(&mut self, response: &Message, after: &[u8]) {
+        if self.rewritten.len() >= MAX_REWRITTEN {
+            self.rewritten.remove(0);
+        }
+        if let Body::Sdp(before) = Body::of(response) {
+            let to_tag = response.to_tag().unwrap_or_default().to_owned();
+            self.rewritten.push(Rewritten {
+                to_tag,
+                before: before.to_vec(),
+                after: after.to_vec(),
+            });
+        }
+    }
+}
+
+/// The relay's body for this side: a phone is spared what only WebRTC knows.
+pub(super) fn shown_to(receiver: Side, sdp: Vec<u8>) -> Vec<u8> {
+    match receiver {
+        Side::Browser => sdp,
+        Side::Phone => sdp::slim_for_phone(&sdp),
+    }
+}

@@ -1,0 +1,111 @@
+//! What the proxy asks of the relay, in the words of the ng protocol: the only place that knows what a browser and a
+//! phone need.
+
+use control_proto::{Command, Dtls, Ice, Request, TransportProtocol, flag};
+use sip::Message;
+
+use super::super::names::{MediaId, Side};
+
+/// The relay's interfaces: browsers are on the public one, phones on the private one.
+const PUBLIC: &str = "public";
+const PRIVATE: &str = "private";
+
+/// How a message names a call and its parties at the relay.
+pub(super) struct Names {
+    /// SIP's Call-ID.
+    pub(super) call_id: String,
+    /// The call at the relay.
+    pub(super) call: String,
+    pub(super) from_tag: String,
+    pub(super) to_tag: Option<String>,
+}
+
+impl Names {
+    pub(super) fn of(message: &Message, media: MediaId) -> Option<Self> {
+        let call_id = message.call_id()?.to_owned();
+        Some(Self {
+            call: call_name(&call_id, media),
+            call_id,
+            from_tag: message.from_tag()?.to_owned(),
+            to_tag: message.to_tag().map(str::to_owned),
+        })
+    }
+}
+
+/// One call at the relay for each pass of a call through the edge: a call between two of our browsers has one
+/// Call-ID and passes twice.
+pub(super) fn call_name(call_id: &str, media: MediaId) -> String {
+    format!("{call_id}-{media}")
+}
+
+/// An offer, to be rewritten for `receiver`.
+pub(super) fn offer(
+    call: &str,
+    offerer: &str,
+    answerer: Option<&str>,
+    sdp: Vec<u8>,
+    receiver: Side,
+) -> Request {
+    let mut request = about(Command::Offer, call, receiver);
+    request.from_tag = Some(offerer.to_owned());
+    request.to_tag = answerer.map(str::to_owned);
+    request.sdp = Some(sdp);
+    match receiver {
+        Side::Phone => {
+            request.transport_protocol = Some(TransportProtocol::RtpAvp);
+            request.ice = Some(Ice::Remove);
+            request.rtcp_mux.demux = true;
+            request.direction = Some([PUBLIC.to_owned(), PRIVATE.to_owned()]);
+        }
+        Side::Browser => {
+            request.transport_protocol = Some(TransportProtocol::UdpTlsRtpSavpf);
+            request.ice = Some(Ice::Force);
+            request.rtcp_mux.offer = true;
+            request.rtcp_mux.require = true;
+            request.sdes.off = true;
+            request.flags.set(flag::GENERATE_MID);
+            request.direction = Some([PRIVATE.to_owned(), PUBLIC.to_owned()]);
+        }
+    }
+    request
+}
+
+/// An answer, to be rewritten for `receiver`, who had made the offer.
+pub(super) fn answer(
+    call: &str,
+    offerer: &str,
+    answerer: &str,
+    sdp: Vec<u8>,
+    receiver: Side,
+) -> Request {
+    let mut request = about(Command::Answer, call, receiver);
+    request.from_tag = Some(offerer.to_owned());
+    request.to_tag = Some(answerer.to_owned());
+    request.sdp = Some(sdp);
+    if receiver == Side::Browser {
+        // Firefox drops a ClientHello that comes before the answer: let the browser speak first.
+        request.dtls = Some(Dtls::Passive);
+    }
+    request
+}
+
+/// The end of a call.
+pub(super) fn delete(call: &str) -> Request {
+    let mut request = Request::new(Command::Delete);
+    request.call_id = Some(call.to_owned());
+    // Without it an rtpengine goes on relaying for half a minute.
+    request.delete_delay = Some(std::time::Duration::ZERO);
+    request.flags.set(flag::FAST);
+    request
+}
+
+fn about(command: Command, call: &str, receiver: Side) -> Request {
+    let mut request = Request::new(command);
+    request.call_id = Some(call.to_owned());
+    request.supports = vec!["load limit".to_owned()];
+    if receiver == Side::Phone {
+        // The browser's own address is not for the phone.
+        request.replace.origin = true;
+    }
+    request
+}

@@ -1,0 +1,243 @@
+//! The media sessions under negotiation, and the questions that the relay has not answered.
+//!
+//! An established call needs no entry: its Call-ID and the token in its Route name it at the relay. So a restarted
+//! edge can serve it, and nothing here grows with the number of calls.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use sip::Message;
+
+use super::super::ack::HeldAck;
+use super::super::face::AskId;
+use super::super::names::MediaId;
+use super::super::transactions::ContextId;
+
+/// Dialogs of one call remembered: as many answers as a fork may sensibly have.
+const MAX_DIALOGS: usize = 8;
+
+/// Who waits for the relay's reply.
+pub(in crate::core) enum Waiter {
+    /// A request on its way out.
+    Request(ContextId),
+    /// A response on its way back.
+    Response(ContextId),
+    /// An ACK, which has no transaction to wait in.
+    Ack(Box<HeldAck>),
+    /// Nobody: a `delete`.
+    Nobody,
+}
+
+/// A question under way.
+pub(in crate::core) struct Ask {
+    pub(in crate::core) waiter: Waiter,
+    pub(in crate::core) media: MediaId,
+    pub(in crate::core) call_id: String,
+    deadline: Instant,
+}
+
+#[derive(Default)]
+struct Session {
+    call_id: String,
+    /// Requests under way that use it.
+    users: usize,
+    /// Whether a 2xx has been seen: then only a BYE may end it.
+    established: bool,
+    /// The tags of those who answered with a 2xx.
+    dialogs: Vec<String>,
+    /// Who made an offer in a response that has no answer yet.
+    late: Option<String>,
+    /// The answer that an ACK or PRACK brought, before and after, for when the ACK comes again.
+    ack: Option<(Vec<u8>, Vec<u8>)>,
+    /// When it is forgotten, or, if nothing was established, ended.
+    expires: Option<Instant>,
+}
+
+/// What is to be done with a session at the relay.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::core) enum Verdict {
+    Keep,
+    Release,
+}
+
+/// All of them.
+#[derive(Default)]
+pub(in crate::core) struct MediaSessions {
+    sessions: HashMap<MediaId, Session>,
+    asks: HashMap<AskId, Ask>,
+    named: u64,
+}
+
+impl MediaSessions {
+    /// One more request uses this session, which is made if need be. False if there are too many.
+    pub(super) fn enlist(
+        &mut self,
+        id: MediaId,
+        call_id: &str,
+        established: bool,
+        limit: usize,
+    ) -> bool {
+        if !self.sessions.contains_key(&id) && self.sessions.len() >= limit {
+            return false;
+        }
+        let new = || Session {
+            call_id: call_id.to_owned(),
+            established,
+            ..Session::default()
+        };
+        let session = self.sessions.entry(id).or_insert_with(new);
+        session.users += 1;
+        session.expires = None;
+        true
+    }
+
+    pub(super) fn knows(&self, id: MediaId) -> bool {
+        self.sessions.contains_key(&id)
+    }
+
+    pub(super) fn forget(&mut self, id: MediaId) {
+        self.sessions.remove(&id);
+    }
+
+    pub(super) fn offered_late(&mut self, id: MediaId, offerer: &str) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.late = Some(offerer.to_owned());
+            session.ack = None;
+        }
+    }
+
+    pub(super) fn late_offerer(&self, id: MediaId) -> Option<String> {
+        self.sessions.get(&id)?.late.clone()
+    }
+
+    pub(super) fn answered_late(&mut self, id: MediaId) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.late = None;
+        }
+    }
+
+    /// The answer that this very ACK body had before.
+    pub(super) fn answered_before(&self, id: MediaId, before: &[u8]) -> Option<Vec<u8>> {
+        let (known, after) = self.sessions.get(&id)?.ack.as_ref()?;
+        (known == before).then(|| after.clone())
+    }
+
+    pub(in crate::core) fn acknowledged(&mut self, id: MediaId, before: &[u8], after: &[u8]) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.late = None;
+            session.ack = Some((before.to_vec(), after.to_vec()));
+        }
+    }
+
+    /// A 2xx to INVITE: this dialog exists.
+    pub(in crate::core) fn established(&mut self, id: MediaId, tag: &str) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.established = true;
+            if session.dialogs.len() < MAX_DIALOGS
+                && !session.dialogs.iter().any(|known| known == tag)
+            {
+                session.dialogs.push(tag.to_owned());
+            }
+        }
+    }
+
+    /// A request that used the session is answered. With `end` a session that nobody else uses, and that was never
+    /// established, is to be ended now; otherwise it is kept for `keep`, and the alarm's moment is given back.
+    pub(in crate::core) fn dismiss(
+        &mut self,
+        id: MediaId,
+        end: bool,
+        keep: Duration,
+        now: Instant,
+    ) -> (Verdict, Option<Instant>) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return (Verdict::Keep, None);
+        };
+        session.users = session.users.saturating_sub(1);
+        if session.users > 0 {
+            return (Verdict::Keep, None);
+        }
+        if end && !session.established {
+            return (Verdict::Release, None);
+        }
+        session.expires = Some(now + keep);
+        (Verdict::Keep, session.expires)
+    }
+
+    /// Whether a BYE with these tags ends the session: not if it ends one dialog of a fork and another goes on.
+    pub(in crate::core) fn hung_up(&mut self, id: MediaId, bye: &Message) -> Verdict {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return Verdict::Release;
+        };
+        let tags = [bye.from_tag(), bye.to_tag()];
+        session
+            .dialogs
+            .retain(|dialog| !tags.contains(&Some(dialog)));
+        if session.dialogs.is_empty() {
+            Verdict::Release
+        } else {
+            Verdict::Keep
+        }
+    }
+
+    /// Looks at a session whose alarm went off. `Err` is when to look again.
+    pub(in crate::core) fn expire(
+        &mut self,
+        id: MediaId,
+        now: Instant,
+    ) -> Result<Option<String>, Instant> {
+        let Some(session) = self.sessions.get(&id) else {
+            return Ok(None);
+        };
+        let Some(at) = session.expires else {
+            return Ok(None);
+        };
+        if at > now {
+            return Err(at);
+        }
+        let orphan = (!session.established).then(|| session.call_id.clone());
+        self.sessions.remove(&id);
+        Ok(orphan)
+    }
+
+    /// Notes a question. `None` if too many are open; the end of a call is always noted, since it frees something.
+    pub(super) fn asked(
+        &mut self,
+        media: MediaId,
+        call_id: String,
+        waiter: Waiter,
+        deadline: Instant,
+        limit: usize,
+    ) -> Option<AskId> {
+        if self.asks.len() >= limit && !matches!(waiter, Waiter::Nobody) {
+            return None;
+        }
+        self.named += 1;
+        let id = AskId(self.named);
+        self.asks.insert(
+            id,
+            Ask {
+                waiter,
+                media,
+                call_id,
+                deadline,
+            },
+        );
+        Some(id)
+    }
+
+    /// Takes a question that is answered.
+    pub(in crate::core) fn replied(&mut self, id: AskId) -> Option<Ask> {
+        self.asks.remove(&id)
+    }
+
+    /// Whether the relay has had its time.
+    pub(in crate::core) fn overdue(&self, id: AskId, now: Instant) -> bool {
+        self.asks.get(&id).is_some_and(|ask| ask.deadline <= now)
+    }
+
+    /// Whether nobody negotiates this session any more, and nothing was established: what the relay holds is waste.
+    pub(in crate::core) fn is_orphan(&self, id: MediaId) -> bool {
+        !self.sessions.contains_key(&id)
+    }
+}

@@ -1,0 +1,106 @@
+//! What a final response means for the call's media at the relay: kept, kept for a retry, or released.
+
+use std::time::Instant;
+
+use sip::{Message, Method};
+
+use super::super::Core;
+use super::super::alarms::Due;
+use super::super::event::Event;
+use super::super::face::Command;
+use super::super::names::MediaId;
+use super::super::transactions::ContextId;
+use super::ng;
+use super::session::{Verdict, Waiter};
+
+impl Core {
+    /// Takes a final response that was passed back. `first` is false for the further 2xx of a forked call.
+    pub(in crate::core) fn settle_media(
+        &mut self,
+        id: ContextId,
+        status: u16,
+        response: &Message,
+        first: bool,
+        now: Instant,
+    ) {
+        let Some(context) = self.transactions.get_mut(id) else {
+            return;
+        };
+        if context.method == Method::Bye {
+            return self.settle_bye(id, status, first, now);
+        }
+        let (session, in_dialog) = (context.session, context.in_dialog);
+        let (Some(media), Some(call_id)) = (session, response.call_id()) else {
+            return;
+        };
+        if context.method == Method::Invite && status < 300 {
+            self.media
+                .established(media, response.to_tag().unwrap_or_default());
+            if first && !in_dialog {
+                let call_id = call_id.to_owned();
+                self.commands
+                    .push_back(Command::Report(Event::CallAnswered { call_id }));
+            }
+        }
+        if !first {
+            return;
+        }
+        let challenged = is_challenge(status);
+        let keep = match challenged {
+            // The same session must serve the INVITE that comes with credentials: same ports, same ICE, same keys.
+            true => self.config.limits.challenge_linger,
+            false => self.config.timers.timeout(),
+        };
+        let end = status >= 300 && !challenged && !in_dialog;
+        let (verdict, alarm) = self.media.dismiss(media, end, keep, now);
+        self.alarms.arm(Due::Media(media), alarm);
+        if verdict == Verdict::Release {
+            self.release(media, call_id, now);
+        }
+    }
+
+    /// A BYE ends the call whatever its answer is, unless it comes again with credentials.
+    fn settle_bye(&mut self, id: ContextId, status: u16, first: bool, now: Instant) {
+        let Some(context) = self.transactions.get_mut(id) else {
+            return;
+        };
+        let media = context.route.as_ref().and_then(|route| route.media);
+        let (Some(media), Some(call_id)) = (media, context.request.call_id().map(str::to_owned))
+        else {
+            return;
+        };
+        if first
+            && !is_challenge(status)
+            && self.media.hung_up(media, &context.request) == Verdict::Release
+        {
+            self.release(media, &call_id, now);
+        }
+    }
+
+    /// Asks the relay to forget a call.
+    pub(in crate::core) fn release(&mut self, media: MediaId, call_id: &str, now: Instant) {
+        self.media.forget(media);
+        let question = ng::delete(&ng::call_name(call_id, media));
+        if self
+            .ask_relay(media, call_id.to_owned(), question, Waiter::Nobody, now)
+            .is_ok()
+        {
+            let call_id = call_id.to_owned();
+            self.commands
+                .push_back(Command::Report(Event::CallReleased { call_id }));
+        }
+    }
+
+    /// A session's alarm: one that was never established is ended, any other forgotten.
+    pub(in crate::core) fn session_due(&mut self, media: MediaId, now: Instant) {
+        match self.media.expire(media, now) {
+            Ok(Some(call_id)) => self.release(media, &call_id, now),
+            Ok(None) => {}
+            Err(later) => self.alarms.arm(Due::Media(media), Some(later)),
+        }
+    }
+}
+
+fn is_challenge(status: u16) -> bool {
+    matches!(status, 401 | 407)
+}

@@ -1,0 +1,189 @@
+//! Names that nobody can guess or forge: client and media session ids, branches, tags.
+//!
+//! All are keyed hashes. Those under the token key are the same on every edge that shares it and after a
+//! restart; those under the seed are of this process only.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use super::config::Secrets;
+
+/// A registered client (or, without registration, a flow): what a token leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct ClientId(pub(super) [u8; 8]);
+
+/// One call's media at the relay, as seen from one pass through this edge.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct MediaId(pub(super) [u8; 8]);
+
+impl fmt::Debug for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "client {:016x}", u64::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for MediaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "media {self}")
+    }
+}
+
+impl fmt::Display for MediaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", u64::from_be_bytes(self.0))
+    }
+}
+
+/// Which side of the edge a message comes from or goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// WebSocket and WebRTC.
+    Browser,
+    /// The upstream and the phones behind it.
+    Phone,
+}
+
+impl Side {
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Browser => Self::Phone,
+            Self::Phone => Self::Browser,
+        }
+    }
+}
+
+/// The keys, and how many names were drawn from the seed.
+pub(super) struct Names {
+    token_key: [u8; 32],
+    seed: [u8; 32],
+    drawn: u64,
+}
+
+impl Names {
+    pub(super) fn new(secrets: &Secrets) -> Self {
+        Self {
+            token_key: secrets.token_key,
+            seed: secrets.seed,
+            drawn: 0,
+        }
+    }
+
+    /// The client behind an address of record; `device` tells its devices apart.
+    pub(super) fn client(&self, aor: &str, device: &str) -> ClientId {
+        let hash = keyed(
+            &self.token_key,
+            b"client",
+            &[aor.as_bytes(), device.as_bytes()],
+        );
+        ClientId(first(&hash))
+    }
+
+    /// The media session of a call that begins with an INVITE from `from`.
+    ///
+    /// A retry after 407 has the same Call-ID and From-tag, and so the same session; a call that passes
+    /// this edge a second time goes the other way, a fork goes to another client: other sessions.
+    pub(super) fn media(
+        &self,
+        call_id: &str,
+        from_tag: &str,
+        from: Side,
+        client: ClientId,
+    ) -> MediaId {
+        let direction: &[u8] = match from {
+            Side::Browser => b"up",
+            Side::Phone => b"down",
+        };
+        let parts = [
+            call_id.as_bytes(),
+            from_tag.as_bytes(),
+            direction,
+            &client.0,
+        ];
+        MediaId(first(&keyed(&self.token_key, b"media", &parts)))
+    }
+
+    /// The signature of a token's contents.
+    pub(super) fn signature(&self, contents: &[u8]) -> [u8; 12] {
+        first(&keyed(&self.token_key, b"token", &[contents]))
+    }
+
+    /// A To-tag for our own answer to a request: the same again when the request comes again.
+    pub(super) fn tag(&self, call_id: &str, branch: &str) -> String {
+        let hash = keyed(&self.seed, b"tag", &[call_id.as_bytes(), branch.as_bytes()]);
+        URL_SAFE_NO_PAD.encode(first::<9>(&hash))
+    }
+
+    /// A branch that was never used before.
+    pub(super) fn branch(&mut self) -> String {
+        format!(
+            "z9hG4bK{}",
+            URL_SAFE_NO_PAD.encode(self.draw::<12>(b"branch"))
+        )
+    }
+
+    /// The name of a flow whose client has not registered.
+    pub(super) fn anonymous_client(&mut self) -> ClientId {
+        ClientId(self.draw(b"flow"))
+    }
+
+    fn draw<const N: usize>(&mut self, label: &[u8]) -> [u8; N] {
+        self.drawn += 1;
+        first(&keyed(&self.seed, label, &[&self.drawn.to_be_bytes()]))
+    }
+}
+
+/// HMAC-SHA256 over a label and parts, each with its length, so that no two lists of parts look alike.
+fn keyed(key: &[u8; 32], label: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut block = [0; 64];
+    for (into, byte) in block.iter_mut().zip(key) {
+        *into = *byte;
+    }
+    let mut mac = Hmac::<Sha256>::new(&block.into());
+    for part in std::iter::once(&label).chain(parts) {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+fn first<const N: usize>(hash: &[u8; 32]) -> [u8; N] {
+    std::array::from_fn(|at| hash.get(at).copied().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Names {
+        Names::new(&Secrets {
+            token_key: [1; 32],
+            seed: [2; 32],
+        })
+    }
+
+    #[test]
+    fn a_retry_keeps_its_media_session_and_everything_else_has_its_own() {
+        let (names, client) = (names(), ClientId([7; 8]));
+        let first = names.media("call", "tag", Side::Browser, client);
+        assert_eq!(names.media("call", "tag", Side::Browser, client), first);
+        assert_ne!(names.media("call", "tag", Side::Phone, client), first);
+        assert_ne!(names.media("call", "tag2", Side::Browser, client), first);
+        assert_ne!(
+            names.media("call", "tag", Side::Browser, ClientId([8; 8])),
+            first
+        );
+        assert_ne!(names.media("callt", "ag", Side::Browser, client), first);
+    }
+
+    #[test]
+    fn branches_never_repeat() {
+        let mut names = names();
+        let all: std::collections::HashSet<String> = (0..1000).map(|_| names.branch()).collect();
+        assert_eq!(all.len(), 1000);
+        assert!(all.iter().all(|branch| branch.starts_with("z9hG4bK")));
+    }
+}

@@ -1,0 +1,247 @@
+//! REGISTER: up with a Path that leads back to this client (RFC 3327, RFC 5626); its 2xx binds the client to the flow
+//! and returns the browser's own Contact as it wrote it.
+
+use sip::{Error, Message, NameAddr};
+
+use super::Core;
+use super::event::Event;
+use super::face::{Command, FlowId};
+use super::flows::Bound;
+use super::names::ClientId;
+use super::route::aor_of;
+
+/// What a REGISTER asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Registration {
+    client: ClientId,
+    aor: String,
+    /// The Contact value as the browser wrote it.
+    contact: Vec<u8>,
+    /// The lifetime that it asked for; 0 to end the binding.
+    expires: u32,
+}
+
+/// The lifetime where neither side names one (RFC 3261 section 10.2.1.1).
+const DEFAULT_EXPIRES: u32 = 3600;
+
+impl Core {
+    /// Reads a REGISTER that binds a contact; `None` for one that only asks, or removes all with `*`.
+    pub(super) fn registration(&self, request: &Message) -> Option<Registration> {
+        let contact = request.raw_values("Contact").next()?;
+        let value = NameAddr::parse(contact)
+            .ok()
+            .filter(|value| !value.is_star())?;
+        let aor = aor_of(request, "To")?;
+        Some(Registration {
+            client: self.names.client(&aor, &device(&value)?),
+            aor,
+            contact: contact.to_vec(),
+            expires: value
+                .expires()
+                .or(request.expires())
+                .unwrap_or(DEFAULT_EXPIRES),
+        })
+    }
+
+    /// Reads a 2xx to REGISTER: binds, reports, and makes it what the browser expects.
+    pub(super) fn registered(
+        &mut self,
+        flow: FlowId,
+        registration: &Registration,
+        response: &mut Message,
+    ) -> Result<(), Error> {
+        // The browser has no use for our token, and what it does not know it cannot repeat.
+        response.remove_all("Path")?;
+        let granted = granted(response, registration);
+        restore_contact(response, registration, granted)?;
+        let bound = match granted {
+            0 => None,
+            _ => self
+                .flows
+                .bind(flow, registration.client, &registration.aor),
+        };
+        let aor = registration.aor.clone();
+        if bound == Some(Bound::Moved) {
+            self.commands.push_back(Command::Report(Event::Rebound {
+                flow,
+                aor: aor.clone(),
+            }));
+        }
+        self.commands.push_back(Command::Report(Event::Registered {
+            flow,
+            aor,
+            expires: granted,
+        }));
+        Ok(())
+    }
+}
+
+impl Registration {
+    /// The client that the Path must lead to.
+    pub(super) fn client(&self) -> ClientId {
+        self.client
+    }
+}
+
+/// What tells the devices of one user apart: instance and reg-id (RFC 5626), or else the contact's user part, which
+/// sip.js draws once and keeps over reconnects.
+fn device(contact: &NameAddr<'_>) -> Option<String> {
+    if let Some(instance) = contact.params().unquoted("+sip.instance") {
+        return Some(format!(
+            "{instance} {}",
+            contact.param("reg-id").unwrap_or_default()
+        ));
+    }
+    let uri = contact.uri().ok()?;
+    Some(uri.user().unwrap_or(uri.host()).to_owned())
+}
+
+/// The lifetime that the upstream gave to this contact.
+fn granted(response: &Message, registration: &Registration) -> u32 {
+    if registration.expires == 0 {
+        return 0;
+    }
+    own_contact(response, registration)
+        .and_then(|contact| contact.expires())
+        .or(response.expires())
+        .unwrap_or(registration.expires)
+}
+
+/// Our browser's among the contacts of a 2xx: a registrar may have added parameters, but not changed the user part.
+fn own_contact<'a>(response: &'a Message, registration: &Registration) -> Option<NameAddr<'a>> {
+    let asked = NameAddr::parse(&registration.contact)
+        .ok()?
+        .uri()
+        .ok()?
+        .user()?
+        .to_owned();
+    let is_own = |contact: &NameAddr<'_>| contact.uri().is_ok_and(|uri| uri.user() == Some(&asked));
+    response.contacts().filter_map(Result::ok).find(is_own)
+}
+
+/// Leaves exactly the browser's own Contact, byte for byte, with the lifetime granted and the GRUUs if there are any.
+/// Other devices' contacts are not for it: clients that match by position or by host trip over them.
+fn restore_contact(
+    response: &mut Message,
+    registration: &Registration,
+    granted: u32,
+) -> Result<(), Error> {
+    let gruus = own_contact(response, registration)
+        .map(|contact| gruus(&contact))
+        .unwrap_or_default();
+    response.remove_all("Contact")?;
+    if granted == 0 {
+        return Ok(());
+    }
+    let mut contact = without_expires(&registration.contact);
+    contact.extend(format!(";expires={granted}{gruus}").into_bytes());
+    response.append("Contact", contact)
+}
+
+fn gruus(contact: &NameAddr<'_>) -> String {
+    let params = contact.params();
+    let of = |name: &str| {
+        params
+            .get(name)
+            .map(|value| format!(";{name}={value}"))
+            .unwrap_or_default()
+    };
+    of("pub-gruu") + &of("temp-gruu")
+}
+
+/// The value without its `expires` parameter, and otherwise as it was.
+fn without_expires(contact: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(contact);
+    let Ok(value) = NameAddr::parse(contact) else {
+        return contact.to_vec();
+    };
+    let Some(head) = text.strip_suffix(value.params().as_str()) else {
+        return contact.to_vec();
+    };
+    let kept = value
+        .params()
+        .iter()
+        .filter(|(name, _)| !name.eq_ignore_ascii_case("expires"));
+    let params: String = kept
+        .map(|(name, value)| match value {
+            Some(value) => format!(";{name}={value}"),
+            None => format!(";{name}"),
+        })
+        .collect();
+    (head.to_owned() + &params).into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registration(contact: &str) -> Registration {
+        Registration {
+            client: ClientId([1; 8]),
+            aor: "alice@example.com".into(),
+            contact: contact.into(),
+            expires: 600,
+        }
+    }
+
+    fn restored(contact: &str, headers: &str) -> Vec<String> {
+        let text = format!("SIP/2.0 200 OK\r\n{headers}\r\n\r\n");
+        let mut response = Message::parse(text.into_bytes()).unwrap();
+        let registration = registration(contact);
+        let granted = granted(&response, &registration);
+        restore_contact(&mut response, &registration, granted).unwrap();
+        response
+            .headers("Contact")
+            .map(|value| value.into_owned())
+            .collect()
+    }
+
+    const OURS: &str =
+        "<sip:k3f9@d8.invalid;transport=ws>;+sip.ice;reg-id=1;+sip.instance=\"<urn:uuid:1>\"";
+
+    #[test]
+    fn the_browsers_contact_comes_back_byte_equal_with_the_lifetime_granted() {
+        let seen = restored(
+            &format!("{OURS};expires=600"),
+            "Contact: <sip:other@10.0.0.1>;expires=30, <sip:k3f9@d8.invalid;transport=ws>;expires=540;q=0.5",
+        );
+        assert_eq!(seen, [format!("{OURS};expires=540")]);
+    }
+
+    #[test]
+    fn a_lifetime_given_only_in_expires_is_taken_from_there() {
+        let seen = restored(
+            "<sip:k3f9@d8.invalid>",
+            "Expires: 120\r\nContact: <sip:k3f9@d8.invalid>",
+        );
+        assert_eq!(seen, ["<sip:k3f9@d8.invalid>;expires=120"]);
+        assert_eq!(
+            restored("<sip:k3f9@d8.invalid>", "Subject: bare"),
+            ["<sip:k3f9@d8.invalid>;expires=600"]
+        );
+    }
+
+    #[test]
+    fn gruus_are_handed_on() {
+        let seen = restored(
+            "<sip:k3f9@d8.invalid>",
+            "Contact: <sip:k3f9@d8.invalid>;pub-gruu=\"sip:a@x;gr=1\";expires=60",
+        );
+        assert_eq!(
+            seen,
+            ["<sip:k3f9@d8.invalid>;expires=60;pub-gruu=\"sip:a@x;gr=1\""]
+        );
+    }
+
+    #[test]
+    fn devices_are_told_apart_by_instance_or_else_by_contact_user() {
+        let of = |text: &str| device(&NameAddr::parse(text.as_bytes()).unwrap()).unwrap();
+        assert_eq!(of("<sip:a1@x.invalid>"), of("<sip:a1@y.invalid>"));
+        assert_ne!(of("<sip:a1@x.invalid>"), of("<sip:a2@x.invalid>"));
+        let instance = ";reg-id=1;+sip.instance=\"<urn:uuid:1>\"";
+        assert_eq!(
+            of(&format!("<sip:a1@x.invalid>{instance}")),
+            of(&format!("<sip:zz@y.invalid>{instance}"))
+        );
+    }
+}

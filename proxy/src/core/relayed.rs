@@ -1,0 +1,135 @@
+//! The relay's reply finds whoever waits for it.
+
+use std::time::Instant;
+
+use control_proto::{Outcome, Response};
+
+use super::Core;
+use super::event::Event;
+use super::face::{AskId, Command, RelayFailure};
+use super::media::{Waiter, shown_to};
+use super::names::MediaId;
+use super::refusal::{Answer, phrase};
+use super::request::side;
+use super::transactions::{ContextId, Held};
+
+/// Error reasons by which a relay says that it is full.
+const FULL: [&str; 2] = ["Parallel session limit reached", "Ran out of ports"];
+
+/// Error reasons that are the fault of the body.
+const BAD_SDP: [&str; 4] = [
+    "Failed to parse SDP",
+    "Incomplete SDP specification",
+    "Error rewriting SDP",
+    "No SDP body in message",
+];
+
+impl Core {
+    /// Takes a reply, or the news that there will be none.
+    pub(super) fn relayed(
+        &mut self,
+        id: AskId,
+        reply: Result<Response, RelayFailure>,
+        now: Instant,
+    ) {
+        let Some(ask) = self.media.replied(id) else {
+            return;
+        };
+        if let Waiter::Nobody = ask.waiter {
+            return;
+        }
+        let body = body_of(reply);
+        if let Err(answer) = &body {
+            let (call_id, reason) = (ask.call_id.clone(), answer.reason.to_string());
+            self.commands
+                .push_back(Command::Report(Event::RelayRefused { call_id, reason }));
+        }
+        match ask.waiter {
+            Waiter::Request(context) => match self.take_held(context, id) {
+                Some(held) => self.request_relayed(context, held, body, now),
+                None => self.nobody_waits(ask.media, &ask.call_id, now),
+            },
+            Waiter::Response(context) => match self.take_held(context, id) {
+                Some(held) => self.response_relayed(context, held.message, body, now),
+                None => self.nobody_waits(ask.media, &ask.call_id, now),
+            },
+            Waiter::Ack(held) => self.ack_relayed(*held, ask.media, body),
+            Waiter::Nobody => {}
+        }
+    }
+
+    fn take_held(&mut self, id: ContextId, ask: AskId) -> Option<Held> {
+        self.transactions
+            .get_mut(id)?
+            .held
+            .take_if(|held| held.ask == ask)
+    }
+
+    fn request_relayed(
+        &mut self,
+        id: ContextId,
+        held: Held,
+        body: Result<Vec<u8>, Answer>,
+        now: Instant,
+    ) {
+        let Some(route) = self
+            .transactions
+            .get_mut(id)
+            .and_then(|context| context.route.clone())
+        else {
+            return;
+        };
+        let mut request = held.message;
+        let sent = body.and_then(|body| {
+            let too_large = |_| Answer::new(513, "Message Too Large");
+            request
+                .set_body("application/sdp", &shown_to(side(route.to), body))
+                .map_err(too_large)?;
+            self.forward(id, request, now)
+        });
+        if let Err(answer) = sent {
+            self.answer(id, &answer, now);
+        }
+        self.tidy(id);
+    }
+
+    /// The call ended while the relay was at work on it. Its `delete` may have come before this reply's question.
+    fn nobody_waits(&mut self, media: MediaId, call_id: &str, now: Instant) {
+        if self.media.is_orphan(media) {
+            self.release(media, call_id, now);
+        }
+    }
+
+    /// The relay has had its time.
+    pub(super) fn ask_due(&mut self, id: AskId, now: Instant) {
+        if self.media.overdue(id, now) {
+            self.relayed(id, Err(RelayFailure::Silent), now);
+        }
+    }
+}
+
+/// The rewritten body, or what the peer is told instead.
+fn body_of(reply: Result<Response, RelayFailure>) -> Result<Vec<u8>, Answer> {
+    let reply = reply.map_err(|failure| match failure {
+        RelayFailure::Silent => Answer::busy("The Media Relay Does Not Answer"),
+        RelayFailure::Unavailable => Answer::busy("No Media Relay Is Available"),
+    })?;
+    match reply.outcome {
+        Outcome::Ok => reply
+            .sdp
+            .ok_or_else(|| Answer::new(503, "The Media Relay Gave No SDP")),
+        Outcome::LoadLimit(_) => Err(Answer::busy("The Media Relay Is Full")),
+        Outcome::Error(reason) if FULL.contains(&reason.as_str()) => {
+            Err(Answer::busy("The Media Relay Is Full"))
+        }
+        Outcome::Error(reason) if BAD_SDP.contains(&reason.as_str()) => Err(Answer::new(
+            488,
+            format!("The SDP Cannot Be Used ({})", phrase(&reason)),
+        )),
+        Outcome::Error(reason) => Err(Answer::new(
+            503,
+            format!("The Media Relay Refused ({})", phrase(&reason)),
+        )),
+        Outcome::Pong => Err(Answer::new(503, "The Media Relay Is Confused")),
+    }
+}

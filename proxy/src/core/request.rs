@@ -1,0 +1,162 @@
+//! Step 4 of the walk: the server transaction. Retransmissions end here; a new request goes on.
+
+use std::time::Instant;
+
+use sip::transaction::{Server, ServerEvent, ServerKey, Transport};
+use sip::{Message, Method};
+
+use super::Core;
+use super::event::Drop;
+use super::face::Source;
+use super::names::Side;
+use super::refusal::Answer;
+use super::route::Route;
+use super::transactions::ContextId;
+use super::{guard, local};
+
+impl Core {
+    /// Takes a valid request.
+    pub(super) fn request(&mut self, from: Source, request: Message, now: Instant) {
+        let (Some(method), Some(key)) = (request.method().cloned(), server_key(from, &request))
+        else {
+            return self.drop_message(from, Drop::Unanswerable);
+        };
+        let known = self.transactions.by_request(&key);
+        match (method, known) {
+            (Method::Ack, Some(id)) => self.ack_to_transaction(id, from, request, now),
+            (Method::Ack, None) => self.ack_to_success(from, request, now),
+            (_, Some(id)) => self.serve(id, ServerEvent::Retransmitted, now),
+            (Method::Cancel, None) => self.cancel(from, &key, &request, now),
+            (method, None) => self.begin(from, key, request, method, now),
+        }
+    }
+
+    fn begin(
+        &mut self,
+        from: Source,
+        key: ServerKey,
+        request: Message,
+        method: Method,
+        now: Instant,
+    ) {
+        if let Err(answer) = self.room_for(from) {
+            return self.answer_stateless(from, &request, &answer);
+        }
+        let source = answer_to(from, &request);
+        let invite = method == Method::Invite;
+        let server = Server::new(invite, transport(from), self.config.timers);
+        let id = self
+            .transactions
+            .open(source, key, request.clone(), method, server);
+        self.pending(from, 1);
+        if invite {
+            self.answer(id, &Answer::new(100, "Trying"), now);
+        }
+        if let Err(answer) = self.walk(id, from, request, now) {
+            self.answer(id, &answer, now);
+        }
+    }
+
+    /// Bounds on what one flow, and all peers together, may have under way.
+    fn room_for(&self, from: Source) -> Result<(), Answer> {
+        let limits = &self.config.limits;
+        if let Source::Flow(flow) = from {
+            let pending = self.flows.get(flow).map_or(0, |flow| flow.pending);
+            if pending >= limits.pending_per_flow {
+                return Err(Answer::busy("Too Many Requests At Once"));
+            }
+        }
+        if self.transactions.len() >= limits.transactions {
+            return Err(Answer::busy("The Edge Is Full"));
+        }
+        Ok(())
+    }
+
+    /// Steps 5 to 10, one line each.
+    fn walk(
+        &mut self,
+        id: ContextId,
+        from: Source,
+        mut request: Message,
+        now: Instant,
+    ) -> Result<(), Answer> {
+        guard::check(&request, side(from), &self.own_sent_by())?;
+        if let Some(answer) = local::answer(&request, side(from), &self.config) {
+            self.answer(id, &answer, now);
+            return Ok(());
+        }
+        let route = self.route(&mut request, from)?;
+        self.remember(id, &route, &request);
+        let request = match self.media_of_request(id, &request, &route, now)? {
+            Some(ask) => return self.hold(id, ask, request),
+            None => request,
+        };
+        self.forward(id, request, now)
+    }
+
+    fn remember(&mut self, id: ContextId, route: &Route, request: &Message) {
+        let registration = match request.is(&Method::Register) {
+            true => self.registration(request),
+            false => None,
+        };
+        if let Some(context) = self.transactions.get_mut(id) {
+            context.route = Some(route.clone());
+            context.registration = registration;
+        }
+    }
+}
+
+/// The side a message comes from.
+pub(super) fn side(from: Source) -> Side {
+    match from {
+        Source::Flow(_) => Side::Browser,
+        Source::Upstream(_) => Side::Phone,
+    }
+}
+
+/// What the hop to or from there does with messages.
+pub(super) fn transport(place: Source) -> Transport {
+    match place {
+        Source::Flow(_) => Transport::Reliable,
+        Source::Upstream(_) => Transport::Unreliable,
+    }
+}
+
+/// Where the responses go (RFC 3261 section 18.2.2, RFC 3581): back through the flow, or to the source address with
+/// the port that Via names, or with the source port if the sender asks for that.
+pub(super) fn answer_to(from: Source, request: &Message) -> Source {
+    let (Source::Upstream(mut source), Some(via)) = (from, request.top_via()) else {
+        return from;
+    };
+    if !via.wants_rport() {
+        source.set_port(via.port().unwrap_or(5060));
+    }
+    Source::Upstream(source)
+}
+
+/// RFC 3261 section 17.2.3. A branch without the magic cookie is an old client's, unique in no way: the rest of what
+/// makes its transaction stands in for it.
+fn server_key(from: Source, request: &Message) -> Option<ServerKey> {
+    let via = request.top_via()?;
+    let flow = match from {
+        Source::Flow(flow) => Some(flow.0),
+        Source::Upstream(_) => None,
+    };
+    let sent_by = format!("{}:{}", via.host(), via.port().unwrap_or_default());
+    let method = request.method()?.as_str();
+    let branch = match via.branch() {
+        Some(branch)
+            if branch
+                .get(..7)
+                .is_some_and(|start| start.eq_ignore_ascii_case("z9hG4bK")) =>
+        {
+            branch.to_owned()
+        }
+        other => {
+            let (call, tag) = (request.call_id()?, request.from_tag().unwrap_or_default());
+            let number = request.cseq()?.number;
+            format!("{call} {tag} {number} {}", other.unwrap_or_default())
+        }
+    };
+    Some(ServerKey::new(&branch, &sent_by, method, flow))
+}

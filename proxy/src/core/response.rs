@@ -1,0 +1,238 @@
+//! The way back, up the same stair: a response finds its client transaction, loses our Via, has its body shown to the
+//! relay, and goes to the server transaction (RFC 3261 section 16.7).
+
+use std::time::Instant;
+
+use sip::transaction::{ClientEvent, ClientKey};
+use sip::{Message, Method};
+
+use super::Core;
+use super::event::Drop;
+use super::face::{AskId, Source};
+use super::media::{Fate, shown_to};
+use super::names::Side;
+use super::refusal::Answer;
+use super::request::side;
+use super::rewrite::emit_only_ws;
+use super::transactions::{Asking, ContextId, Held};
+
+/// Responses that may wait behind one for which the relay is asked: more come only from a peer that floods.
+const MAX_INBOX: usize = 16;
+
+impl Core {
+    /// Takes a valid response.
+    pub(super) fn response(&mut self, from: Source, response: Message, now: Instant) {
+        let asking = response_key(&response).and_then(|key| self.transactions.by_response(&key));
+        match asking {
+            None => self.drop_message(from, Drop::StrayResponse),
+            Some(Asking::Errand(id)) => {
+                let to = self.transactions.errand_mut(id).map(|errand| errand.to);
+                let status = response.status().unwrap_or_default();
+                match to.is_some_and(|to| same_place(to, from)) {
+                    true => self.ask_errand(id, ClientEvent::Response { status, ack: None }, now),
+                    false => self.drop_message(from, Drop::WrongPeer),
+                }
+            }
+            Some(Asking::Context(id)) => self.response_to(id, from, response, now),
+        }
+    }
+
+    fn response_to(&mut self, id: ContextId, from: Source, response: Message, now: Instant) {
+        let Some(context) = self.transactions.get_mut(id) else {
+            return;
+        };
+        let (Some(branch), Some(status)) = (&context.branch, response.status()) else {
+            return;
+        };
+        if !same_place(branch.to, from) {
+            return self.drop_message(from, Drop::WrongPeer);
+        }
+        let ack = match context.method == Method::Invite && status >= 300 {
+            true => Message::ack_to_failure(&branch.sent, &response)
+                .ok()
+                .map(|ack| ack.as_bytes().into()),
+            false => None,
+        };
+        self.ask(
+            id,
+            ClientEvent::Response { status, ack },
+            Some(response),
+            now,
+        );
+    }
+
+    /// A response that the client transaction did not absorb.
+    pub(super) fn arrived(&mut self, id: ContextId, mut response: Message, now: Instant) {
+        let status = response.status().unwrap_or_default();
+        if status < 200 {
+            self.still_ringing(id, status, now);
+        }
+        // 100 was for us alone.
+        if status == 100 || response.remove_first_value("Via") != Ok(true) || !response.has("Via") {
+            return;
+        }
+        let Some(context) = self.transactions.get_mut(id) else {
+            return;
+        };
+        if context.inbox.len() >= MAX_INBOX {
+            let from = context
+                .branch
+                .as_ref()
+                .map_or(context.from, |branch| branch.to);
+            return self.drop_message(from, Drop::OverLimit);
+        }
+        context.inbox.push_back(response);
+        self.pass_back(id, now);
+    }
+
+    fn still_ringing(&mut self, id: ContextId, status: u16, now: Instant) {
+        if let Some(context) = self
+            .transactions
+            .get_mut(id)
+            .filter(|c| c.give_up.is_some() && status > 100)
+        {
+            context.give_up = Some(now + self.config.limits.ringing);
+        }
+        self.cancel_if_wanted(id, now);
+    }
+
+    /// Passes responses back in order, as far as none waits for the relay.
+    pub(super) fn pass_back(&mut self, id: ContextId, now: Instant) {
+        while let Some(context) = self.transactions.get_mut(id) {
+            if context.held.is_some() {
+                return;
+            }
+            let Some(response) = context.inbox.pop_front() else {
+                return;
+            };
+            self.pass_one(id, response, now);
+        }
+    }
+
+    fn pass_one(&mut self, id: ContextId, mut response: Message, now: Instant) {
+        let Some(context) = self.transactions.get_mut(id) else {
+            return;
+        };
+        let status = response.status().unwrap_or_default();
+        let from = context
+            .branch
+            .as_ref()
+            .map_or(context.from, |branch| branch.to);
+        let success = (200..300).contains(&status);
+        let refused = context.final_status.is_some_and(|given| given >= 300);
+        if success && context.method == Method::Invite && (refused || context.server.is_none()) {
+            return self.unwanted_call(id, &response, now);
+        }
+        if side(from) == Side::Browser {
+            // A challenge from there could only be a trick to have somebody's credentials sent to it.
+            if matches!(status, 401 | 407) {
+                return self.answer(id, &Answer::new(403, "A Browser May Not Challenge"), now);
+            }
+            // If it cannot be written, it goes on as it is.
+            let _as_it_is = emit_only_ws(&mut response);
+        }
+        if let (true, Some(registration), Source::Flow(flow)) =
+            (success, context.registration.clone(), context.from)
+            && self.registered(flow, &registration, &mut response).is_err()
+        {
+            return self.answer(
+                id,
+                &Answer::new(502, "The Registrar's Answer Cannot Be Used"),
+                now,
+            );
+        }
+        let fate = self.media_of_response(id, &response, now);
+        let edited = match fate {
+            Ok(Fate::Pass) => Ok(()),
+            Ok(Fate::Strip) => response.remove_body(),
+            Ok(Fate::Replace(body)) => response.set_body("application/sdp", &body),
+            Ok(Fate::Ask(ask)) => return self.hold_response(id, ask, response),
+            Err(answer) => return self.without_media(id, response, &answer, now),
+        };
+        match edited {
+            Ok(()) => self.respond(id, &response, now),
+            Err(_) => self.without_media(
+                id,
+                response,
+                &Answer::new(502, "The Answer Is Too Large"),
+                now,
+            ),
+        }
+    }
+
+    fn hold_response(&mut self, id: ContextId, ask: AskId, message: Message) {
+        if let Some(context) = self.transactions.get_mut(id) {
+            context.held = Some(Held { ask, message });
+        }
+    }
+
+    /// The relay has answered for a response.
+    pub(super) fn response_relayed(
+        &mut self,
+        id: ContextId,
+        mut response: Message,
+        body: Result<Vec<u8>, Answer>,
+        now: Instant,
+    ) {
+        let Some(context) = self.transactions.get_mut(id) else {
+            return;
+        };
+        let edited = body.and_then(|body| {
+            let body = shown_to(side(context.from), body);
+            context.remember_body(&response, &body);
+            let too_large = |_| Answer::new(502, "The Answer Is Too Large");
+            response
+                .set_body("application/sdp", &body)
+                .map_err(too_large)
+        });
+        match edited {
+            Ok(()) => self.respond(id, &response, now),
+            Err(answer) => self.without_media(id, response, &answer, now),
+        }
+        self.pass_back(id, now);
+        self.tidy(id);
+    }
+
+    /// A response whose body cannot be shown to the caller: ringing goes on without it, a call cannot.
+    fn without_media(
+        &mut self,
+        id: ContextId,
+        mut response: Message,
+        answer: &Answer,
+        now: Instant,
+    ) {
+        let status = response.status().unwrap_or_default();
+        if status < 200 {
+            if response.remove_body().is_ok() {
+                self.respond(id, &response, now);
+            }
+            return;
+        }
+        self.answer(id, answer, now);
+        let invite = self
+            .transactions
+            .get_mut(id)
+            .is_some_and(|context| context.method == Method::Invite);
+        if invite && status < 300 {
+            self.unwanted_call(id, &response, now);
+        }
+    }
+}
+
+/// RFC 3261 section 17.1.3.
+fn response_key(response: &Message) -> Option<ClientKey> {
+    let via = response.top_via()?;
+    Some(ClientKey::new(
+        via.branch()?,
+        response.cseq()?.method.as_str(),
+    ))
+}
+
+/// Whether a response comes from where its request went. The upstream may answer from any of its addresses.
+fn same_place(to: Source, from: Source) -> bool {
+    match (to, from) {
+        (Source::Flow(to), Source::Flow(from)) => to == from,
+        (Source::Upstream(_), Source::Upstream(_)) => true,
+        _ => false,
+    }
+}

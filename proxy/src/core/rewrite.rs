@@ -1,0 +1,204 @@
+//! Step 8 of the walk: what a proxy changes in a request (RFC 3261 section 16.6): Max-Forwards, Record-Route or Path
+//! with our token, Via. The body was step 7's.
+
+use sip::{Error, Message, Method};
+
+use super::Core;
+use super::face::{FlowId, Source};
+use super::names::Side;
+use super::request::side;
+use super::route::Route;
+use super::token::Token;
+
+/// The RFC's own proposal; a client that asks for more does not get it.
+const MAX_FORWARDS: u32 = 70;
+
+/// Headers by which a trusted network vouches for a caller, or steers a request: from a browser they are worth nothing.
+const NOT_FROM_BROWSERS: [&str; 6] = [
+    "P-Asserted-Identity",
+    "P-Asserted-Service",
+    "Remote-Party-ID",
+    "Record-Route",
+    "Path",
+    "Service-Route",
+];
+
+impl Core {
+    /// Makes of a request what goes out under `branch`.
+    pub(super) fn rewrite_request(
+        &self,
+        request: &mut Message,
+        from: Source,
+        route: &Route,
+        branch: &str,
+    ) -> Result<(), Error> {
+        if side(from) == Side::Browser {
+            for name in NOT_FROM_BROWSERS {
+                request.remove_all(name)?;
+            }
+            emit_only_ws(request)?;
+        }
+        count_hop(request)?;
+        if request.is(&Method::Register) {
+            self.add_path(request, route)?;
+        } else if starts_dialog(request) {
+            self.record_route(request, from, route)?;
+        }
+        self.note_source(request, from)?;
+        request.prepend("Via", self.via(route.to, branch))
+    }
+
+    /// The Via value that brings the response back to us.
+    pub(super) fn via(&self, to: Source, branch: &str) -> String {
+        match to {
+            Source::Upstream(_) => format!(
+                "SIP/2.0/UDP {};branch={branch};rport",
+                self.config.advertised
+            ),
+            Source::Flow(flow) => {
+                let (transport, host) = self.ws_name(flow);
+                format!("SIP/2.0/{transport} {host};branch={branch}")
+            }
+        }
+    }
+
+    /// Our own sent-by as it stands in Vias.
+    pub(super) fn own_sent_by(&self) -> String {
+        self.config.advertised.to_string()
+    }
+
+    /// Path: the upstream sends requests for this contact here, and the token says to whom (RFC 3327). Some registrars
+    /// answer 420 unless the client says that it supports that, so we say it.
+    fn add_path(&self, request: &mut Message, route: &Route) -> Result<(), Error> {
+        let token = Token {
+            client: route.client,
+            media: None,
+        };
+        request.prepend(
+            "Path",
+            format!(
+                "<sip:{}@{};lr>",
+                token.encode(&self.names),
+                self.config.advertised
+            ),
+        )?;
+        if request.lists("Supported", "path") {
+            return Ok(());
+        }
+        let supported: Vec<_> = request
+            .values("Supported")
+            .map(|value| value.into_owned())
+            .collect();
+        let with_path = supported
+            .into_iter()
+            .chain(["path".to_owned()])
+            .filter(|value| !value.is_empty());
+        request.set("Supported", with_path.collect::<Vec<_>>().join(", "))
+    }
+
+    /// Two entries, one for each side, because the sides differ in transport (RFC 5658): the one that faces where the
+    /// request goes is on top.
+    fn record_route(
+        &self,
+        request: &mut Message,
+        from: Source,
+        route: &Route,
+    ) -> Result<(), Error> {
+        let token = Token {
+            client: route.client,
+            media: route.media,
+        }
+        .encode(&self.names);
+        let host = self.ws_name(route.flow).1;
+        // transport=ws for WSS too: RFC 7118 knows no other.
+        let browser = format!("<sip:{token}@{host};transport=ws;lr>");
+        let phone = format!("<sip:{token}@{};lr>", self.config.advertised);
+        let [below, above] = match side(from) {
+            Side::Browser => [browser, phone],
+            Side::Phone => [phone, browser],
+        };
+        request.prepend("Record-Route", below)?;
+        request.prepend("Record-Route", above)
+    }
+
+    fn ws_name(&self, flow: FlowId) -> (&'static str, &str) {
+        match self.flows.get(flow) {
+            Some(flow) => (if flow.secure { "WSS" } else { "WS" }, &flow.host),
+            None => ("WS", "gone.invalid"),
+        }
+    }
+
+    /// The upstream learns where its request came from, if it asked or wrote something else (RFC 3261 section 18.2.1,
+    /// RFC 3581). A browser's Via is left alone: clients drop a response whose Via is not as they wrote it.
+    fn note_source(&self, request: &mut Message, from: Source) -> Result<(), Error> {
+        let (Source::Upstream(source), Some(via)) = (from, request.top_via()) else {
+            return Ok(());
+        };
+        let host_differs = via.host().trim_matches(['[', ']']).parse() != Ok(source.ip());
+        if !host_differs && !via.wants_rport() {
+            return Ok(());
+        }
+        let port = via
+            .port()
+            .map(|port| format!(":{port}"))
+            .unwrap_or_default();
+        let mut value = format!("SIP/2.0/{} {}{port}", via.transport(), via.host());
+        for (name, text) in via.params().iter() {
+            match text {
+                _ if ["received", "rport"]
+                    .iter()
+                    .any(|ours| name.eq_ignore_ascii_case(ours)) => {}
+                Some(text) => value += &format!(";{name}={text}"),
+                None => value += &format!(";{name}"),
+            }
+        }
+        if via.wants_rport() {
+            value += &format!(";rport={}", source.port());
+        }
+        value += &format!(";received={}", source.ip());
+        request.set_value("Via", 0, value)
+    }
+}
+
+/// Whether the other side may learn its route set from this request. Inside a dialog it has one already, but a
+/// SUBSCRIBE's NOTIFY makes the subscriber's (RFC 6665 section 4.4.1).
+fn starts_dialog(request: &Message) -> bool {
+    let always = matches!(request.method(), Some(Method::Subscribe | Method::Notify));
+    always || (request.to_tag().is_none() && request.method().is_some_and(Method::forms_dialog))
+}
+
+fn count_hop(request: &mut Message) -> Result<(), Error> {
+    let left = request
+        .max_forwards()
+        .unwrap_or(MAX_FORWARDS + 1)
+        .saturating_sub(1);
+    request.set("Max-Forwards", left.min(MAX_FORWARDS))
+}
+
+/// `transport=wss` is not a transport that a SIP server knows (RFC 7118 section 5.2.2 has only `ws`): some then try UDP.
+pub(super) fn emit_only_ws(message: &mut Message) -> Result<(), Error> {
+    let contacts: Vec<String> = message
+        .values("Contact")
+        .map(|value| value.into_owned())
+        .collect();
+    for (at, contact) in contacts.iter().enumerate() {
+        let lower = contact.to_ascii_lowercase();
+        let Some(found) = lower.find(";transport=wss") else {
+            continue;
+        };
+        let (head, tail) = contact
+            .split_at_checked(found + ";transport=ws".len())
+            .unwrap_or((contact, ""));
+        if !tail
+            .get(1..2)
+            .is_some_and(|next| next.starts_with(|c: char| c.is_ascii_alphanumeric()))
+        {
+            message.set_value(
+                "Contact",
+                at,
+                format!("{head}{}", tail.get(1..).unwrap_or_default()),
+            )?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! Step 6 of the walk: where a request goes. Up, to the configured upstream; or down, to the client that a token of
+//! ours names. Nothing else in a message has a say.
+
+use sip::{Message, Method};
+
+use super::Core;
+use super::face::{FlowId, Source};
+use super::flows::Reach;
+use super::names::{ClientId, MediaId, Side};
+use super::refusal::Answer;
+use super::request::side;
+use super::token::Token;
+
+/// Where a request goes, and which call of which client it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Route {
+    /// The next hop.
+    pub(super) to: Source,
+    /// The flow on the browser's side, whichever way the request goes.
+    pub(super) flow: FlowId,
+    /// The client on the browser's side.
+    pub(super) client: ClientId,
+    /// The dialog's media session; `None` where there is no call.
+    pub(super) media: Option<MediaId>,
+}
+
+impl Core {
+    /// Decides, and takes our own entries off Route.
+    pub(super) fn route(&self, request: &mut Message, from: Source) -> Result<Route, Answer> {
+        match from {
+            Source::Flow(flow) => self.route_up(request, flow),
+            Source::Upstream(_) => self.route_down(request, from),
+        }
+    }
+
+    fn route_up(&self, request: &mut Message, flow: FlowId) -> Result<Route, Answer> {
+        let token = Token::take(request, &self.names).filter(|_| !request.is(&Method::Register));
+        let (client, media) = match token {
+            Some(token) => {
+                // A dialog belongs to its client: on another client's flow its tags and token are worth nothing.
+                if self.flows.reach(token.client) != Reach::Flow(flow) {
+                    return Err(Answer::new(403, "This Dialog Is Not Of This Connection"));
+                }
+                (token.client, token.media)
+            }
+            None if request.to_tag().is_some() && !request.is(&Method::Register) => {
+                return Err(Answer::new(481, "Call/Transaction Does Not Exist"));
+            }
+            None => {
+                // A preloaded Route of the client's own choice is not followed.
+                request.remove_all("Route").map_err(|_| unreadable())?;
+                let aor = aor_of(request, "From").unwrap_or_default();
+                let client = self.flows.speaker(flow, &aor).ok_or_else(gone)?;
+                (client, self.new_media(request, Side::Browser, client))
+            }
+        };
+        Ok(Route {
+            to: Source::Upstream(self.config.upstream),
+            flow,
+            client,
+            media,
+        })
+    }
+
+    fn route_down(&self, request: &mut Message, from: Source) -> Result<Route, Answer> {
+        let Some(token) = Token::take(request, &self.names) else {
+            return Err(Answer::new(
+                404,
+                "No Route Of This Edge (Does The Server Support Path?)",
+            ));
+        };
+        let Reach::Flow(flow) = self.flows.reach(token.client) else {
+            return Err(gone());
+        };
+        let media = match request.to_tag() {
+            Some(_) => token.media,
+            None => self.new_media(request, side(from), token.client),
+        };
+        Ok(Route {
+            to: Source::Flow(flow),
+            flow,
+            client: token.client,
+            media,
+        })
+    }
+
+    /// The media session of a call that begins here.
+    fn new_media(&self, request: &Message, from: Side, client: ClientId) -> Option<MediaId> {
+        if !request.is(&Method::Invite) {
+            return None;
+        }
+        let tag = request.from_tag().unwrap_or_default();
+        Some(self.names.media(request.call_id()?, tag, from, client))
+    }
+}
+
+/// `user@host` of a From or To, as one registers under it.
+pub(super) fn aor_of(request: &Message, header: &str) -> Option<String> {
+    let value = request.name_addrs(header).next()?.ok()?;
+    let uri = value.uri().ok()?;
+    Some(format!(
+        "{}@{}",
+        uri.decoded_user()?,
+        uri.host().to_ascii_lowercase()
+    ))
+}
+
+fn gone() -> Answer {
+    Answer::new(480, "The Browser Is Not Connected")
+}
+
+fn unreadable() -> Answer {
+    Answer::new(400, "Bad Route")
+}

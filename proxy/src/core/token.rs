@@ -1,0 +1,143 @@
+//! The signed name in our Path and Record-Route URIs (RFC 5626 section 5.2): the only thing in a message
+//! that decides where a request goes.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sip::{Message, NameAddr};
+use subtle::ConstantTimeEq as _;
+
+use super::names::{ClientId, MediaId, Names};
+
+/// Raised when the contents change, so that an old token is refused and not misread.
+const VERSION: u8 = 1;
+
+/// What a token says. One exists only if we signed it: it is made here or its MAC was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Token {
+    /// The client that it leads to.
+    pub(super) client: ClientId,
+    /// The dialog's media session; `None` in Path, and in dialogs without media.
+    pub(super) media: Option<MediaId>,
+}
+
+impl Token {
+    /// The user part of the URI: 39 characters.
+    pub(super) fn encode(&self, names: &Names) -> String {
+        let media = self.media.map_or([0; 8], |media| media.0);
+        let mut bytes = vec![VERSION];
+        bytes.extend(self.client.0);
+        bytes.extend(media);
+        bytes.extend(names.signature(&bytes));
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads a user part; `None` unless we signed it.
+    pub(super) fn decode(text: &str, names: &Names) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (contents, signature) = bytes.split_at_checked(17)?;
+        if !bool::from(names.signature(contents).ct_eq(signature)) {
+            return None;
+        }
+        let (version, ids) = contents.split_first()?;
+        let (client, media) = ids.split_at_checked(8)?;
+        let media: [u8; 8] = media.try_into().ok()?;
+        (*version == VERSION).then_some(Self {
+            client: ClientId(client.try_into().ok()?),
+            media: (media != [0; 8]).then_some(MediaId(media)),
+        })
+    }
+
+    /// The token of a URI of ours, whatever its host and parameters say (`transport=wss` included): the
+    /// MAC is what counts.
+    fn of(value: &NameAddr<'_>, names: &Names) -> Option<Self> {
+        Self::decode(value.uri().ok()?.user()?, names)
+    }
+
+    /// The token in the request's first Route.
+    fn next(request: &Message, names: &Names) -> Option<Self> {
+        Self::of(&request.routes().next()?.ok()?, names)
+    }
+
+    /// Takes our own entries off the top of Route: both of a double Record-Route, but no others, since a call
+    /// from one of our browsers to another has four.
+    pub(super) fn take(request: &mut Message, names: &Names) -> Option<Self> {
+        let token = Self::next(request, names)?;
+        while Self::next(request, names) == Some(token) {
+            if request.remove_first_value("Route") != Ok(true) {
+                break;
+            }
+        }
+        Some(token)
+    }
+
+    /// Whether a Record-Route value is ours.
+    pub(super) fn is_ours(value: &NameAddr<'_>, names: &Names) -> bool {
+        Self::of(value, names).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::Secrets;
+    use super::*;
+
+    fn names(key: u8) -> Names {
+        Names::new(&Secrets {
+            token_key: [key; 32],
+            seed: [2; 32],
+        })
+    }
+
+    fn token() -> Token {
+        Token {
+            client: ClientId([7; 8]),
+            media: Some(MediaId([9; 8])),
+        }
+    }
+
+    #[test]
+    fn only_what_we_signed_is_a_token() {
+        let names = names(1);
+        let text = token().encode(&names);
+        assert_eq!(Token::decode(&text, &names), Some(token()));
+        assert_eq!(
+            Token::decode(&text, &self::names(3)),
+            None,
+            "another edge's key"
+        );
+        for at in 0..text.len() {
+            let mut bent: Vec<char> = text.chars().collect();
+            bent[at] = if bent[at] == 'A' { 'B' } else { 'A' };
+            let bent: String = bent.into_iter().collect();
+            // The last character carries two bits that mean nothing: such a spelling is refused as well.
+            assert_eq!(Token::decode(&bent, &names), None, "{bent}");
+        }
+        for bad in ["", "alice", "AAAA", &text[1..], &format!("{text}AAAA")] {
+            assert_eq!(Token::decode(bad, &names), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn taking_stops_at_another_calls_entries() {
+        let names = names(1);
+        let (mine, other) = (
+            token(),
+            Token {
+                client: ClientId([8; 8]),
+                media: None,
+            },
+        );
+        let route = |token: Token, rest: &str| format!("<sip:{}@{rest}>", token.encode(&names));
+        let text = format!(
+            "BYE sip:b@y.invalid SIP/2.0\r\nRoute: {}, {}\r\nRoute: {}\r\n\r\n",
+            route(mine, "edge:443;transport=wss;lr"),
+            route(mine, "192.0.2.1:5060;lr"),
+            route(other, "192.0.2.1:5060;lr")
+        );
+        let mut request = Message::parse(text.into_bytes()).unwrap();
+        assert_eq!(Token::take(&mut request, &names), Some(mine));
+        assert_eq!(request.routes().count(), 1);
+        assert_eq!(Token::take(&mut request, &names), Some(other));
+        assert_eq!(Token::take(&mut request, &names), None);
+    }
+}

@@ -1,0 +1,267 @@
+//! The requests under way: each proxied one with its two transactions, and the few of our own.
+//!
+//! This is the table and its indexes; what happens to a request stands in the files of the walk.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Instant;
+
+use sip::transaction::{Client, ClientKey, Server, ServerKey};
+use sip::{Message, Method};
+
+use super::cancel::Cancel;
+use super::face::{AskId, FlowId, Source};
+use super::media::{Exchange, Rewritten};
+use super::names::MediaId;
+use super::register::Registration;
+use super::route::Route;
+
+/// Names a [`Proxied`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct ContextId(u64);
+
+/// Names an [`Errand`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct ErrandId(u64);
+
+/// One request on its way through: the response context of RFC 3261 section 16.
+pub(super) struct Proxied {
+    /// Where the request came from and its responses go.
+    pub(super) from: Source,
+    /// The request as it came: what our own responses are made from.
+    pub(super) request: Message,
+    /// Its method.
+    pub(super) method: Method,
+    /// Whether the request is inside a dialog.
+    pub(super) in_dialog: bool,
+    /// The answering side; `None` when it has ended.
+    pub(super) server: Option<Server>,
+    /// The asking side; `None` until the request has gone out.
+    pub(super) branch: Option<Branch>,
+    /// Where it goes; `None` until that is decided.
+    pub(super) route: Option<Route>,
+    /// What a REGISTER asks for.
+    pub(super) registration: Option<Registration>,
+    /// What the bodies of this transaction mean to each other.
+    pub(super) exchange: Exchange,
+    /// The media session that this request holds open.
+    pub(super) session: Option<MediaId>,
+    /// What was rewritten for this transaction already, so that a repeated response is the same again.
+    pub(super) rewritten: Vec<Rewritten>,
+    /// The message that waits for the relay.
+    pub(super) held: Option<Held>,
+    /// Responses that came behind the held one: order is kept.
+    pub(super) inbox: VecDeque<Message>,
+    /// Whether the call is to be cancelled.
+    pub(super) cancel: Cancel,
+    /// The status of the final response given.
+    pub(super) final_status: Option<u16>,
+    /// To-tags of those who answered a call that nobody wants any more, and were hung up on.
+    pub(super) hung_up: Vec<String>,
+    /// Timer C, or after a CANCEL the end of our patience.
+    pub(super) give_up: Option<Instant>,
+    key: ServerKey,
+}
+
+/// A message that waits for the relay's reply to a question.
+pub(super) struct Held {
+    pub(super) ask: AskId,
+    pub(super) message: Message,
+}
+
+/// The asking side of a proxied request.
+pub(super) struct Branch {
+    /// Where the request went and its responses must come from.
+    pub(super) to: Source,
+    /// The request as it went out: what ACK and CANCEL are made from.
+    pub(super) sent: Message,
+    /// The machine; `None` when it has ended.
+    pub(super) machine: Option<Client>,
+}
+
+/// A request of our own (CANCEL, or the BYE to a call that nobody can take): sent, and its response ignored.
+pub(super) struct Errand {
+    pub(super) to: Source,
+    pub(super) machine: Client,
+    key: ClientKey,
+}
+
+/// All requests under way, found by what arrives.
+#[derive(Default)]
+pub(super) struct Transactions {
+    contexts: HashMap<ContextId, Proxied>,
+    servers: HashMap<ServerKey, ContextId>,
+    clients: HashMap<ClientKey, Asking>,
+    errands: HashMap<ErrandId, Errand>,
+    by_flow: HashMap<FlowId, HashSet<ContextId>>,
+    named: u64,
+}
+
+/// Who sent the request that a response answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asking {
+    Context(ContextId),
+    Errand(ErrandId),
+}
+
+impl Transactions {
+    pub(super) fn len(&self) -> usize {
+        self.contexts.len()
+    }
+
+    /// Remembers a request that has just come.
+    pub(super) fn open(
+        &mut self,
+        from: Source,
+        key: ServerKey,
+        request: Message,
+        method: Method,
+        server: Server,
+    ) -> ContextId {
+        let id = ContextId(self.name());
+        self.servers.insert(key.clone(), id);
+        self.index(from, id);
+        let context = Proxied {
+            in_dialog: request.to_tag().is_some(),
+            from,
+            request,
+            method,
+            server: Some(server),
+            branch: None,
+            route: None,
+            registration: None,
+            exchange: Exchange::None,
+            session: None,
+            rewritten: Vec::new(),
+            held: None,
+            inbox: VecDeque::new(),
+            cancel: Cancel::No,
+            final_status: None,
+            hung_up: Vec::new(),
+            give_up: None,
+            key,
+        };
+        self.contexts.insert(id, context);
+        id
+    }
+
+    /// Remembers that a context's request went out under this branch.
+    pub(super) fn sent(&mut self, id: ContextId, key: ClientKey, branch: Branch) {
+        self.index(branch.to, id);
+        if let Some(context) = self.contexts.get_mut(&id) {
+            self.clients.insert(key, Asking::Context(id));
+            context.branch = Some(branch);
+        }
+    }
+
+    /// Remembers a request of our own.
+    pub(super) fn errand(&mut self, key: ClientKey, to: Source, machine: Client) -> ErrandId {
+        let id = ErrandId(self.name());
+        self.clients.insert(key.clone(), Asking::Errand(id));
+        self.errands.insert(id, Errand { to, machine, key });
+        id
+    }
+
+    pub(super) fn get_mut(&mut self, id: ContextId) -> Option<&mut Proxied> {
+        self.contexts.get_mut(&id)
+    }
+
+    pub(super) fn errand_mut(&mut self, id: ErrandId) -> Option<&mut Errand> {
+        self.errands.get_mut(&id)
+    }
+
+    /// The context of a request seen before.
+    pub(super) fn by_request(&self, key: &ServerKey) -> Option<ContextId> {
+        self.servers.get(key).copied()
+    }
+
+    /// Whose request a response answers.
+    pub(super) fn by_response(&self, key: &ClientKey) -> Option<Asking> {
+        self.clients.get(key).copied()
+    }
+
+    /// Every context that receives from this flow or sends to it.
+    pub(super) fn of_flow(&self, flow: FlowId) -> Vec<ContextId> {
+        let mut ids: Vec<_> = self
+            .by_flow
+            .get(&flow)
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Forgets a context that has nothing left to do.
+    pub(super) fn close_if_done(&mut self, id: ContextId) {
+        let done = self.contexts.get(&id).is_some_and(Proxied::is_done);
+        if let Some(context) = done.then(|| self.contexts.remove(&id)).flatten() {
+            if self.servers.get(&context.key) == Some(&id) {
+                self.servers.remove(&context.key);
+            }
+            self.unindex(context.from, id);
+            if let Some(branch) = &context.branch {
+                self.unindex(branch.to, id);
+                if let Some(key) = client_key(&branch.sent) {
+                    self.clients.remove(&key);
+                }
+            }
+        }
+    }
+
+    pub(super) fn close_errand(&mut self, id: ErrandId) {
+        if let Some(errand) = self.errands.remove(&id) {
+            self.clients.remove(&errand.key);
+        }
+    }
+
+    fn name(&mut self) -> u64 {
+        self.named += 1;
+        self.named
+    }
+
+    fn index(&mut self, place: Source, id: ContextId) {
+        if let Source::Flow(flow) = place {
+            self.by_flow.entry(flow).or_default().insert(id);
+        }
+    }
+
+    fn unindex(&mut self, place: Source, id: ContextId) {
+        let Source::Flow(flow) = place else { return };
+        if let Some(ids) = self.by_flow.get_mut(&flow) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.by_flow.remove(&flow);
+            }
+        }
+    }
+}
+
+impl Proxied {
+    /// When any of its machines, or its own patience, wants the clock.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let server = self.server.as_ref().and_then(Server::deadline);
+        let machine = self
+            .branch
+            .as_ref()
+            .and_then(|branch| branch.machine.as_ref());
+        let client = machine.and_then(Client::deadline);
+        [server, client, self.give_up].into_iter().flatten().min()
+    }
+
+    fn is_done(&self) -> bool {
+        let asking = self
+            .branch
+            .as_ref()
+            .is_some_and(|branch| branch.machine.is_some());
+        self.server.is_none() && !asking && self.held.is_none() && self.inbox.is_empty()
+    }
+}
+
+/// The key under which responses to this request of ours come back.
+pub(super) fn client_key(sent: &Message) -> Option<ClientKey> {
+    Some(ClientKey::new(
+        sent.top_via()?.branch()?,
+        sent.method()?.as_str(),
+    ))
+}
