@@ -63,6 +63,7 @@ export class Agent {
   /** Opens the WebSocket anew: what a change of network does. For tests and for the curious. */
   reconnect() {
     this.#transport.close();
+    this.#closed(true);
     this.#transport.open();
   }
 
