@@ -12,11 +12,27 @@
 //! 3. calls [`Shard::timeout`] once [`Shard::deadline`] has passed;
 //! 4. after any of these drains [`Shard::poll`] (STUN, DTLS: what is not the direct consequence of one packet).
 
+mod address;
+mod authentic;
+mod call;
 mod config;
 mod counters;
+mod deletion;
+mod exchange;
+mod leg;
+mod opening;
 mod output;
+mod path;
 mod ports;
+mod query;
+mod refused;
 mod shard;
+mod signals;
+mod table;
+mod timers;
+
+/// The certificate that every leg of a process shows; made once and shared.
+pub use dtls::Identity;
 
 pub use config::{Advertise, Anchor, Bind, Config, IceRole, Interface, Random};
 pub use counters::{Counters, Drop};

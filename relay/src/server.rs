@@ -115,7 +115,7 @@ impl Server {
         let (mut control, control_waker) = Control::new(socket, replies)?;
         let mut wakers = vec![control_waker.clone()];
         let mut workers = Vec::new();
-        for shard in make_shards(&config) {
+        for shard in make_shards(&config)? {
             let (jobs_sender, jobs) = mpsc::sync_channel(JOBS);
             let worker = Worker::new(shard, jobs, reply_sender.clone(), control_waker.clone())?;
             control.add_shard(ShardDoor {
@@ -188,7 +188,9 @@ impl Server {
         };
         stopping.store(true, Ordering::Release);
         for waker in &self.wakers {
-            waker.wake()?;
+            if let Err(error) = waker.wake() {
+                tracing::error!(%error, "a thread cannot be woken to end");
+            }
         }
         // Each is within a batch of its end.
         threads.into_iter().for_each(|thread| _ = thread.join());
@@ -237,10 +239,12 @@ fn warn_if_exposed(control: SocketAddr) {
     }
 }
 
-fn make_shards(config: &Config) -> Vec<Shard> {
-    (0..config.shards.max(1))
-        .map(|_| Shard::new(config.core.clone(), random()))
-        .collect()
+/// One certificate for the whole process.
+fn make_shards(config: &Config) -> Result<Vec<Shard>, Error> {
+    let identity =
+        dtls::Identity::generate().map_err(|error| Error::Certificate(error.to_string()))?;
+    let shard = |_| Shard::new(config.core.clone(), identity.clone(), random());
+    Ok((0..config.shards.max(1)).map(shard).collect())
 }
 
 /// The system's randomness. Its absence was an error at the start; later there is no such thing on

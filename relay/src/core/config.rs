@@ -61,8 +61,10 @@ pub struct Config {
     /// An offer without an answer is freed after this long (60 s; rtpengine holds it for an hour).
     pub answer_timeout: Duration,
     /// An answered call is freed when nothing valid came from any side for this long. RTCP and ICE consent checks
-    /// count, so a call on hold lives.
+    /// count as well as media.
     pub silence_timeout: Duration,
+    /// The same for a call on hold: phones may then be silent altogether.
+    pub hold_timeout: Duration,
     /// How long a call goes on after `delete` when the command names no delay.
     pub delete_delay: Duration,
     /// How long a freed port stays unused, so that late packets of the old call reach nobody.
@@ -86,6 +88,7 @@ impl Config {
             max_calls: 10_000,
             answer_timeout: Duration::from_secs(60),
             silence_timeout: Duration::from_secs(60),
+            hold_timeout: Duration::from_secs(3600),
             delete_delay: Duration::from_secs(30),
             quarantine: Duration::from_secs(5),
             ice: IceRole::Lite,

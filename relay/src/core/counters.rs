@@ -14,6 +14,8 @@ pub enum Drop {
     DtlsUnverified,
     /// DTLS on a leg that does not use it.
     DtlsUnexpected,
+    /// A DTLS datagram that the handshake under way has no use for.
+    DtlsRefused,
     /// Media from a source that this leg does not listen to.
     WrongSource,
     /// Media before the peer's SDP was known.
@@ -30,6 +32,8 @@ pub enum Drop {
     FeedbackToAvp,
     /// The other side has no address yet.
     PeerUnknown,
+    /// The other side is on hold by the zero address: it wants nothing.
+    PeerOnHold,
     /// The other side is secure and has no keys yet: nothing leaves in the clear.
     PeerKeysMissing,
     /// The packet would not fit its buffer once protected.
@@ -40,12 +44,13 @@ pub enum Drop {
 
 impl Drop {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::NoLeg,
         Self::Malformed,
         Self::StunRefused,
         Self::DtlsUnverified,
         Self::DtlsUnexpected,
+        Self::DtlsRefused,
         Self::WrongSource,
         Self::NoRemoteDescription,
         Self::NoKeys,
@@ -54,6 +59,7 @@ impl Drop {
         Self::NotMultiplexed,
         Self::FeedbackToAvp,
         Self::PeerUnknown,
+        Self::PeerOnHold,
         Self::PeerKeysMissing,
         Self::TooLarge,
         Self::ProtectFailed,
@@ -68,6 +74,7 @@ impl Drop {
             Self::StunRefused => "STUN refused",
             Self::DtlsUnverified => "DTLS from unverified source",
             Self::DtlsUnexpected => "DTLS unexpected",
+            Self::DtlsRefused => "DTLS refused",
             Self::WrongSource => "wrong source",
             Self::NoRemoteDescription => "no remote description",
             Self::NoKeys => "no keys",
@@ -76,6 +83,7 @@ impl Drop {
             Self::NotMultiplexed => "RTCP not multiplexed",
             Self::FeedbackToAvp => "feedback to AVP",
             Self::PeerUnknown => "peer address unknown",
+            Self::PeerOnHold => "peer on hold",
             Self::PeerKeysMissing => "peer keys missing",
             Self::TooLarge => "too large",
             Self::ProtectFailed => "protect failed",
@@ -117,5 +125,15 @@ impl Counters {
     #[must_use]
     pub fn all_dropped(&self) -> u64 {
         self.dropped.iter().sum()
+    }
+
+    /// Adds another's counts.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.dropped
+            .iter_mut()
+            .zip(other.dropped)
+            .for_each(|(mine, theirs)| *mine += theirs);
     }
 }

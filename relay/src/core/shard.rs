@@ -1,66 +1,281 @@
 //! One shard: it owns calls and legs outright and is driven by one thread.
 
-use std::net::SocketAddr;
+use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
-use control_proto::{Request, Response};
+use control_proto::{Command, Request, Response};
+use dtls::Identity;
 
-use super::{Config, Output, Ports, Random, Send, SocketId};
+use super::call::Call;
+use super::leg::{Component, Leg, Tools};
+use super::ports::PortPool;
+use super::refused::Refused;
+use super::table::{Key, Table};
+use super::timers::Timers;
+use super::{Config, Drop, Event, EventKind, Output, Ports, Random, SocketId};
 
 /// The relay core of one thread. See the [module](super) for how it is driven.
 pub struct Shard {
-    config: Config,
-    random: Random,
+    pub(super) config: Config,
+    /// One certificate for every call of the process: browsers know a leg again by it.
+    identity: Identity,
+    pub(super) random: Random,
+    pub(super) pool: PortPool,
+    pub(super) calls: Table<Call>,
+    pub(super) by_id: HashMap<String, Key<Call>>,
+    pub(super) legs: Table<Leg>,
+    /// By socket: what a datagram that comes in belongs to.
+    places: Vec<Option<Place>>,
+    timers: Timers<Timer>,
+    pub(super) outputs: VecDeque<Output>,
+    /// Datagrams for sockets that are closed.
+    pub(super) strays: u64,
+}
+
+/// The port of a leg that a socket is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) leg: Key<Leg>,
+    pub(super) component: Component,
+}
+
+/// What has a deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Timer {
+    Call(Key<Call>),
+    Leg(Key<Leg>),
 }
 
 impl Shard {
-    /// An empty shard.
+    /// An empty shard. All shards of a process share one `identity`.
     #[must_use]
-    pub fn new(config: Config, random: Random) -> Self {
-        Self { config, random }
+    pub fn new(config: Config, identity: Identity, random: Random) -> Self {
+        let pool = PortPool::new(config.ports.clone(), config.quarantine);
+        Self {
+            config,
+            identity,
+            random,
+            pool,
+            calls: Table::new(),
+            by_id: HashMap::new(),
+            legs: Table::new(),
+            places: Vec::new(),
+            timers: Timers::new(),
+            outputs: VecDeque::new(),
+            strays: 0,
+        }
     }
 
     /// Executes one ng command and gives the reply it is owed. Commands repeated by a client must be caught before
     /// (by [`control_proto::Replay`]); an `offer` repeated under a new cookie gives the same SDP again.
     pub fn command(&mut self, request: &Request, now: Instant, ports: &mut dyn Ports) -> Response {
-        let _ = (request, now, ports, &self.config, &self.random);
-        Response::pong()
-    }
-
-    /// Takes the datagram in `buffer[..len]` that came to `socket` from `from`. What it becomes, if it is sent on at
-    /// once, stands in the same buffer afterwards: leave at least [`HEADROOM`](super::HEADROOM) bytes behind `len`.
-    pub fn receive(
-        &mut self,
-        socket: SocketId,
-        from: SocketAddr,
-        buffer: &mut [u8],
-        len: usize,
-        now: Instant,
-    ) -> Option<Send> {
-        let _ = (socket, from, buffer, len, now);
-        None
+        self.pool.timeout(now);
+        let done = match request.command {
+            Command::Ping => Ok(Response::pong()),
+            Command::Offer => self.offer(request, now, ports),
+            Command::Answer => self.answer(request, now),
+            Command::Delete => self.delete(request, now, ports),
+            Command::Query => self.query(request, now),
+            _ => Err(Refused::Unrecognized),
+        };
+        done.unwrap_or_else(|refused| refusal(refused, request))
     }
 
     /// The next datagram or event, until there is none.
     pub fn poll(&mut self) -> Option<Output> {
-        None
+        self.outputs.pop_front()
     }
 
     /// When [`timeout`](Self::timeout) wants to be called next.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        None
+        self.timers
+            .deadline()
+            .into_iter()
+            .chain(self.pool.deadline())
+            .min()
     }
 
     /// Does what is due at `now`: ICE and DTLS timers, the freeing of unanswered, silent and deleted calls, the end of
     /// port quarantines.
     pub fn timeout(&mut self, now: Instant, ports: &mut dyn Ports) {
-        let _ = (now, ports);
+        self.pool.timeout(now);
+        let mut due = Vec::new();
+        while let Some(timer) = self.timers.take_due(now) {
+            due.push(timer);
+        }
+        for timer in due {
+            match timer {
+                Timer::Call(call) => self.call_is_due(call, now, ports),
+                Timer::Leg(leg) => self.leg_is_due(leg, now),
+            }
+        }
     }
 
     /// How many calls this shard holds.
     #[must_use]
     pub fn calls(&self) -> usize {
-        0
+        self.calls.len()
+    }
+
+    pub(super) fn place(&self, socket: SocketId) -> Option<Place> {
+        self.places.get(socket.0 as usize).copied().flatten()
+    }
+
+    pub(super) fn set_place(&mut self, socket: SocketId, place: Option<Place>) {
+        let index = socket.0 as usize;
+        if index >= self.places.len() {
+            self.places.resize(index + 1, None);
+        }
+        if let Some(slot) = self.places.get_mut(index) {
+            *slot = place;
+        }
+    }
+
+    pub(super) fn count_drop(&mut self, place: Place, reason: Drop) {
+        let transport = self
+            .legs
+            .get_mut(place.leg)
+            .and_then(|leg| leg.transport_mut(place.component));
+        if let Some(transport) = transport {
+            transport.received.drop(reason);
+        }
+    }
+
+    /// A leg together with what it needs to negotiate.
+    pub(super) fn leg_and_tools(
+        &mut self,
+        leg: Key<Leg>,
+        now: Instant,
+    ) -> Option<(&mut Leg, Tools<'_>)> {
+        let tools = Tools {
+            identity: &self.identity,
+            random: &mut self.random,
+            ice: self.config.ice,
+            now,
+        };
+        Some((self.legs.get_mut(leg)?, tools))
+    }
+
+    /// Sets the deadlines of a call and its legs after something has changed.
+    pub(super) fn arm_call(&mut self, key: Key<Call>) {
+        let Some(call) = self.calls.get(key) else {
+            return;
+        };
+        let deadline = self.call_deadline(call);
+        let legs: Vec<Key<Leg>> = call
+            .parties
+            .iter()
+            .flat_map(|party| party.legs.iter().copied())
+            .collect();
+        self.timers.arm(Timer::Call(key), Some(deadline));
+        legs.into_iter().for_each(|leg| self.arm_leg(leg));
+    }
+
+    pub(super) fn arm_leg(&mut self, leg: Key<Leg>) {
+        let deadline = self.legs.get(leg).and_then(Leg::deadline);
+        self.timers.arm(Timer::Leg(leg), deadline);
+    }
+
+    /// Frees a call with all its legs and ports.
+    pub(super) fn free_call(
+        &mut self,
+        key: Key<Call>,
+        why: EventKind,
+        now: Instant,
+        ports: &mut dyn Ports,
+    ) {
+        let Some(call) = self.calls.remove(key) else {
+            return;
+        };
+        self.timers.arm(Timer::Call(key), None);
+        self.by_id.remove(&call.id);
+        for leg in call.parties.into_iter().flat_map(|party| party.legs) {
+            self.free_leg(leg, now, ports);
+        }
+        self.outputs.push_back(Output::Event(Event {
+            call_id: call.id,
+            kind: why,
+        }));
+    }
+
+    pub(super) fn free_leg(&mut self, key: Key<Leg>, now: Instant, ports: &mut dyn Ports) {
+        self.close_ports(key, now, ports);
+        self.timers.arm(Timer::Leg(key), None);
+        self.legs.remove(key);
+    }
+
+    fn call_is_due(&mut self, key: Key<Call>, now: Instant, ports: &mut dyn Ports) {
+        let Some(call) = self.calls.get(key) else {
+            return;
+        };
+        let deadline = self.call_deadline(call);
+        if deadline > now {
+            return self.timers.arm(Timer::Call(key), Some(deadline));
+        }
+        let why = match call {
+            Call { ends: Some(_), .. } => EventKind::Deleted,
+            Call {
+                answered: false, ..
+            } => EventKind::Unanswered,
+            Call { .. } => EventKind::Silent,
+        };
+        self.free_call(key, why, now, ports);
+    }
+
+    /// When the call is to be freed if nothing happens until then.
+    fn call_deadline(&self, call: &Call) -> Instant {
+        if let Some(ends) = call.ends {
+            return ends;
+        }
+        if !call.answered {
+            return call.last_signal + self.config.answer_timeout;
+        }
+        let legs = || {
+            call.parties
+                .iter()
+                .flat_map(|party| &party.legs)
+                .filter_map(|leg| self.legs.get(*leg))
+        };
+        let heard = legs()
+            .filter_map(Leg::last_heard)
+            .max()
+            .unwrap_or(call.last_signal);
+        let flows = legs().any(|leg| {
+            leg.rtp.is_some() && !leg.terms.held && leg.terms.direction == sdp::Direction::SendRecv
+        });
+        let patience = if flows {
+            self.config.silence_timeout
+        } else {
+            self.config.hold_timeout
+        };
+        heard.max(call.last_signal) + patience
+    }
+
+    fn leg_is_due(&mut self, key: Key<Leg>, now: Instant) {
+        let Some(leg) = self.legs.get_mut(key) else {
+            return;
+        };
+        for (_, transport) in leg.transports_mut() {
+            if let Some(agent) = &mut transport.agent {
+                agent.timeout(now);
+            }
+            if let Some(endpoint) = &mut transport.dtls {
+                endpoint.timeout(now);
+            }
+        }
+        self.drain(key, now);
+    }
+}
+
+/// The reply to a refused command. A full relay says so in the way the asker understands, so that it tries another.
+fn refusal(refused: Refused, request: &Request) -> Response {
+    let knows_load_limit = request.supports.iter().any(|word| word == "load limit");
+    match refused {
+        Refused::TooManyCalls if knows_load_limit => Response::load_limit(refused.to_string()),
+        Refused::NotFound if !request.flags.has(control_proto::flag::FATAL) => {
+            Response::ok().with_warning(refused.to_string())
+        }
+        _ => Response::error(refused.to_string()),
     }
 }

@@ -1,0 +1,354 @@
+//! `offer` and `answer`: a body comes from one party and goes to the other, with our own face in place of its sender's.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use control_proto::{AddressFamily, Request, Response, flag};
+use sdp::{Connection, Family, Group, Media, Session, Token};
+
+use super::call::Call;
+use super::leg::Leg;
+use super::refused::Refused;
+use super::table::Key;
+use super::{EventKind, Ports, Shard};
+
+/// One body on its way.
+struct Passage<'a> {
+    call: Key<Call>,
+    /// The party that offered.
+    from: usize,
+    /// The party that was offered to.
+    to: usize,
+    request: &'a Request,
+    /// The body's sender is ICE-lite.
+    is_lite: bool,
+    now: Instant,
+}
+
+impl Shard {
+    pub(super) fn offer(
+        &mut self,
+        request: &Request,
+        now: Instant,
+        ports: &mut dyn Ports,
+    ) -> Result<Response, Refused> {
+        let mut body = body_of(request)?;
+        let call_id = request.call_id.as_deref().ok_or(Refused::NoCallId)?;
+        let from_tag = request.from_tag.as_deref().ok_or(Refused::NoFromTag)?;
+        let known = self.by_id.get(call_id).copied();
+        let call = match known {
+            Some(call) => call,
+            None => self.new_call(call_id, now)?,
+        };
+        let done = self.offer_in(call, from_tag, request, &mut body, now, ports);
+        if done.is_err() && known.is_none() {
+            self.free_call(call, EventKind::Unanswered, now, ports);
+        }
+        done.map(|()| Response::ok().with_sdp(body.to_bytes()))
+    }
+
+    pub(super) fn answer(&mut self, request: &Request, now: Instant) -> Result<Response, Refused> {
+        let mut body = body_of(request)?;
+        let call_id = request.call_id.as_deref().ok_or(Refused::NoCallId)?;
+        let from_tag = request.from_tag.as_deref().ok_or(Refused::NoFromTag)?;
+        let to_tag = request.to_tag.as_deref().ok_or(Refused::NoToTag)?;
+        let key = self
+            .by_id
+            .get(call_id)
+            .copied()
+            .ok_or(Refused::UnknownCall)?;
+        let call = self.calls.get_mut(key).ok_or(Refused::UnknownCall)?;
+        let (from, to) = call.sides_of_answer(from_tag, to_tag, request.via_branch.as_deref())?;
+        (call.answered, call.last_signal, call.ends) = (true, now, None);
+        if let (Some(party), Some(label)) = (call.party_mut(to), &request.label) {
+            party.label = Some(label.clone());
+        }
+        let passage = Passage {
+            call: key,
+            from,
+            to,
+            request,
+            is_lite: body.ice_lite,
+            now,
+        };
+        for (index, media) in body.media.iter_mut().enumerate() {
+            self.answer_medium(&passage, index, media)?;
+        }
+        self.finish(&passage, from, &mut body, true);
+        Ok(Response::ok().with_sdp(body.to_bytes()))
+    }
+
+    fn new_call(&mut self, call_id: &str, now: Instant) -> Result<Key<Call>, Refused> {
+        if self.calls.len() >= self.config.max_calls {
+            return Err(Refused::TooManyCalls);
+        }
+        let call = self.calls.insert(Call::new(call_id.to_owned(), now));
+        self.by_id.insert(call_id.to_owned(), call);
+        Ok(call)
+    }
+
+    fn offer_in(
+        &mut self,
+        key: Key<Call>,
+        from_tag: &str,
+        request: &Request,
+        body: &mut Session,
+        now: Instant,
+        ports: &mut dyn Ports,
+    ) -> Result<(), Refused> {
+        let call = self.calls.get_mut(key).ok_or(Refused::UnknownCall)?;
+        let (to_tag, via_branch) = (request.to_tag.as_deref(), request.via_branch.as_deref());
+        let (from, to) = call.sides_of_offer(from_tag, to_tag, via_branch, now)?;
+        (call.last_signal, call.ends) = (now, None);
+        let faces = request
+            .direction
+            .as_ref()
+            .map(|[from, to]| (from, to))
+            .unzip();
+        let labels = (&request.label, &request.set_label);
+        for (party, face, label) in [(from, faces.0, labels.0), (to, faces.1, labels.1)] {
+            if let Some(party) = call.party_mut(party) {
+                party.interface = face.cloned().or(party.interface.take());
+                party.label = label.clone().or(party.label.take());
+            }
+        }
+        if let Some(party) = call.party_mut(from) {
+            party.bundles = body.groups.iter().any(is_bundle);
+        }
+        let passage = Passage {
+            call: key,
+            from,
+            to,
+            request,
+            is_lite: body.ice_lite,
+            now,
+        };
+        for (index, media) in body.media.iter_mut().enumerate() {
+            self.offer_medium(&passage, index, media, ports)?;
+        }
+        self.finish(&passage, to, body, false);
+        Ok(())
+    }
+
+    fn offer_medium(
+        &mut self,
+        passage: &Passage<'_>,
+        index: usize,
+        media: &mut Media,
+        ports: &mut dyn Ports,
+    ) -> Result<(), Refused> {
+        let Passage {
+            request,
+            now,
+            is_lite,
+            ..
+        } = *passage;
+        let (from, to) = self
+            .join_legs(passage, index, media)
+            .ok_or(Refused::Association)?;
+        if media.port == 0 {
+            self.close_ports(from, now, ports);
+            self.close_ports(to, now, ports);
+            return self.reject(to, media);
+        }
+        let strict = self.is_strict(request);
+        let suits = self.legs.get(to).is_some_and(|to| can_carry(to, media));
+        let leg = self.legs.get_mut(from).ok_or(Refused::Association)?;
+        if !suits || !leg.take_offer(media, request, strict) {
+            return self.reject(to, media);
+        }
+        let one_port = leg.terms.mux.will_be_accepted() || !media.protocol.is_rtp();
+        let family = family_of(media);
+        self.open_ports(
+            from,
+            one_port,
+            (self.face(passage, passage.from).as_deref(), family),
+            now,
+            ports,
+        )?;
+
+        let leg = self.legs.get_mut(to).ok_or(Refused::Association)?;
+        let is_new = leg.rtp.is_none();
+        leg.choose_protocol(&media.protocol, request, is_new);
+        let one_port = leg.terms.mux.requires(request.rtcp_mux) || !media.protocol.is_rtp();
+        let family = request.address_family.map(family_named).or(family);
+        self.open_ports(
+            to,
+            one_port,
+            (self.face(passage, passage.to).as_deref(), family),
+            now,
+            ports,
+        )?;
+
+        let own = self.own_addresses(from, to);
+        let (leg, mut tools) = self.leg_and_tools(from, now).ok_or(Refused::Association)?;
+        leg.take_offered_addresses(media, is_lite, &own, &mut tools);
+        let cryptos = leg.terms.sdes.received().to_vec();
+        let (leg, mut tools) = self.leg_and_tools(to, now).ok_or(Refused::Association)?;
+        leg.write_offer(media, index, &cryptos, request, &mut tools);
+        Ok(())
+    }
+
+    fn answer_medium(
+        &mut self,
+        passage: &Passage<'_>,
+        index: usize,
+        media: &mut Media,
+    ) -> Result<(), Refused> {
+        let Passage {
+            request,
+            now,
+            is_lite,
+            ..
+        } = *passage;
+        let (from, to) = self
+            .join_legs(passage, index, media)
+            .ok_or(Refused::Association)?;
+        let is_open = |leg: Option<&Leg>| leg.is_some_and(|leg| leg.rtp.is_some());
+        if media.port == 0 || !is_open(self.legs.get(from)) || !is_open(self.legs.get(to)) {
+            return self.reject(from, media);
+        }
+        let (strict, own) = (self.is_strict(request), self.own_addresses(from, to));
+        let (leg, mut tools) = self.leg_and_tools(to, now).ok_or(Refused::Association)?;
+        let usable = leg.take_answer(media, is_lite, &own, strict, &mut tools);
+        let muxes = leg.terms.mux.agreed;
+
+        let (leg, mut tools) = self.leg_and_tools(from, now).ok_or(Refused::Association)?;
+        if !usable || !leg.write_answer(media, muxes, request, &mut tools) {
+            return self.reject(from, media);
+        }
+        Ok(())
+    }
+
+    /// Rejects a medium towards `leg` (RFC 3264 section 6). The ports stay for whoever of a fork may yet take it.
+    fn reject(&mut self, leg: Key<Leg>, media: &mut Media) -> Result<(), Refused> {
+        media.port = 0;
+        media.bundle_only = false;
+        let known = self.legs.get(leg).and_then(|leg| leg.terms.mid.clone());
+        media.mid = known.or(media.mid.take());
+        Ok(())
+    }
+
+    /// The legs of a medium on both sides, made if need be and joined.
+    fn join_legs(
+        &mut self,
+        passage: &Passage<'_>,
+        index: usize,
+        media: &Media,
+    ) -> Option<(Key<Leg>, Key<Leg>)> {
+        let from = self.leg_of(passage.call, passage.from, index, media)?;
+        let to = self.leg_of(passage.call, passage.to, index, media)?;
+        self.legs.get_mut(from)?.peer = Some(to);
+        self.legs.get_mut(to)?.peer = Some(from);
+        Some((from, to))
+    }
+
+    fn leg_of(
+        &mut self,
+        call: Key<Call>,
+        party: usize,
+        index: usize,
+        media: &Media,
+    ) -> Option<Key<Leg>> {
+        let legs = &mut self.calls.get_mut(call)?.party_mut(party)?.legs;
+        while legs.len() <= index {
+            legs.push(self.legs.insert(Leg::new(call, media.kind.clone())));
+        }
+        legs.get(index).copied()
+    }
+
+    fn face(&self, passage: &Passage<'_>, party: usize) -> Option<String> {
+        self.calls
+            .get(passage.call)?
+            .party(party)?
+            .interface
+            .clone()
+    }
+
+    fn own_addresses(&self, a: Key<Leg>, b: Key<Leg>) -> Vec<SocketAddr> {
+        [a, b]
+            .iter()
+            .filter_map(|leg| self.legs.get(*leg))
+            .flat_map(Leg::own_addresses)
+            .collect()
+    }
+
+    fn is_strict(&self, request: &Request) -> bool {
+        self.config.strict_source || request.flags.has(flag::STRICT_SOURCE)
+    }
+
+    /// The session part of a body for `party`, and everything that is set going by it.
+    fn finish(&mut self, passage: &Passage<'_>, party: usize, body: &mut Session, is_answer: bool) {
+        let Some(call) = self.calls.get_mut(passage.call) else {
+            return;
+        };
+        let all_legs: Vec<Key<Leg>> = call
+            .parties
+            .iter()
+            .flat_map(|party| party.legs.iter().copied())
+            .collect();
+        if let Some(party) = call.party_mut(party) {
+            let legs = || party.legs.iter().filter_map(|leg| self.legs.get(*leg));
+            body.ice_lite = legs().any(Leg::is_ice_lite);
+            body.groups.retain(|group| !is_bundle(group));
+            if is_answer && party.bundles {
+                body.groups.extend(bundle_of_one(body));
+            }
+            let replace = passage.request.replace;
+            let shown = passage.request.media_address.or(legs()
+                .find(|leg| leg.rtp.is_some())
+                .map(|leg| leg.terms.shown));
+            let shown = shown
+                .filter(|_| replace.origin || replace.origin_full)
+                .map(Connection::from);
+            party.finish(body, shown, replace.force_increment_sdp_version);
+        }
+        all_legs
+            .into_iter()
+            .for_each(|leg| self.drain(leg, passage.now));
+        self.arm_call(passage.call);
+    }
+}
+
+fn body_of(request: &Request) -> Result<Session, Refused> {
+    let body = request.sdp.as_deref().ok_or(Refused::NoSdp)?;
+    Session::parse(body).map_err(|_| Refused::Sdp)
+}
+
+/// RTP, or towards a side without keys what is plain UDP by its protocol's name (T.38's `udptl`). What runs its own
+/// TLS or TCP is not.
+fn can_carry(to: &Leg, media: &Media) -> bool {
+    let name = media.protocol.as_str().to_ascii_uppercase();
+    let plain_udp = || {
+        !["TLS", "TCP", "SCTP"]
+            .iter()
+            .any(|other| name.contains(other))
+    };
+    media.protocol.is_rtp() || (plain_udp() && !to.terms.protocol.is_secure())
+}
+
+fn family_of(media: &Media) -> Option<Family> {
+    let connection = media.connection.as_ref()?;
+    connection.ip().map(|_| connection.family)
+}
+
+fn family_named(family: AddressFamily) -> Family {
+    match family {
+        AddressFamily::Ip4 => Family::Ip4,
+        AddressFamily::Ip6 => Family::Ip6,
+    }
+}
+
+fn is_bundle(group: &Group) -> bool {
+    group.semantics == "BUNDLE"
+}
+
+/// Each medium has a port of its own, so there is a bundle only where there is one medium.
+fn bundle_of_one(body: &Session) -> Option<Group> {
+    let mut live = body.media.iter().filter(|media| !media.is_rejected());
+    let only = live.next().filter(|_| live.next().is_none())?;
+    Some(Group {
+        semantics: Token::from_static("BUNDLE"),
+        mids: vec![only.mid.clone()?],
+    })
+}

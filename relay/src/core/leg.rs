@@ -1,0 +1,151 @@
+//! A leg: one medium as one side of the call sees it.
+//!
+//! Everything agreed with that side, and nothing of the other side, stands here: so one side's fork, hold or
+//! re-INVITE never shows on the other. Ports, ICE credentials, the DTLS role and the keys are taken once and kept
+//! until that side itself asks for new ones.
+
+mod addresses;
+mod dtls;
+mod ice;
+mod mux;
+mod negotiate;
+mod sdes;
+mod transport;
+
+use std::net::IpAddr;
+
+use ::dtls::Identity;
+use ::sdp::{Direction, MediaKind, Protocol, Token};
+use std::time::Instant;
+
+pub(super) use dtls::DtlsTerms;
+pub(super) use mux::Mux;
+pub(super) use sdes::SdesTerms;
+pub(super) use transport::{Keys, Transport};
+
+use super::call::Call;
+use super::table::Key;
+use super::{IceRole, Random};
+
+/// What a leg needs from the outside while it negotiates.
+pub(super) struct Tools<'a> {
+    pub(super) identity: &'a Identity,
+    pub(super) random: &'a mut Random,
+    pub(super) ice: IceRole,
+    pub(super) now: Instant,
+}
+
+/// One medium of one side.
+pub(super) struct Leg {
+    pub(super) call: Key<Call>,
+    /// The leg of the other side: where packets from here go.
+    pub(super) peer: Option<Key<Leg>>,
+    pub(super) terms: Terms,
+    /// The SRTP contexts of both ports (or of the only one).
+    pub(super) keys: Option<Keys>,
+    /// RTP, and RTCP when it is multiplexed.
+    pub(super) rtp: Option<Transport>,
+    /// RTCP on a port of its own.
+    pub(super) rtcp: Option<Transport>,
+}
+
+/// What was agreed with this side: plain data. Together with the exported state of the agents, the contexts and the
+/// peer addresses it is all that another process would need to carry the leg on.
+#[derive(Debug, Clone)]
+pub(super) struct Terms {
+    /// Which of the configured addresses it faces.
+    pub(super) interface: usize,
+    /// The address this side is told.
+    pub(super) shown: IpAddr,
+    pub(super) kind: MediaKind,
+    /// What is spoken with this side.
+    pub(super) protocol: Protocol,
+    /// The mid that this side knows the medium by.
+    pub(super) mid: Option<Token>,
+    /// What this side said last: which way media flows, as it sees it.
+    pub(super) direction: Direction,
+    /// It gave the zero address: nothing is sent to it.
+    pub(super) held: bool,
+    /// No address is learned from packets.
+    pub(super) strict: bool,
+    pub(super) mux: Mux,
+    pub(super) sdes: SdesTerms,
+    pub(super) dtls: DtlsTerms,
+}
+
+/// Which of a leg's two ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Component {
+    Rtp,
+    Rtcp,
+}
+
+impl Leg {
+    pub(super) fn new(call: Key<Call>, kind: MediaKind) -> Self {
+        Self {
+            call,
+            peer: None,
+            terms: Terms {
+                interface: 0,
+                shown: IpAddr::from([0, 0, 0, 0]),
+                kind,
+                protocol: Protocol::RtpAvp,
+                mid: None,
+                direction: Direction::SendRecv,
+                held: false,
+                strict: false,
+                mux: Mux::default(),
+                sdes: SdesTerms::default(),
+                dtls: DtlsTerms::default(),
+            },
+            keys: None,
+            rtp: None,
+            rtcp: None,
+        }
+    }
+
+    pub(super) fn transports(&self) -> impl Iterator<Item = (Component, &Transport)> {
+        let rtp = self
+            .rtp
+            .as_ref()
+            .map(|transport| (Component::Rtp, transport));
+        let rtcp = self
+            .rtcp
+            .as_ref()
+            .map(|transport| (Component::Rtcp, transport));
+        rtp.into_iter().chain(rtcp)
+    }
+
+    pub(super) fn transports_mut(&mut self) -> impl Iterator<Item = (Component, &mut Transport)> {
+        let rtp = self
+            .rtp
+            .as_mut()
+            .map(|transport| (Component::Rtp, transport));
+        let rtcp = self
+            .rtcp
+            .as_mut()
+            .map(|transport| (Component::Rtcp, transport));
+        rtp.into_iter().chain(rtcp)
+    }
+
+    pub(super) fn transport_mut(&mut self, component: Component) -> Option<&mut Transport> {
+        match component {
+            Component::Rtp => self.rtp.as_mut(),
+            Component::Rtcp => self.rtcp.as_mut(),
+        }
+    }
+
+    /// When the ICE agents and DTLS endpoints want their time.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.transports()
+            .filter_map(|(_, transport)| transport.deadline())
+            .min()
+    }
+
+    /// When something valid last came from this side.
+    pub(super) fn last_heard(&self) -> Option<Instant> {
+        self.transports()
+            .filter_map(|(_, transport)| transport.last_heard)
+            .max()
+    }
+}

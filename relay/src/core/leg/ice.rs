@@ -1,0 +1,188 @@
+//! ICE (RFC 8445, RFC 8839) with one side.
+
+use ::ice::{AddressPolicy, Agent, Candidate, Config, Credentials, Kind, Local, Role};
+use control_proto::{Request, flag};
+use sdp::{Media, Token};
+
+use super::{Component, Leg, Tools};
+use crate::core::IceRole;
+
+/// Whether the peer's body began the exchange or ended it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exchange {
+    Offer,
+    Answer,
+}
+
+impl Leg {
+    pub(super) fn has_ice(&self) -> bool {
+        self.rtp
+            .as_ref()
+            .is_some_and(|transport| transport.agent.is_some())
+    }
+
+    /// Whether our SDP to this side must say `ice-lite`.
+    pub(crate) fn is_ice_lite(&self) -> bool {
+        let agent = self
+            .rtp
+            .as_ref()
+            .and_then(|transport| transport.agent.as_ref());
+        agent.is_some_and(|agent| agent.export().role == Role::Lite)
+    }
+
+    /// Takes this side's credentials and candidates. Without valid ones there is no ICE with it.
+    pub(super) fn take_ice(
+        &mut self,
+        media: &Media,
+        peer_is_lite: bool,
+        exchange: Exchange,
+        tools: &mut Tools<'_>,
+    ) {
+        let Some(theirs) = credentials_of(media) else {
+            return self.end_ice();
+        };
+        if !self.has_ice() {
+            self.begin_ice(exchange == Exchange::Answer, peer_is_lite, tools);
+        }
+        self.restart_if_asked(&theirs, exchange, tools);
+        for (_, transport) in self.transports_mut() {
+            transport.peer.signal(None);
+            let Some(agent) = transport.agent.as_mut() else {
+                continue;
+            };
+            if agent.remote_credentials() != Some(&theirs) {
+                agent.set_remote(theirs.clone(), tools.now);
+            }
+            for candidate in &media.ice.candidates {
+                if let Ok(candidate) = Candidate::parse(&candidate.to_string()) {
+                    // Names, TCP and forbidden addresses are skipped: the peer's own checks will tell.
+                    let _ = agent.add_remote(&candidate, tools.now);
+                }
+            }
+        }
+    }
+
+    /// Sees to it that there is an agent for every port.
+    pub(super) fn begin_ice(
+        &mut self,
+        controlling: bool,
+        peer_is_lite: bool,
+        tools: &mut Tools<'_>,
+    ) {
+        let existing = self
+            .transports()
+            .find_map(|(_, t)| t.agent.as_ref().map(|a| a.credentials().clone()));
+        let credentials = existing.unwrap_or_else(|| new_credentials(tools));
+        let role = match tools.ice {
+            IceRole::Lite if !peer_is_lite => Role::Lite,
+            _ => full(controlling || peer_is_lite, tools),
+        };
+        let shown = self.terms.shown;
+        for (component, transport) in self.transports_mut() {
+            if transport.agent.is_some() {
+                continue;
+            }
+            let mut agent = Agent::new(Config {
+                role,
+                credentials: credentials.clone(),
+                policy: AddressPolicy::default(),
+                component: if component == Component::Rtp { 1 } else { 2 },
+            });
+            let bound = transport.bound.at;
+            let advertised = (shown, bound.port()).into();
+            if agent
+                .add_local(Local {
+                    bound,
+                    advertised,
+                    kind: Kind::Host,
+                })
+                .is_ok()
+            {
+                transport.agent = Some(agent);
+            }
+        }
+    }
+
+    pub(super) fn end_ice(&mut self) {
+        for (_, transport) in self.transports_mut() {
+            transport.agent = None;
+        }
+    }
+
+    /// Writes our credentials and candidates; `both` when RTCP has its own port.
+    pub(super) fn write_ice(&self, out: &mut Media, both: bool, request: &Request) {
+        for (component, transport) in self.transports() {
+            let Some(agent) = transport
+                .agent
+                .as_ref()
+                .filter(|_| both || component == Component::Rtp)
+            else {
+                continue;
+            };
+            out.ice.ufrag = Token::new(agent.credentials().ufrag()).ok();
+            out.ice.pwd = Token::new(agent.credentials().pwd()).ok();
+            out.ice
+                .candidates
+                .extend(agent.candidates().iter().filter_map(line));
+        }
+        if out.ice.ufrag.is_some() {
+            let options = [("trickle", flag::TRICKLE_ICE), ("ice2", flag::ICE2)];
+            let asked = options.iter().filter(|(_, flag)| request.flags.has(flag));
+            out.ice.options = asked
+                .map(|(option, _)| Token::from_static(option))
+                .collect();
+            out.ice.end_of_candidates = request.flags.has(flag::TRICKLE_ICE);
+        }
+    }
+
+    /// A peer that offers new credentials restarts ICE, and gets new ones of ours (RFC 8839 section 4.4.3.1.1). In
+    /// an answer new ones mean that another fork answers.
+    fn restart_if_asked(
+        &mut self,
+        theirs: &Credentials,
+        exchange: Exchange,
+        tools: &mut Tools<'_>,
+    ) {
+        let known = self
+            .transports()
+            .find_map(|(_, t)| t.agent.as_ref()?.remote_credentials());
+        if exchange == Exchange::Answer || known.is_none_or(|known| known == theirs) {
+            return;
+        }
+        let ours = new_credentials(tools);
+        for (_, transport) in self.transports_mut() {
+            if let Some(agent) = transport.agent.as_mut() {
+                agent.restart(ours.clone());
+            }
+        }
+    }
+}
+
+fn credentials_of(media: &Media) -> Option<Credentials> {
+    Credentials::new(media.ice.ufrag.as_ref()?, media.ice.pwd.as_ref()?).ok()
+}
+
+fn new_credentials(tools: &mut Tools<'_>) -> Credentials {
+    let mut random = [0; Credentials::RANDOM_BYTES];
+    (tools.random)(&mut random);
+    Credentials::from_random(&random)
+}
+
+fn full(controlling: bool, tools: &mut Tools<'_>) -> Role {
+    let mut tie_breaker = [0; 8];
+    (tools.random)(&mut tie_breaker);
+    Role::Full {
+        controlling,
+        tie_breaker: u64::from_ne_bytes(tie_breaker),
+    }
+}
+
+fn line(candidate: &Candidate) -> Option<sdp::Candidate> {
+    let foundation = Token::new(candidate.foundation.as_str()).ok()?;
+    Some(sdp::Candidate::host(
+        foundation,
+        candidate.component.into(),
+        candidate.priority,
+        candidate.address,
+    ))
+}

@@ -1,0 +1,282 @@
+//! Offer and answer with one side (RFC 3264): what it says is taken in, what it is told is written out.
+//!
+//! All that is here concerns one side alone. Of the far side come only the medium itself (codecs, direction,
+//! attributes) and its wishes.
+
+use std::net::SocketAddr;
+
+use control_proto::{Dtls, Ice, Request, TransportProtocol, flag};
+use sdp::{Connection, Crypto, Direction, Media, Protocol, RtcpAddress, Token};
+
+use super::ice::Exchange;
+use super::{Keys, Leg, Tools};
+
+/// Attributes that name the sources of one sender. They are never passed on: a source that was never named may be
+/// changed, by a fork or by another relay that takes the call over, without new SDP.
+const SOURCE_ATTRIBUTES: [&str; 2] = ["ssrc", "ssrc-group"];
+
+impl Leg {
+    /// This side offers `media`. `false` when it can only speak in a way that we cannot: the medium is then rejected.
+    pub(crate) fn take_offer(&mut self, media: &Media, request: &Request, strict: bool) -> bool {
+        let protocol = &media.protocol;
+        let terms = &mut self.terms;
+        terms.mid = media.mid.clone();
+        terms.sdes.take_offer(&media.cryptos);
+        terms.dtls.take_offer(media);
+        let is_browser =
+            protocol.is_dtls() && terms.dtls.was_offered() && media.ice.ufrag.is_some();
+        terms.mux.take_offer(media, request.rtcp_mux, is_browser);
+        self.take_common(media, strict);
+        self.set_protocol(protocol.clone());
+        !protocol.is_secure() || self.terms.dtls.was_offered() || self.terms.sdes.was_offered()
+    }
+
+    /// The same, for what needs the ports of this leg.
+    pub(crate) fn take_offered_addresses(
+        &mut self,
+        media: &Media,
+        is_lite: bool,
+        own: &[SocketAddr],
+        tools: &mut Tools<'_>,
+    ) {
+        self.take_ice(media, is_lite, Exchange::Offer, tools);
+        self.take_addresses(media, own);
+    }
+
+    /// The protocol that an offer to this side will name, given what the far side offered: the one asked for, or else
+    /// the one this side has always been spoken to in.
+    pub(crate) fn choose_protocol(&mut self, offered: &Protocol, request: &Request, is_new: bool) {
+        let asked = request
+            .transport_protocol
+            .and_then(protocol)
+            .filter(|_| offered.is_rtp());
+        match asked {
+            Some(asked) => self.set_protocol(asked),
+            None if is_new || offered.is_rtp() != self.terms.protocol.is_rtp() => {
+                self.set_protocol(offered.clone())
+            }
+            None => {}
+        }
+    }
+
+    /// Turns `out`, the far side's offer, into ours to this side. `first` are the far side's own crypto lines.
+    pub(crate) fn write_offer(
+        &mut self,
+        out: &mut Media,
+        index: usize,
+        first: &[Crypto],
+        request: &Request,
+        tools: &mut Tools<'_>,
+    ) {
+        let (had_ice, wished_mux) = (out.ice.ufrag.is_some(), out.rtcp_mux);
+        let held = is_hold(out);
+        strip(out);
+        out.protocol = self.terms.protocol.clone();
+        out.mid = self.terms.mid.clone().or(out.mid.take());
+        if out.mid.is_none() && request.flags.has(flag::GENERATE_MID) {
+            out.mid = Some(Token::from(index as u64));
+        }
+        self.terms.mid = out.mid.clone();
+
+        let one_port = self.terms.mux.requires(request.rtcp_mux);
+        out.rtcp_mux = self.terms.mux.offer(wished_mux, request.rtcp_mux) && out.protocol.is_rtp();
+        let ice = match request.ice {
+            Some(Ice::Force) => true,
+            Some(Ice::Remove) => false,
+            _ => had_ice || self.has_ice(),
+        };
+        if ice {
+            self.begin_ice(true, false, tools);
+        } else {
+            self.end_ice();
+        }
+        self.write_ice(out, !one_port, request);
+        self.write_ports(out, one_port, held, request);
+        if out.protocol.is_secure() {
+            self.offer_keys(out, first, request, tools);
+        }
+    }
+
+    /// This side answers our offer. `false` when the answer leaves no way to speak.
+    pub(crate) fn take_answer(
+        &mut self,
+        media: &Media,
+        is_lite: bool,
+        own: &[SocketAddr],
+        strict: bool,
+        tools: &mut Tools<'_>,
+    ) -> bool {
+        self.take_common(media, strict);
+        if media.mid.is_some() {
+            self.terms.mid = media.mid.clone();
+        }
+        self.terms.mux.take_answer(media);
+        if self.has_ice() {
+            self.take_ice(media, is_lite, Exchange::Answer, tools);
+        }
+        self.take_addresses(media, own);
+        !self.terms.protocol.is_secure() || self.take_keys(media, tools)
+    }
+
+    /// Turns `out`, the far side's answer, into ours to this side. `false` when there are no keys for it.
+    pub(crate) fn write_answer(
+        &mut self,
+        out: &mut Media,
+        far_side_muxes: bool,
+        request: &Request,
+        tools: &mut Tools<'_>,
+    ) -> bool {
+        let held = is_hold(out);
+        strip(out);
+        out.protocol = self.terms.protocol.clone();
+        out.mid = self.terms.mid.clone();
+        out.rtcp_mux = self.terms.mux.answer(far_side_muxes) && out.protocol.is_rtp();
+        if request.ice == Some(Ice::Remove) {
+            self.end_ice();
+        }
+        let one_port = out.rtcp_mux;
+        self.write_ice(out, !one_port, request);
+        self.write_ports(out, one_port, held, request);
+        !out.protocol.is_secure() || self.answer_keys(out, request, tools)
+    }
+
+    fn take_common(&mut self, media: &Media, strict: bool) {
+        self.terms.direction = media.direction;
+        self.terms.held = is_hold(media);
+        self.terms.strict = strict;
+    }
+
+    fn set_protocol(&mut self, protocol: Protocol) {
+        if self.terms.protocol.is_secure() && !protocol.is_secure() {
+            self.end_dtls();
+            self.terms.sdes.clear();
+            self.keys = None;
+        }
+        self.terms.protocol = protocol;
+    }
+
+    /// Offers what this side chose before, or else both kinds of keys.
+    fn offer_keys(
+        &mut self,
+        out: &mut Media,
+        first: &[Crypto],
+        request: &Request,
+        tools: &mut Tools<'_>,
+    ) {
+        let (dtls_runs, sdes_runs) = (
+            self.terms.dtls.role().is_some(),
+            self.terms.sdes.is_in_use(),
+        );
+        if request.dtls != Some(Dtls::Off) && !sdes_runs {
+            self.offer_dtls(out, request, tools);
+        }
+        if !request.sdes.off && !dtls_runs {
+            out.cryptos = self.terms.sdes.offer(first, &request.sdes, tools);
+        }
+    }
+
+    fn take_keys(&mut self, media: &Media, tools: &mut Tools<'_>) -> bool {
+        if self.take_dtls_answer(media, tools) {
+            self.terms.sdes.clear();
+            return true;
+        }
+        let Some((ours, theirs)) = self.terms.sdes.take_answer(&media.cryptos) else {
+            return false;
+        };
+        self.end_dtls();
+        Keys::install(&mut self.keys, ours, theirs);
+        true
+    }
+
+    fn answer_keys(&mut self, out: &mut Media, request: &Request, tools: &mut Tools<'_>) -> bool {
+        let sdes_offered = self.terms.sdes.was_offered() && !request.sdes.off;
+        let sdes_preferred = request.sdes.prefer || request.dtls == Some(Dtls::Off);
+        if self.terms.dtls.was_offered() && !(sdes_offered && sdes_preferred) {
+            self.answer_dtls(out, request, tools);
+            return true;
+        }
+        let Some((line, ours, theirs)) = self
+            .terms
+            .sdes
+            .answer(&request.sdes, tools)
+            .filter(|_| sdes_offered)
+        else {
+            return false;
+        };
+        self.end_dtls();
+        Keys::install(&mut self.keys, ours, theirs);
+        out.cryptos = vec![line];
+        true
+    }
+
+    fn write_ports(&self, out: &mut Media, one_port: bool, held: bool, request: &Request) {
+        let port = |transport: Option<&super::Transport>| {
+            transport.map_or(0, |transport| transport.bound.at.port())
+        };
+        let shown = Connection::from(request.media_address.unwrap_or(self.terms.shown));
+        let rtp = port(self.rtp.as_ref());
+        let rtcp = if one_port || self.rtcp.is_none() {
+            rtp
+        } else {
+            port(self.rtcp.as_ref())
+        };
+        out.port = rtp;
+        if out.protocol.is_rtp() && !request.flags.has(flag::NO_RTCP_ATTRIBUTE) {
+            let connection = request
+                .flags
+                .has(flag::FULL_RTCP_ATTRIBUTE)
+                .then(|| shown.clone());
+            out.rtcp = Some(RtcpAddress {
+                port: rtcp,
+                connection,
+            });
+        }
+        // A side with ICE takes no notice of c=: for it the direction says all.
+        let pass_zero = held && !self.has_ice() && !request.replace.zero_address;
+        out.connection = Some(if pass_zero {
+            Connection::zero(shown.family)
+        } else {
+            shown
+        });
+        if held && !request.flags.has(flag::ORIGINAL_SENDRECV) {
+            out.direction = Direction::new(out.direction.sends(), false);
+        }
+    }
+}
+
+/// The zero address, from a side that does not use ICE: a hold of the old kind (RFC 3264 section 8.4). A browser
+/// that hides its addresses writes it too, and does not mean that.
+fn is_hold(media: &Media) -> bool {
+    media
+        .connection
+        .as_ref()
+        .is_some_and(Connection::is_unspecified)
+        && media.ice.ufrag.is_none()
+}
+
+/// Takes out what concerns only the side that wrote the medium.
+fn strip(media: &mut Media) {
+    media.bundle_only = false;
+    media.rtcp_mux_only = false;
+    media.cryptos.clear();
+    media.setup = None;
+    media.fingerprints.clear();
+    media.tls_id = None;
+    media.rtcp = None;
+    media.ice = sdp::Ice::default();
+    media
+        .attributes
+        .retain(|attribute| !SOURCE_ATTRIBUTES.contains(&attribute.name.as_str()));
+}
+
+fn protocol(asked: TransportProtocol) -> Option<Protocol> {
+    Some(match asked {
+        TransportProtocol::RtpAvp => Protocol::RtpAvp,
+        TransportProtocol::RtpAvpf => Protocol::RtpAvpf,
+        TransportProtocol::RtpSavp => Protocol::RtpSavp,
+        TransportProtocol::RtpSavpf => Protocol::RtpSavpf,
+        TransportProtocol::UdpTlsRtpSavp => Protocol::DtlsSavp,
+        TransportProtocol::UdpTlsRtpSavpf => Protocol::DtlsSavpf,
+        TransportProtocol::Accept => return None,
+    })
+}

@@ -1,0 +1,322 @@
+//! The walk of one packet, from top to bottom. It takes no lock, allocates nothing, writes no log line and reads no
+//! clock; the packet is decrypted, rewritten and encrypted where it lies.
+//!
+//! 1. the socket names the leg ([`Shard::receive`])
+//! 2. the first bytes name the protocol (RFC 7983); STUN and DTLS leave here
+//! 3. is this source heard on this leg?
+//! 4. SRTP: replay window, tag, decryption
+//! 5. learn where the peer is: only from what step 4 has proved, or from what the SDP said
+//! 6. what the other side does not understand is taken out
+//! 7. protect for the other side; one datagram goes out
+//!
+//! Every step that says no names its [`Drop`].
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use rtp::Kind;
+use rtp::rtcp::packet_type::{PAYLOAD_FEEDBACK, TRANSPORT_FEEDBACK};
+
+use super::address::StreamPosition;
+use super::authentic;
+use super::leg::{Component, Keys, Leg, Transport};
+use super::shard::Place;
+use super::{Drop, Send, Shard, SocketId};
+
+/// What a datagram on a media port is, once the first bytes have been looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Media {
+    Rtp,
+    Rtcp,
+    /// Plain UDP by agreement (T.38): passed on as it is, and not looked into.
+    Other,
+}
+
+/// A datagram in its buffer.
+struct Datagram<'a> {
+    buffer: &'a mut [u8],
+    len: usize,
+    from: SocketAddr,
+}
+
+impl Datagram<'_> {
+    fn bytes(&mut self) -> &mut [u8] {
+        let len = self.len.min(self.buffer.len());
+        self.buffer.split_at_mut(len).0
+    }
+}
+
+impl Shard {
+    /// Takes the datagram in `buffer[..len]` that came to `socket` from `from`. What it becomes, if it is sent on at
+    /// once, stands in the same buffer afterwards: leave at least [`HEADROOM`](super::HEADROOM) bytes behind `len`.
+    pub fn receive(
+        &mut self,
+        socket: SocketId,
+        from: SocketAddr,
+        buffer: &mut [u8],
+        len: usize,
+        now: Instant,
+    ) -> Option<Send> {
+        // 1. socket to leg
+        let Some(place) = self.place(socket) else {
+            self.strays += 1;
+            return None;
+        };
+        let mut datagram = Datagram { buffer, len, from };
+        // 2. which protocol
+        if self
+            .legs
+            .get(place.leg)
+            .is_some_and(|leg| !leg.terms.protocol.is_rtp())
+        {
+            let done = self.forward(place, Media::Other, &mut datagram, now);
+            return self.or_count(place, done);
+        }
+        let done = match rtp::demux(datagram.bytes()) {
+            Kind::Rtp => self.forward(place, Media::Rtp, &mut datagram, now),
+            Kind::Rtcp => self.forward(place, Media::Rtcp, &mut datagram, now),
+            Kind::Stun => self.stun(place, from, datagram.bytes(), now).map(|()| None),
+            Kind::Dtls => self.dtls(place, from, datagram.bytes(), now).map(|()| None),
+            Kind::Zrtp | Kind::TurnChannel | Kind::Unknown => Err(Drop::Malformed),
+        };
+        self.or_count(place, done)
+    }
+
+    fn or_count(&mut self, place: Place, done: Result<Option<Send>, Drop>) -> Option<Send> {
+        done.unwrap_or_else(|reason| {
+            self.count_drop(place, reason);
+            None
+        })
+    }
+
+    fn forward(
+        &mut self,
+        place: Place,
+        kind: Media,
+        datagram: &mut Datagram<'_>,
+        now: Instant,
+    ) -> Result<Option<Send>, Drop> {
+        let peer = self
+            .legs
+            .get(place.leg)
+            .and_then(|leg| leg.peer)
+            .ok_or(Drop::PeerUnknown)?;
+        let (leg, other) = self
+            .legs
+            .pair_mut(place.leg, peer)
+            .ok_or(Drop::PeerUnknown)?;
+        let kind = kind.on(place.component, leg)?;
+        let wire_len = datagram.len;
+        take_in(leg, place.component, kind, datagram)?;
+        if let Some(transport) = leg.transport_mut(place.component) {
+            transport.received.count(wire_len);
+            transport.last_heard = Some(now);
+        }
+        if kind == Media::Rtcp && !other.terms.protocol.has_feedback() {
+            // 6. feedback is for AVPF only (RFC 4585 section 4.1)
+            datagram.len = without_feedback(datagram.bytes()).ok_or(Drop::FeedbackToAvp)?;
+        }
+        send_out(other, kind, datagram).map(Some)
+    }
+}
+
+impl Media {
+    /// On the RTCP port everything is RTCP; on the RTP port only with multiplexing.
+    fn on(self, component: Component, leg: &Leg) -> Result<Self, Drop> {
+        match (self, component) {
+            (Media::Rtp | Media::Other, Component::Rtp) => Ok(self),
+            (Media::Rtcp, Component::Rtp) if leg.terms.mux.agreed => Ok(Media::Rtcp),
+            (Media::Rtcp, Component::Rtp) => Err(Drop::NotMultiplexed),
+            (Media::Rtcp, Component::Rtcp) => Ok(Media::Rtcp),
+            (Media::Rtp | Media::Other, Component::Rtcp) => Err(Drop::Malformed),
+        }
+    }
+}
+
+/// Steps 3 to 5: the packet is the peer's own, and plain afterwards.
+fn take_in(
+    leg: &mut Leg,
+    component: Component,
+    kind: Media,
+    datagram: &mut Datagram<'_>,
+) -> Result<(), Drop> {
+    let (secure, strict) = (leg.terms.protocol.is_secure(), leg.terms.strict);
+    let Leg {
+        keys: shared,
+        rtp,
+        rtcp,
+        ..
+    } = leg;
+    let (transport, beside) = match component {
+        Component::Rtp => (rtp.as_mut(), None),
+        Component::Rtcp => (rtcp.as_mut(), rtp.as_ref()),
+    };
+    let transport = transport.ok_or(Drop::NoLeg)?;
+    let from = datagram.from;
+
+    // 3. the source
+    if let Some(agent) = &transport.agent
+        && !agent.validated(from)
+    {
+        return Err(Drop::WrongSource);
+    }
+    if secure {
+        // 4. SRTP
+        let Transport {
+            keys,
+            peer,
+            agent,
+            ssrc,
+            ..
+        } = transport;
+        let keys = keys.as_mut().or(shared.as_mut()).ok_or(Drop::NoKeys)?;
+        let proof = match kind {
+            Media::Rtp => authentic::srtp(&mut keys.inbound, datagram.bytes())?,
+            Media::Rtcp => authentic::srtcp(&mut keys.inbound, datagram.bytes())?,
+            Media::Other => return Err(Drop::Malformed),
+        };
+        // 5. learn
+        if agent.is_none() {
+            peer.learn(from, &proof);
+        }
+        datagram.len = *proof.get();
+        *ssrc = well_formed(kind, datagram.bytes())?
+            .map(|position| position.ssrc)
+            .or(*ssrc);
+        return Ok(());
+    }
+    let position = well_formed(kind, datagram.bytes())?;
+    if transport.agent.is_none() {
+        // 3 and 5 at once: a plain packet proves nothing but where it came from
+        match (position, beside) {
+            (Some(position), _) => transport.peer.admit(from, position, strict)?,
+            (None, Some(beside)) => transport.peer.admit_rtcp(from, &beside.peer, strict)?,
+            (None, None) if transport.peer.is_expected(from) => {}
+            (None, None) => return Err(Drop::WrongSource),
+        }
+    }
+    transport.ssrc = position.map(|position| position.ssrc).or(transport.ssrc);
+    Ok(())
+}
+
+/// Step 7: from the port that this side was told, in the way that was agreed with it, or not at all.
+fn send_out(leg: &mut Leg, kind: Media, datagram: &mut Datagram<'_>) -> Result<Send, Drop> {
+    if leg.terms.held {
+        return Err(Drop::PeerOnHold);
+    }
+    let secure = leg.terms.protocol.is_secure();
+    let Leg {
+        keys: shared,
+        rtp,
+        rtcp,
+        terms,
+        ..
+    } = leg;
+    let transport = match kind {
+        Media::Rtcp if !terms.mux.agreed => rtcp.as_mut(),
+        _ => rtp.as_mut(),
+    };
+    let transport = transport.ok_or(Drop::PeerUnknown)?;
+    let to = match &transport.agent {
+        Some(agent) => agent.selected().map(|pair| pair.remote),
+        None => transport.peer.destination(),
+    };
+    let to = to.ok_or(Drop::PeerUnknown)?;
+    if secure {
+        let keys = transport
+            .keys
+            .as_mut()
+            .or(shared.as_mut())
+            .ok_or(Drop::PeerKeysMissing)?;
+        datagram.len = protect(keys, kind, datagram)?;
+    }
+    transport.sent.count(datagram.len);
+    Ok(Send {
+        socket: transport.bound.id,
+        to,
+        len: datagram.len,
+    })
+}
+
+fn protect(keys: &mut Keys, kind: Media, datagram: &mut Datagram<'_>) -> Result<usize, Drop> {
+    let done = match kind {
+        Media::Rtp => keys.outbound.protect(datagram.buffer, datagram.len),
+        Media::Rtcp => keys.outbound.protect_rtcp(datagram.buffer, datagram.len),
+        Media::Other => return Err(Drop::Malformed),
+    };
+    done.map_err(|refused| match refused {
+        srtp::Refused::TooShort | srtp::Refused::Malformed => Drop::Malformed,
+        srtp::Refused::NoRoom => Drop::TooLarge,
+        srtp::Refused::Reused => Drop::Replayed,
+        srtp::Refused::Stale | srtp::Refused::TooManySources | srtp::Refused::Exhausted => {
+            Drop::ProtectFailed
+        }
+    })
+}
+
+/// Checks the lengths of a plain packet; of RTP also its source and sequence number.
+fn well_formed(kind: Media, packet: &[u8]) -> Result<Option<StreamPosition>, Drop> {
+    match kind {
+        Media::Rtp => {
+            let packet = rtp::Packet::parse(packet).map_err(|_| Drop::Malformed)?;
+            Ok(Some(StreamPosition {
+                ssrc: packet.ssrc(),
+                sequence: packet.sequence(),
+            }))
+        }
+        Media::Rtcp => rtp::rtcp::Compound::parse(packet)
+            .map(|_| None)
+            .map_err(|_| Drop::Malformed),
+        Media::Other => Ok(None),
+    }
+}
+
+/// Moves the packets of a compound that are no feedback together; `None` when none is left.
+fn without_feedback(compound: &mut [u8]) -> Option<usize> {
+    let (mut read, mut written) = (0, 0);
+    while let Some([_, kind, a, b]) = compound
+        .get(read..)
+        .and_then(|rest| rest.first_chunk::<4>())
+        .copied()
+    {
+        let len = 4 * (usize::from(u16::from_be_bytes([a, b])) + 1);
+        let end = read.checked_add(len).filter(|end| *end <= compound.len())?;
+        if kind != TRANSPORT_FEEDBACK && kind != PAYLOAD_FEEDBACK {
+            compound.copy_within(read..end, written);
+            written += len;
+        }
+        read = end;
+    }
+    (written > 0).then_some(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rtcp(kind: u8, words: u8) -> Vec<u8> {
+        let mut packet = vec![0x80, kind, 0, words];
+        packet.resize(4 * (usize::from(words) + 1), kind);
+        packet
+    }
+
+    #[test]
+    fn feedback_is_cut_out_of_a_compound() {
+        let mut compound = [rtcp(201, 1), rtcp(206, 2), rtcp(202, 3), rtcp(205, 3)].concat();
+        let len = without_feedback(&mut compound).unwrap();
+        assert_eq!(compound[..len], [rtcp(201, 1), rtcp(202, 3)].concat());
+        assert_eq!(without_feedback(&mut rtcp(206, 2)), None);
+        assert_eq!(without_feedback(&mut rtcp(201, 1)), Some(8));
+    }
+
+    #[test]
+    fn a_compound_whose_lengths_lie_is_dropped() {
+        for words in 2..=255 {
+            let mut packet = rtcp(201, 1);
+            packet[3] = words;
+            assert_eq!(without_feedback(&mut packet), None);
+        }
+        assert_eq!(without_feedback(&mut []), None);
+        assert_eq!(without_feedback(&mut [0x80, 201, 0]), None);
+    }
+}

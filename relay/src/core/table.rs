@@ -1,0 +1,123 @@
+//! A table whose keys are small integers: one array access from a packet to its leg.
+
+use std::marker::PhantomData;
+
+/// The key of a `T` in its [`Table`]. Reused once the entry is removed.
+pub(super) struct Key<T>(u32, PhantomData<fn() -> T>);
+
+/// Entries by small keys.
+pub(super) struct Table<T> {
+    entries: Vec<Option<T>>,
+    free: Vec<u32>,
+}
+
+impl<T> Table<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    pub(super) fn insert(&mut self, entry: T) -> Key<T> {
+        if let Some(index) = self.free.pop()
+            && let Some(slot) = self.entries.get_mut(index as usize)
+        {
+            *slot = Some(entry);
+            return Key(index, PhantomData);
+        }
+        self.entries.push(Some(entry));
+        // A table has fewer entries than there are UDP ports on all addresses of a machine.
+        Key(
+            u32::try_from(self.entries.len() - 1).unwrap_or(u32::MAX),
+            PhantomData,
+        )
+    }
+
+    pub(super) fn remove(&mut self, key: Key<T>) -> Option<T> {
+        let entry = self.entries.get_mut(key.0 as usize)?.take()?;
+        self.free.push(key.0);
+        Some(entry)
+    }
+
+    pub(super) fn get(&self, key: Key<T>) -> Option<&T> {
+        self.entries.get(key.0 as usize)?.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
+        self.entries.get_mut(key.0 as usize)?.as_mut()
+    }
+
+    /// Two different entries at once.
+    pub(super) fn pair_mut(&mut self, a: Key<T>, b: Key<T>) -> Option<(&mut T, &mut T)> {
+        let [a, b] = self
+            .entries
+            .get_disjoint_mut([a.0 as usize, b.0 as usize])
+            .ok()?;
+        Some((a.as_mut()?, b.as_mut()?))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+}
+
+impl<T> Clone for Key<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Key<T> {}
+
+impl<T> PartialEq for Key<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<T> Eq for Key<T> {}
+
+impl<T> PartialOrd for Key<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<T> Ord for Key<T> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+impl<T> std::hash::Hash for Key<T> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl<T> std::fmt::Debug for Key<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_reused_only_after_its_entry_is_gone() {
+        let mut table = Table::new();
+        let (a, b) = (table.insert('a'), table.insert('b'));
+        assert_eq!(table.remove(a), Some('a'));
+        assert_eq!(
+            (table.remove(a), table.get(a), table.len()),
+            (None, None, 1)
+        );
+        let c = table.insert('c');
+        assert_eq!((c, table.get(b), table.get(c)), (a, Some(&'b'), Some(&'c')));
+        assert_eq!(table.pair_mut(b, b), None);
+        assert_eq!(table.pair_mut(b, c), Some((&mut 'b', &mut 'c')));
+    }
+}
