@@ -189,6 +189,16 @@ mod tests {
                     ..got.clone()
                 };
                 assert!(!renamed.verify("ex, ample", "s3cret", &request));
+                let elsewhere = Credentials {
+                    realm: "other".into(),
+                    ..got.clone()
+                };
+                assert!(!elsewhere.verify("ex, ample", "s3cret", &request));
+                let elsewhere = Credentials {
+                    uri: "sip:other".into(),
+                    ..got.clone()
+                };
+                assert!(!elsewhere.verify("ex, ample", "s3cret", &request));
                 let cut = Credentials {
                     response: String::new(),
                     ..got

@@ -2,6 +2,7 @@
 //! Values are parsed when asked for; what nobody asks about is passed on untouched.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::cseq::CSeq;
 use crate::error::Error;
@@ -26,7 +27,7 @@ pub enum Framing {
 ///
 /// Accessors take header names in any case and find compact forms. Typed accessors give `None` both for what is
 /// absent and for what is malformed; after `validate` the mandatory ones are present and well-formed.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Message {
     pub(crate) bytes: Vec<u8>,
     pub(crate) index: Index,
@@ -272,6 +273,21 @@ impl Message {
             let values = scan::list(field.value.of(&self.bytes));
             values.map(move |span| (field, span.shifted(field.value.from)))
         })
+    }
+}
+
+/// Which message it is, without what it carries: what is printed for debugging ends in logs.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Message");
+        match &self.index.start {
+            StartLine::Request { method, .. } => debug.field("method", &method.as_str()),
+            StartLine::Response { status, .. } => debug.field("status", status),
+        };
+        debug
+            .field("call_id", &self.call_id())
+            .field("length", &self.bytes.len())
+            .finish()
     }
 }
 

@@ -349,6 +349,8 @@ mod tests {
             "sip:u@[x]",
             "sip:u@h:1:2",
             "sip:a@b@c",
+            "sip:a@b;x=c@d",
+            "sip:a@b?x=c@d",
             "sip:a b@c",
             "<sip:a@b>",
             "1ip:a@b",

@@ -92,6 +92,11 @@ fn registers_of_both_clients_are_understood() {
         (credentials.username.as_str(), credentials.count()),
         ("bob", Some(1))
     );
+    let printed = format!("{jssip:?}{credentials:?}");
+    assert!(
+        !printed.contains("1d0d3c7a") && !printed.contains("49, 100, 48, 100"),
+        "no proof of a password in a log"
+    );
 }
 
 #[test]

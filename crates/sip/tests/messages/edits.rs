@@ -202,7 +202,10 @@ fn a_response_carries_back_what_finds_its_way_and_its_dialog() {
     );
     assert_eq!(ringing.header("Record-Route").unwrap(), "<sip:us;lr>");
     assert_eq!(ringing.header("Content-Length").unwrap(), "0");
-    let trying = Message::response(&request, 100, "Trying").unwrap();
+    let trying = ResponseBuilder::new(&request, 100, "Trying")
+        .to_tag("t0")
+        .build()
+        .unwrap();
     assert!(trying.to_tag().is_none() && !trying.has("Record-Route"));
     let busy = ResponseBuilder::new(&request, 486, "Busy Here")
         .to_tag("t2")

@@ -114,14 +114,10 @@ fn rsip_reads_the_same_where_it_reads_at_all() {
         if let Ok(id) = theirs.call_id_header() {
             assert_eq!(ours.call_id(), Some(id.value()), "{name}");
         }
-        if let Some(cseq) = theirs.cseq_header().ok().and_then(|cseq| cseq.typed().ok()) {
-            if let Some(ours) = ours.cseq() {
-                assert_eq!(
-                    (ours.number, ours.method.as_str()),
-                    (cseq.seq, cseq.method.to_string().as_str()),
-                    "{name}"
-                );
-            }
+        let theirs_cseq = theirs.cseq_header().ok().and_then(|cseq| cseq.typed().ok());
+        if let Some((cseq, ours)) = theirs_cseq.zip(ours.cseq()) {
+            assert_eq!(ours.number, cseq.seq, "{name}");
+            assert_eq!(ours.method.as_str(), cseq.method.to_string(), "{name}");
         }
         if let (Ok(Ok(Some(tag))), Some(from)) =
             (theirs.from_header().map(|from| from.tag()), ours.from())

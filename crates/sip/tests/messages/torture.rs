@@ -283,6 +283,17 @@ fn reasons_may_be_absent_or_in_any_language() {
 }
 
 #[test]
+fn numbers_past_their_range_are_the_greatest_where_they_are_times() {
+    let scalars = message("scalar02");
+    assert_eq!(scalars.expires(), Some(u32::MAX));
+    assert_eq!(
+        scalars.contacts().next().unwrap().unwrap().expires(),
+        Some(u32::MAX)
+    );
+    assert_eq!(scalars.cseq(), None);
+}
+
+#[test]
 fn ipv6_addresses_ports_and_received_are_told_apart() {
     let read = |name| Message::parse(bytes("ipv6", name)).unwrap();
     let ambiguous = read("4.3-port-ambiguous");
