@@ -125,7 +125,7 @@ fn rtp_and_rtcp(address: &str) -> (UdpSocket, UdpSocket) {
     loop {
         let rtp = phone(address);
         let port = rtp.local_addr().unwrap().port();
-        if port % 2 == 0
+        if port.is_multiple_of(2)
             && let Ok(rtcp) = UdpSocket::bind((address, port + 1))
         {
             rtcp.set_read_timeout(Some(Duration::from_secs(10)))
@@ -342,6 +342,31 @@ fn a_burst_of_calls_spreads_over_the_shards_and_each_gets_its_own_ports() {
         addresses.insert(media_address(&read(&reply, &cookie, Format::Bencode)));
     }
     assert_eq!(addresses.len(), 100);
+}
+
+#[test]
+fn a_burst_at_one_port_arrives_whole_and_in_order() {
+    let relay = Relay::start();
+    let (caller, callee) = (phone("127.0.0.3"), phone("127.0.0.4"));
+    let offer = request(
+        Command::Offer,
+        "burst",
+        Some(sdp(caller.local_addr().unwrap())),
+    );
+    relay.ask(&offer, Format::Bencode);
+    let answer = request(
+        Command::Answer,
+        "burst",
+        Some(sdp(callee.local_addr().unwrap())),
+    );
+    let for_caller = media_address(&relay.ask(&answer, Format::Bencode));
+    // More than the relay takes from a socket in one turn, and no event follows the last.
+    for sequence in 0..200 {
+        caller.send_to(&rtp(sequence, 1), for_caller).unwrap();
+    }
+    for sequence in 0..200 {
+        assert_eq!(receive(&callee).0, rtp(sequence, 1));
+    }
 }
 
 #[test]
