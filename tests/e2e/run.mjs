@@ -1,6 +1,6 @@
 // Makes the namespaces, runs the suite in the browsers' one, removes everything whatever happened.
 //
-//   node run.mjs [--only TEXT] [--no-anchor] [--keep]      as root; CAUSEWAY=path of the binary
+//   node run.mjs [part of a case's name]... [--no-anchor] [--keep]      as root; CAUSEWAY=path of the binary
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

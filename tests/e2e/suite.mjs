@@ -11,8 +11,7 @@ import { Stage, USERS } from './lib/stage.mjs';
 import * as cases from './cases/index.mjs';
 
 const run = JSON.parse(process.env.CAUSEWAY_RUN);
-const option = (name) => process.argv.flatMap((arg, i) => (arg === name ? [process.argv[i + 1]] : []));
-const only = option('--only');
+const only = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const wantsAnchor = !process.argv.includes('--no-anchor') && anchorIsInstalled();
 const edgeName = process.env.EDGE ?? 'causeway';
 

@@ -1,4 +1,5 @@
 // Every case of the suite, in order.
+import * as baresip from './baresip.mjs';
 import * as basics from './basics.mjs';
 import * as browsers from './browsers.mjs';
 import * as ending from './ending.mjs';
@@ -8,5 +9,5 @@ import * as talking from './talking.mjs';
 import * as traps from './traps.mjs';
 
 export async function all(runner, stage) {
-  for (const { all: run } of [basics, ending, talking, browsers, traps, many, latency]) await run(runner, stage);
+  for (const { all: run } of [basics, ending, talking, browsers, baresip, traps, many, latency]) await run(runner, stage);
 }

@@ -6,13 +6,13 @@ import { join } from 'node:path';
 const running = [];
 
 /** Starts `command` in namespace `ns`; its output goes to `<name>.log` in the run's folder. */
-export function start(run, name, ns, command, args, { env = {}, ipc = false, cwd } = {}) {
+export function start(run, name, ns, command, args, { env = {}, ipc = false, stdin = false, cwd } = {}) {
   const log = join(run.folder, `${name}.log`);
   const out = createWriteStream(log);
   const child = spawn('ip', ['netns', 'exec', ns, command, ...args], {
     cwd,
     env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe', ...(ipc ? ['ipc'] : [])],
+    stdio: [stdin ? 'pipe' : 'ignore', 'pipe', 'pipe', ...(ipc ? ['ipc'] : [])],
   });
   const started = { name, child, log, lines: [], watchers: new Set(), exited: false };
   const take = (chunk) => {
