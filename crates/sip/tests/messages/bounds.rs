@@ -167,6 +167,12 @@ fn control_bytes_and_broken_lines_are_refused() {
             "{line:?}: {error}"
         );
     }
+    let folded = format!("SIP/2.0 200 OK\r\n more\r\n{HEAD}\r\n").into_bytes();
+    assert_eq!(
+        refused(folded).0,
+        Error::BadHeader,
+        "a start line has no folds"
+    );
     let cut = HEAD.trim_end();
     assert_eq!(
         refused(format!("INVITE sip:b@x SIP/2.0\r\n{cut}").into_bytes()).0,
