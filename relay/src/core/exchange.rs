@@ -74,7 +74,7 @@ impl Shard {
         for (index, media) in body.media.iter_mut().enumerate() {
             self.answer_medium(&passage, index, media)?;
         }
-        self.finish(&passage, from, &mut body, true);
+        self.finish(&passage, from, &mut body);
         Ok(Response::ok().with_sdp(body.to_bytes()))
     }
 
@@ -126,7 +126,7 @@ impl Shard {
         for (index, media) in body.media.iter_mut().enumerate() {
             self.offer_medium(&passage, index, media, ports)?;
         }
-        self.finish(&passage, to, body, false);
+        self.finish(&passage, to, body);
         Ok(())
     }
 
@@ -146,13 +146,17 @@ impl Shard {
         let (from, to) = self
             .join_legs(passage, index, media)
             .ok_or(Refused::Association)?;
+        let suits = self.legs.get(to).is_some_and(|to| can_carry(to, media));
+        if let Some(leg) = self.legs.get_mut(to).filter(|_| suits) {
+            let is_new = leg.rtp.is_none();
+            leg.choose_protocol(&media.protocol, request, is_new);
+        }
         if media.port == 0 {
             self.close_ports(from, now, ports);
             self.close_ports(to, now, ports);
             return self.reject(to, media);
         }
         let strict = self.is_strict(request);
-        let suits = self.legs.get(to).is_some_and(|to| can_carry(to, media));
         let leg = self.legs.get_mut(from).ok_or(Refused::Association)?;
         if !suits || !leg.take_offer(media, request, strict) {
             return self.reject(to, media);
@@ -168,8 +172,6 @@ impl Shard {
         )?;
 
         let leg = self.legs.get_mut(to).ok_or(Refused::Association)?;
-        let is_new = leg.rtp.is_none();
-        leg.choose_protocol(&media.protocol, request, is_new);
         let one_port = leg.terms.mux.requires(request.rtcp_mux) || !media.protocol.is_rtp();
         let family = request.address_family.map(family_named).or(family);
         self.open_ports(
@@ -221,11 +223,14 @@ impl Shard {
     }
 
     /// Rejects a medium towards `leg` (RFC 3264 section 6). The ports stay for whoever of a fork may yet take it.
-    fn reject(&mut self, leg: Key<Leg>, media: &mut Media) -> Result<(), Refused> {
+    fn reject(&self, leg: Key<Leg>, media: &mut Media) -> Result<(), Refused> {
+        let terms = &self.legs.get(leg).ok_or(Refused::Association)?.terms;
         media.port = 0;
         media.bundle_only = false;
-        let known = self.legs.get(leg).and_then(|leg| leg.terms.mid.clone());
-        media.mid = known.or(media.mid.take());
+        media.mid = terms.mid.clone().or(media.mid.take());
+        if media.protocol.is_rtp() && terms.protocol.is_rtp() {
+            media.protocol = terms.protocol.clone();
+        }
         Ok(())
     }
 
@@ -252,7 +257,7 @@ impl Shard {
     ) -> Option<Key<Leg>> {
         let legs = &mut self.calls.get_mut(call)?.party_mut(party)?.legs;
         while legs.len() <= index {
-            legs.push(self.legs.insert(Leg::new(call, media.kind.clone())));
+            legs.push(self.legs.insert(Leg::new(call, media)));
         }
         legs.get(index).copied()
     }
@@ -278,7 +283,7 @@ impl Shard {
     }
 
     /// The session part of a body for `party`, and everything that is set going by it.
-    fn finish(&mut self, passage: &Passage<'_>, party: usize, body: &mut Session, is_answer: bool) {
+    fn finish(&mut self, passage: &Passage<'_>, party: usize, body: &mut Session) {
         let Some(call) = self.calls.get_mut(passage.call) else {
             return;
         };
@@ -291,7 +296,8 @@ impl Shard {
             let legs = || party.legs.iter().filter_map(|leg| self.legs.get(*leg));
             body.ice_lite = legs().any(Leg::is_ice_lite);
             body.groups.retain(|group| !is_bundle(group));
-            if is_answer && party.bundles {
+            // In our own offers too: Chromium refuses a re-offer that leaves the group it has agreed to.
+            if party.bundles {
                 body.groups.extend(bundle_of_one(body));
             }
             let replace = passage.request.replace;

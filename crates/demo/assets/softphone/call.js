@@ -272,7 +272,9 @@ export class Call {
     } catch (error) {
       if (this.isOver) return;
       this.#agent.respond(request, 488, 'Not Acceptable Here', { tag: this.#localTag });
-      if (request === this.#invite) this.#end(`The browser does not take the offer (${error.message}).`);
+      const problem = `The browser does not take the offer (${error.message}).`;
+      if (request === this.#invite) this.#end(problem);
+      else console.warn(problem);
       return;
     }
     if (this.isOver) return; // Cancelled meanwhile.

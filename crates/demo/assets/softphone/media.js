@@ -16,7 +16,8 @@ export class Media {
   constructor(stream, on) {
     this.local = stream;
     // No iceServers: the relay has a public address, and nothing has to be asked first.
-    this.#peer = new RTCPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' });
+    // No max-bundle: Chromium then refuses offers made from a phone's, which have no BUNDLE group.
+    this.#peer = new RTCPeerConnection({ rtcpMuxPolicy: 'require' });
     for (const track of stream.getAudioTracks()) this.#peer.addTrack(track, stream);
     this.#peer.ontrack = ({ track }) => {
       if (this.remote.getTracks().includes(track)) return;
