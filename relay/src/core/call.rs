@@ -89,6 +89,9 @@ impl Call {
         via_branch: Option<&str>,
         now: Instant,
     ) -> Result<(usize, usize), Refused> {
+        if to_tag == Some(from_tag) {
+            return Err(Refused::Association);
+        }
         let from = self.by_tag(from_tag);
         let to = to_tag.and_then(|tag| self.by_tag(tag));
         let (from, to) = match (from, to) {

@@ -15,7 +15,7 @@ mod transport;
 use std::net::IpAddr;
 
 use ::dtls::Identity;
-use ::sdp::{Direction, MediaKind, Protocol, Token};
+use ::sdp::{Direction, Media, MediaKind, Protocol, Token};
 use std::time::Instant;
 
 pub(super) use dtls::DtlsTerms;
@@ -81,15 +81,16 @@ pub(super) enum Component {
 }
 
 impl Leg {
-    pub(super) fn new(call: Key<Call>, kind: MediaKind) -> Self {
+    /// A leg for a side that nothing was said to yet. `media` is how the medium was first offered.
+    pub(super) fn new(call: Key<Call>, media: &Media) -> Self {
         Self {
             call,
             peer: None,
             terms: Terms {
                 interface: 0,
                 shown: IpAddr::from([0, 0, 0, 0]),
-                kind,
-                protocol: Protocol::RtpAvp,
+                kind: media.kind.clone(),
+                protocol: media.protocol.clone(),
                 mid: None,
                 direction: Direction::SendRecv,
                 held: false,

@@ -1,0 +1,12 @@
+//! The relay core as its peers meet it: ng commands and datagrams, on a virtual clock and without a socket.
+
+#![allow(unreachable_pub)] // the modules of a test program are nobody else's
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may stop on the first surprise
+
+mod bodies;
+mod browser;
+mod calls;
+mod exchanges;
+mod hostile;
+mod media;
+mod world;
