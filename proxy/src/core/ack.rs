@@ -46,8 +46,11 @@ impl Core {
 
     /// The ACK to a 2xx.
     pub(super) fn ack_to_success(&mut self, from: Source, mut request: Message, now: Instant) {
-        let checked = guard::check(&request, side(from), &self.own_sent_by());
-        let Ok(route) = checked.and_then(|()| self.route(&mut request, from)) else {
+        let passable = guard::check(&request, side(from), &self.own_sent_by()).is_ok();
+        let Some(route) = passable
+            .then(|| self.route(&mut request, from).ok())
+            .flatten()
+        else {
             return self.drop_message(from, Drop::StrayAck);
         };
         match self.media_of_ack(&request, &route, side(from).other()) {

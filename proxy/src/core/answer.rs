@@ -44,14 +44,8 @@ impl Core {
         let Some(status) = response.status() else {
             return;
         };
-        self.serve(
-            id,
-            ServerEvent::Respond {
-                status,
-                bytes: response.as_bytes().into(),
-            },
-            now,
-        );
+        let bytes = response.as_bytes().into();
+        self.drive(id, ServerEvent::Respond { status, bytes }, now);
         if status >= 200 {
             self.settle(id, status, response, now);
         }
@@ -74,6 +68,11 @@ impl Core {
 
     /// Gives an event to a context's server transaction.
     pub(super) fn serve(&mut self, id: ContextId, event: ServerEvent, now: Instant) {
+        self.drive(id, event, now);
+        self.tidy(id);
+    }
+
+    fn drive(&mut self, id: ContextId, event: ServerEvent, now: Instant) {
         if let Some(server) = self.server_of(id) {
             server.receive(event, now);
         }
@@ -91,7 +90,6 @@ impl Core {
                 Output::Deliver | Output::Failed(_) => {}
             }
         }
-        self.tidy(id);
     }
 
     fn server_of(&mut self, id: ContextId) -> Option<&mut Server> {

@@ -10,7 +10,7 @@ use super::event::Drop;
 use super::face::Source;
 use super::names::Side;
 use super::refusal::Answer;
-use super::route::Route;
+use super::route::{Route, Unroutable};
 use super::transactions::ContextId;
 use super::{guard, local};
 
@@ -85,13 +85,24 @@ impl Core {
             self.answer(id, &answer, now);
             return Ok(());
         }
-        let route = self.route(&mut request, from)?;
+        let route = match self.route(&mut request, from) {
+            Ok(route) => route,
+            Err(unroutable) => return Err(self.unroutable(&request, unroutable, now)),
+        };
         self.remember(id, &route, &request);
         let request = match self.media_of_request(id, &request, &route, now)? {
             Some(ask) => return self.hold(id, ask, request),
             None => request,
         };
         self.forward(id, request, now)
+    }
+
+    /// A BYE to a client that is away ends the call all the same: nobody else would tell the relay.
+    fn unroutable(&mut self, request: &Message, unroutable: Unroutable, now: Instant) -> Answer {
+        if let (true, Some(media)) = (request.is(&Method::Bye), unroutable.media) {
+            self.hung_up(media, request, now);
+        }
+        unroutable.answer
     }
 
     fn remember(&mut self, id: ContextId, route: &Route, request: &Message) {

@@ -24,11 +24,27 @@ pub(super) struct Route {
     pub(super) media: Option<MediaId>,
 }
 
+/// Why a request goes nowhere.
+pub(super) struct Unroutable {
+    pub(super) answer: Answer,
+    /// The session of the dialog that a token named all the same: its client is away.
+    pub(super) media: Option<MediaId>,
+}
+
+impl From<Answer> for Unroutable {
+    fn from(answer: Answer) -> Self {
+        Self {
+            answer,
+            media: None,
+        }
+    }
+}
+
 impl Core {
     /// Decides, and takes our own entries off Route.
-    pub(super) fn route(&self, request: &mut Message, from: Source) -> Result<Route, Answer> {
+    pub(super) fn route(&self, request: &mut Message, from: Source) -> Result<Route, Unroutable> {
         match from {
-            Source::Flow(flow) => self.route_up(request, flow),
+            Source::Flow(flow) => Ok(self.route_up(request, flow)?),
             Source::Upstream(_) => self.route_down(request, from),
         }
     }
@@ -62,15 +78,17 @@ impl Core {
         })
     }
 
-    fn route_down(&self, request: &mut Message, from: Source) -> Result<Route, Answer> {
+    fn route_down(&self, request: &mut Message, from: Source) -> Result<Route, Unroutable> {
         let Some(token) = Token::take(request, &self.names) else {
-            return Err(Answer::new(
-                404,
-                "No Route Of This Edge (Does The Server Support Path?)",
-            ));
+            let reason = "No Route Of This Edge (Does The Server Support Path?)";
+            return Err(Answer::new(404, reason).into());
         };
         let Reach::Flow(flow) = self.flows.reach(token.client) else {
-            return Err(gone());
+            let media = token.media;
+            return Err(Unroutable {
+                answer: gone(),
+                media,
+            });
         };
         let media = match request.to_tag() {
             Some(_) => token.media,

@@ -1,1 +1,10 @@
-//! tests
+//! The core between a scripted browser, a scripted upstream and a scripted relay: no sockets, a clock that we turn.
+
+mod bench;
+mod calls;
+mod lost;
+mod offers;
+mod refused;
+mod register;
+mod relay;
+mod traps;

@@ -108,6 +108,16 @@ impl Transactions {
         self.contexts.len()
     }
 
+    /// Whether nothing at all is left, the indexes included.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.contexts.is_empty()
+            && self.servers.is_empty()
+            && self.clients.is_empty()
+            && self.errands.is_empty()
+            && self.by_flow.is_empty()
+    }
+
     /// Remembers a request that has just come.
     pub(super) fn open(
         &mut self,

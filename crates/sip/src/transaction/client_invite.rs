@@ -126,9 +126,8 @@ impl ClientInvite {
                 timer_a: Some(repeat),
                 ..
             } => {
-                if repeat.fire(now, repeat.interval.saturating_mul(2)) {
-                    self.out.push_back(Output::Send(request.clone()));
-                }
+                let due = repeat.fire(now, repeat.interval.saturating_mul(2));
+                self.out.extend(due.then(|| Output::Send(request.clone())));
             }
             State::Accepted { timer_m: end } | State::Completed { timer_d: end, .. }
                 if *end <= now =>

@@ -139,9 +139,8 @@ impl ServerInvite {
                 timer_g: Some(repeat),
                 ..
             } => {
-                if repeat.fire(now, timers.backed_off(repeat.interval)) {
-                    self.out.push_back(Output::Send(response.clone()));
-                }
+                let due = repeat.fire(now, timers.backed_off(repeat.interval));
+                self.out.extend(due.then(|| Output::Send(response.clone())));
             }
             _ => {}
         }

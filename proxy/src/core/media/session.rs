@@ -91,6 +91,22 @@ impl MediaSessions {
         true
     }
 
+    /// What is negotiated or asked, for a test that wants nothing left.
+    #[cfg(test)]
+    pub(in crate::core) fn left(&self) -> String {
+        let sessions = self.sessions.iter().map(|(id, session)| {
+            format!(
+                "{id} {} users {} {:?}; ",
+                session.call_id, session.users, session.expires
+            )
+        });
+        let asks = self
+            .asks
+            .values()
+            .map(|ask| format!("ask about {}; ", ask.call_id));
+        sessions.chain(asks).collect()
+    }
+
     pub(super) fn knows(&self, id: MediaId) -> bool {
         self.sessions.contains_key(&id)
     }

@@ -65,15 +65,18 @@ impl Core {
             return;
         };
         let media = context.route.as_ref().and_then(|route| route.media);
-        let (Some(media), Some(call_id)) = (media, context.request.call_id().map(str::to_owned))
-        else {
-            return;
-        };
-        if first
-            && !is_challenge(status)
-            && self.media.hung_up(media, &context.request) == Verdict::Release
+        if let Some(media) = media.filter(|_| first && !is_challenge(status)) {
+            let bye = context.request.clone();
+            self.hung_up(media, &bye, now);
+        }
+    }
+
+    /// Releases the call that this BYE ends, unless another dialog of a fork goes on in it.
+    pub(in crate::core) fn hung_up(&mut self, media: MediaId, bye: &Message, now: Instant) {
+        if let Some(call_id) = bye.call_id()
+            && self.media.hung_up(media, bye) == Verdict::Release
         {
-            self.release(media, &call_id, now);
+            self.release(media, call_id, now);
         }
     }
 

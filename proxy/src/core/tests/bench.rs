@@ -1,0 +1,564 @@
+//! The scripted world around a core. Browsers write like sip.js and JsSIP, the upstream like Kamailio.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use control_proto::{Command as Ng, Request, Response};
+use sip::{Message, ResponseBuilder};
+
+use super::super::*;
+
+pub(super) const UPSTREAM: &str = "192.0.2.5:5060";
+pub(super) const EDGE: &str = "192.0.2.1:5060";
+pub(super) const PHONE_SDP: &str = "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=phone\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+pub(super) const BROWSER_SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=browser\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=candidate:1 1 UDP 1 ab12.local 9 typ host\r\na=mid:0\r\n";
+
+/// The core and everything that it has said and nobody has read yet.
+pub(super) struct Bench {
+    pub(super) core: Core,
+    pub(super) now: Instant,
+    /// Whether the relay answers by itself.
+    pub(super) relay_answers: bool,
+    to_flows: HashMap<FlowId, VecDeque<Vec<u8>>>,
+    to_upstream: VecDeque<Vec<u8>>,
+    /// Questions that the relay has not answered.
+    pub(super) open_asks: VecDeque<(AskId, Request)>,
+    /// Everything that the relay was ever asked.
+    pub(super) asked: Vec<Request>,
+    pub(super) events: Vec<Event>,
+    pub(super) closed: Vec<FlowId>,
+}
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub(super) fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::new("example.com", address(UPSTREAM), address(EDGE));
+        change(&mut config);
+        let secrets = Secrets {
+            token_key: [1; 32],
+            seed: [2; 32],
+        };
+        Self {
+            core: Core::new(config, &secrets),
+            now: Instant::now(),
+            relay_answers: true,
+            to_flows: HashMap::new(),
+            to_upstream: VecDeque::new(),
+            open_asks: VecDeque::new(),
+            asked: Vec::new(),
+            events: Vec::new(),
+            closed: Vec::new(),
+        }
+    }
+
+    pub(super) fn input(&mut self, input: Input) {
+        self.core.receive(input, self.now);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(command) = self.core.poll() {
+            match command {
+                Command::SendFlow { flow, bytes } => {
+                    self.to_flows.entry(flow).or_default().push_back(bytes)
+                }
+                Command::SendUdp { to, bytes } => {
+                    let upstream = address(UPSTREAM).ip();
+                    assert_eq!(
+                        to.ip(),
+                        upstream,
+                        "nothing may go anywhere but to the upstream"
+                    );
+                    self.to_upstream.push_back(bytes);
+                }
+                Command::AskRelay { id, request } => self.ask(id, *request),
+                Command::CloseFlow { flow, .. } => self.closed.push(flow),
+                Command::Report(event) => self.events.push(event),
+            }
+        }
+    }
+
+    fn ask(&mut self, id: AskId, request: Request) {
+        self.asked.push(request.clone());
+        if self.relay_answers {
+            let reply = self.reply_to(&request);
+            self.core.receive(
+                Input::Relayed {
+                    id,
+                    reply: Ok(reply),
+                },
+                self.now,
+            );
+        } else {
+            self.open_asks.push_back((id, request));
+        }
+    }
+
+    /// What a relay makes of a body: it can be told whose it was and for which call, and how often it was asked.
+    pub(super) fn reply_to(&self, request: &Request) -> Response {
+        let Some(sdp) = &request.sdp else {
+            return Response::ok();
+        };
+        let name = String::from_utf8_lossy(sdp)
+            .lines()
+            .find_map(|line| line.strip_prefix("s=").map(str::to_owned));
+        let count = self.asked.len();
+        let call = request.call_id.clone().unwrap_or_default();
+        let body = format!(
+            "v=0\r\no=- {count} 1 IN IP4 198.51.100.1\r\ns={:?} of {} in {call}\r\nt=0 0\r\nm=audio 30000 RTP/AVP 0\r\na=mid:0\r\n",
+            request.command,
+            name.unwrap_or_default()
+        );
+        Response::ok().with_sdp(body)
+    }
+
+    /// Lets the relay answer the oldest open question.
+    pub(super) fn relay_replies(&mut self) {
+        let (id, request) = self.open_asks.pop_front().expect("an open question");
+        let reply = Ok(self.reply_to(&request));
+        self.input(Input::Relayed { id, reply });
+    }
+
+    /// Opens a WebSocket.
+    pub(super) fn open(&mut self, number: u64) -> FlowId {
+        let flow = FlowId(number);
+        let host = "edge.example.com:8443".to_owned();
+        self.input(Input::FlowOpened {
+            flow,
+            peer: address("198.51.100.9:50000"),
+            secure: true,
+            host,
+        });
+        flow
+    }
+
+    pub(super) fn close(&mut self, flow: FlowId) {
+        self.input(Input::FlowClosed { flow });
+    }
+
+    pub(super) fn from_browser(&mut self, flow: FlowId, message: impl Into<Vec<u8>>) {
+        self.input(Input::Message {
+            from: Source::Flow(flow),
+            bytes: message.into(),
+        });
+    }
+
+    pub(super) fn from_upstream(&mut self, message: impl Into<Vec<u8>>) {
+        self.input(Input::Message {
+            from: Source::Upstream(address(UPSTREAM)),
+            bytes: message.into(),
+        });
+    }
+
+    /// Turns the clock, stopping wherever the core wants it.
+    pub(super) fn wait(&mut self, span: Duration) {
+        let end = self.now + span;
+        while let Some(at) = self.core.deadline().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.input(Input::Timer);
+        }
+        self.now = end;
+    }
+
+    /// The next message to a browser.
+    pub(super) fn browser_gets(&mut self, flow: FlowId) -> Message {
+        let bytes = self.to_flows.get_mut(&flow).and_then(VecDeque::pop_front);
+        parsed(bytes.unwrap_or_else(|| panic!("{flow:?} should get a message")))
+    }
+
+    /// The next message to the upstream.
+    pub(super) fn upstream_gets(&mut self) -> Message {
+        parsed(
+            self.to_upstream
+                .pop_front()
+                .expect("the upstream should get a message"),
+        )
+    }
+
+    /// Nobody has got anything that no test has read.
+    pub(super) fn silence(&self) {
+        let show = |bytes: &Vec<u8>| {
+            String::from_utf8_lossy(bytes)
+                .lines()
+                .next()
+                .map(str::to_owned)
+        };
+        let flows: Vec<_> = self.to_flows.values().flatten().map(show).collect();
+        let upstream: Vec<_> = self.to_upstream.iter().map(show).collect();
+        assert!(
+            flows.is_empty() && upstream.is_empty(),
+            "unread: {flows:?} {upstream:?}"
+        );
+    }
+
+    pub(super) fn ignore_output(&mut self) {
+        self.to_flows.clear();
+        self.to_upstream.clear();
+    }
+
+    /// How often the relay was asked this.
+    pub(super) fn count(&self, command: Ng) -> usize {
+        self.asked
+            .iter()
+            .filter(|request| request.command == command)
+            .count()
+    }
+
+    /// The calls that the relay holds: offered and not deleted.
+    pub(super) fn calls_at_relay(&self) -> Vec<String> {
+        let mut calls = Vec::new();
+        for request in &self.asked {
+            let call = request.call_id.clone().unwrap_or_default();
+            calls.retain(|known| *known != call);
+            if request.command != Ng::Delete {
+                calls.push(call);
+            }
+        }
+        calls
+    }
+
+    pub(super) fn dropped(&self, reason: Drop) -> usize {
+        let is = |event: &&Event| matches!(event, Event::Dropped { reason: found, .. } if *found == reason);
+        self.events.iter().filter(is).count()
+    }
+
+    /// After every timer has run, nothing of any call or request is left.
+    pub(super) fn assert_drained(&mut self) {
+        self.wait(Duration::from_secs(3600));
+        assert_eq!(self.core.transactions.len(), 0, "requests are left");
+        assert!(self.core.transactions.is_empty(), "indexes are left");
+        assert_eq!(
+            self.core.media.left(),
+            "",
+            "media sessions or questions are left"
+        );
+    }
+
+    /// Registers and gives back the Path value that the upstream would use as Route.
+    pub(super) fn register(&mut self, flow: FlowId, user: &str) -> String {
+        self.from_browser(flow, register(user, 1));
+        let request = self.upstream_gets();
+        let path = request.header("Path").expect("a Path").into_owned();
+        let contact = format!("{};expires=600", contact(user));
+        self.from_upstream(reply(&request, 200, &[("Contact", &contact)], ""));
+        assert_eq!(self.browser_gets(flow).status(), Some(200));
+        path
+    }
+
+    /// A call from this browser to a phone, up to its 2xx and ACK.
+    pub(super) fn call_phone(&mut self, flow: FlowId, call: &str) -> Call {
+        self.from_browser(flow, invite(call, "alice", "1", "", BROWSER_SDP));
+        assert_eq!(self.browser_gets(flow).status(), Some(100));
+        let at_phone = self.upstream_gets();
+        self.from_upstream(reply(
+            &at_phone,
+            200,
+            &[("Contact", "<sip:bob@10.0.0.9>")],
+            PHONE_SDP,
+        ));
+        let at_browser = self.browser_gets(flow);
+        assert_eq!(at_browser.status(), Some(200));
+        self.from_browser(flow, in_dialog("ACK", &at_browser, 1, "", "ack"));
+        assert!(self.upstream_gets().is(&sip::Method::Ack));
+        Call {
+            at_phone,
+            at_browser,
+        }
+    }
+
+    /// A call from a phone to the browser that `path` leads to, up to its 2xx and ACK.
+    pub(super) fn call_browser(&mut self, flow: FlowId, path: &str, call: &str) -> Call {
+        self.from_upstream(incoming(call, "alice", path, PHONE_SDP));
+        assert_eq!(self.upstream_gets().status(), Some(100));
+        let at_browser = self.browser_gets(flow);
+        self.from_browser(
+            flow,
+            reply(
+                &at_browser,
+                200,
+                &[("Contact", &contact("alice"))],
+                BROWSER_SDP,
+            ),
+        );
+        let at_phone = self.upstream_gets();
+        assert_eq!(at_phone.status(), Some(200));
+        self.from_upstream(to_browser("ACK", &at_phone, 1, "", "ack"));
+        assert!(self.browser_gets(flow).is(&sip::Method::Ack));
+        Call {
+            at_phone,
+            at_browser,
+        }
+    }
+}
+
+/// An established call, by the message with which each side knows it.
+pub(super) struct Call {
+    pub(super) at_phone: Message,
+    pub(super) at_browser: Message,
+}
+
+pub(super) fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+fn parsed(bytes: Vec<u8>) -> Message {
+    let message = Message::parse_framed(bytes, sip::Framing::Exact).expect("what we send is SIP");
+    // The answer to a bad request can only copy what was good in it.
+    if message.status().is_none_or(|status| status < 300) {
+        assert_eq!(sip::validate(&message), Ok(()), "{}", text(&message));
+    }
+    message
+}
+
+pub(super) fn text(message: &Message) -> String {
+    String::from_utf8_lossy(message.as_bytes()).into_owned()
+}
+
+pub(super) fn body(message: &Message) -> String {
+    String::from_utf8_lossy(message.body()).into_owned()
+}
+
+/// A message from its head, with lines as they are typed here.
+pub(super) fn message(head: &str, body: &str) -> Vec<u8> {
+    let lines: Vec<&str> = head
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let kind = if body.is_empty() {
+        ""
+    } else {
+        "Content-Type: application/sdp\r\n"
+    };
+    format!(
+        "{}\r\n{kind}Content-Length: {}\r\n\r\n{body}",
+        lines.join("\r\n"),
+        body.len()
+    )
+    .into_bytes()
+}
+
+pub(super) fn contact(user: &str) -> String {
+    format!(
+        "<sip:{user}x7@{user}.invalid;transport=ws>;+sip.ice;reg-id=1;+sip.instance=\"<urn:uuid:{user}>\""
+    )
+}
+
+pub(super) fn register(user: &str, cseq: u32) -> Vec<u8> {
+    let contact = contact(user);
+    message(
+        &format!(
+            "REGISTER sip:example.com SIP/2.0
+             Via: SIP/2.0/WSS {user}.invalid;branch=z9hG4bK{cseq}00
+             Max-Forwards: 69
+             To: <sip:{user}@example.com>
+             From: \"{user}\" <sip:{user}@example.com>;tag={user}reg
+             Call-ID: reg-{user}
+             CSeq: {cseq} REGISTER
+             Contact: {contact};expires=600
+             Expires: 600
+             Supported: outbound"
+        ),
+        "",
+    )
+}
+
+/// An INVITE as a browser writes it. `branch` makes its branch, `extra` is more headers.
+pub(super) fn invite(call: &str, user: &str, branch: &str, extra: &str, sdp: &str) -> Vec<u8> {
+    let contact = contact(user);
+    let number = branch.len();
+    message(
+        &format!(
+            "INVITE sip:bob@example.com SIP/2.0
+             Via: SIP/2.0/WSS {user}.invalid;branch=z9hG4bK{branch}
+             Max-Forwards: 69
+             To: <sip:bob@example.com>
+             From: \"{user}\" <sip:{user}@example.com>;tag={user}tag
+             Call-ID: {call}
+             CSeq: {number} INVITE
+             Contact: {contact};ob
+             {extra}"
+        ),
+        sdp,
+    )
+}
+
+/// An INVITE as the upstream sends it to a registered browser.
+pub(super) fn incoming(call: &str, user: &str, path: &str, sdp: &str) -> Vec<u8> {
+    message(
+        &format!(
+            "INVITE sip:{user}x7@{user}.invalid;transport=ws SIP/2.0
+             Record-Route: <sip:192.0.2.5;lr>
+             Via: SIP/2.0/UDP 192.0.2.5;branch=z9hG4bKup{call}{}
+             Via: SIP/2.0/UDP 10.0.0.9:5062;branch=z9hG4bKphone
+             Route: {path}
+             Max-Forwards: 68
+             To: <sip:{user}@example.com>
+             From: <sip:bob@example.com>;tag=bobtag
+             Call-ID: {call}
+             CSeq: 1 INVITE
+             Contact: <sip:bob@10.0.0.9>",
+            path.len() + usize::from(path.as_bytes()[8])
+        ),
+        sdp,
+    )
+}
+
+/// A response of the scripted other end.
+pub(super) fn reply(
+    request: &Message,
+    status: u16,
+    headers: &[(&str, &str)],
+    sdp: &str,
+) -> Vec<u8> {
+    let tag = if request.from_tag() == Some("bobtag") {
+        "alicetag"
+    } else {
+        "bobtag"
+    };
+    let mut builder = ResponseBuilder::new(request, status, "Scripted").to_tag(tag);
+    for (name, value) in headers {
+        builder = builder.header(name, *value);
+    }
+    if !sdp.is_empty() {
+        builder = builder.body("application/sdp", sdp);
+    }
+    builder.build().expect("a response").into_bytes()
+}
+
+/// A request within the dialog that this 2xx made, from the browser that called.
+pub(super) fn in_dialog(
+    method: &str,
+    response: &Message,
+    cseq: u32,
+    sdp: &str,
+    branch: &str,
+) -> Vec<u8> {
+    let routes: Vec<_> = response
+        .values("Record-Route")
+        .map(|value| value.into_owned())
+        .collect();
+    let routes: String = routes
+        .iter()
+        .rev()
+        .map(|value| format!("Route: {value}\n"))
+        .collect();
+    message(
+        &format!(
+            "{method} sip:bob@10.0.0.9 SIP/2.0
+             Via: SIP/2.0/WSS alice.invalid;branch=z9hG4bK{branch}
+             {routes}
+             Max-Forwards: 69
+             From: {}
+             To: {}
+             Call-ID: {}
+             CSeq: {cseq} {method}",
+            response.header("From").expect("From"),
+            response.header("To").expect("To"),
+            response.call_id().expect("Call-ID"),
+        ),
+        sdp,
+    )
+}
+
+/// A request within the dialog that a 2xx of the browser made, from the phone that called.
+pub(super) fn to_browser(
+    method: &str,
+    response: &Message,
+    cseq: u32,
+    sdp: &str,
+    branch: &str,
+) -> Vec<u8> {
+    let routes: Vec<_> = response
+        .values("Record-Route")
+        .map(|value| value.into_owned())
+        .collect();
+    // The upstream has taken its own.
+    let ours = routes
+        .iter()
+        .rev()
+        .filter(|value| !value.contains("192.0.2.5"));
+    let routes: String = ours.map(|value| format!("Route: {value}\n")).collect();
+    message(
+        &format!(
+            "{method} sip:alicex7@alice.invalid;transport=ws SIP/2.0
+             Via: SIP/2.0/UDP 192.0.2.5;branch=z9hG4bK{branch}
+             {routes}
+             Max-Forwards: 68
+             From: {}
+             To: {}
+             Call-ID: {}
+             CSeq: {cseq} {method}",
+            response.header("From").expect("From"),
+            response.header("To").expect("To"),
+            response.call_id().expect("Call-ID"),
+        ),
+        sdp,
+    )
+}
+
+/// A request from the callee of `invite`, as the upstream brings it: the dialog's tags the other way round.
+pub(super) fn from_callee(
+    method: &str,
+    invite: &Message,
+    cseq: u32,
+    sdp: &str,
+    branch: &str,
+) -> Vec<u8> {
+    let routes: String = invite
+        .headers("Record-Route")
+        .map(|value| format!("Route: {value}\n"))
+        .collect();
+    let callee = if invite.from_tag() == Some("bobtag") {
+        "alicetag"
+    } else {
+        "bobtag"
+    };
+    message(
+        &format!(
+            "{method} sip:alicex7@alice.invalid;transport=ws SIP/2.0
+             Via: SIP/2.0/UDP 192.0.2.5;branch=z9hG4bK{branch}
+             {routes}
+             Max-Forwards: 68
+             From: {};tag={callee}
+             To: {}
+             Call-ID: {}
+             CSeq: {cseq} {method}",
+            invite.header("To").expect("To"),
+            invite.header("From").expect("From"),
+            invite.call_id().expect("Call-ID"),
+        ),
+        sdp,
+    )
+}
+
+impl Bench {
+    /// The next message to a browser, whatever it is.
+    pub(super) fn raw_to(&mut self, flow: FlowId) -> Vec<u8> {
+        self.to_flows
+            .get_mut(&flow)
+            .and_then(VecDeque::pop_front)
+            .expect("a message")
+    }
+}
+
+impl Bench {
+    /// Everything that waits for the upstream.
+    pub(super) fn upstream_has(&mut self) -> Vec<Message> {
+        self.to_upstream.drain(..).map(parsed).collect()
+    }
+
+    /// Everything that waits for a browser.
+    pub(super) fn browser_has(&mut self, flow: FlowId) -> Vec<Message> {
+        self.to_flows
+            .remove(&flow)
+            .into_iter()
+            .flatten()
+            .map(parsed)
+            .collect()
+    }
+}
