@@ -4,11 +4,13 @@
 //! - before the peer's SDP is known, nobody is listened to;
 //! - on a secure leg only a packet whose tag held ([`Authentic`]) is believed, and only the first one;
 //! - on a plain leg the address in the SDP is believed. A phone behind NAT sends from another one: it is believed
-//!   once, after several packets in sequence, and never on a strict leg;
+//!   once, soon after signalling, after several packets in sequence, where its SDP has a private address or only
+//!   the port is another; and never on a strict leg;
 //! - whoever sends from the address in the SDP always wins, for good;
 //! - after that only new signalling, or a new ICE pair, changes anything.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use super::Drop;
 use super::authentic::Authentic;
@@ -16,11 +18,16 @@ use super::authentic::Authentic;
 /// Packets in sequence from one stranger before a plain leg takes it for its phone behind NAT: 100 ms of speech.
 const LEARN_AFTER: u8 = 5;
 
+/// How long after an offer or answer a phone behind NAT may be learned. Whoever has not spoken by then speaks from
+/// where its SDP says.
+const LEARN_WITHIN: Duration = Duration::from_secs(30);
+
 /// What the peer of one transport is known by.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PeerAddress {
     signalled: Option<SocketAddr>,
     heard: Heard,
+    learn_until: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,6 +62,11 @@ impl PeerAddress {
         }
     }
 
+    /// An offer or answer has passed: the peer may speak for the first time from now on.
+    pub(super) fn expect(&mut self, now: Instant) {
+        self.learn_until = now.checked_add(LEARN_WITHIN);
+    }
+
     /// Where packets for the peer go.
     pub(super) fn destination(&self) -> Option<SocketAddr> {
         match self.heard {
@@ -80,6 +92,7 @@ impl PeerAddress {
         from: SocketAddr,
         position: StreamPosition,
         strict: bool,
+        now: Instant,
     ) -> Result<(), Drop> {
         let signalled = self.signalled.ok_or(Drop::NoRemoteDescription)?;
         if from == signalled {
@@ -89,8 +102,13 @@ impl PeerAddress {
         match self.heard {
             Heard::Peer(peer) if peer == from => Ok(()),
             Heard::Peer(_) => Err(Drop::WrongSource),
-            Heard::Nobody | Heard::Candidate { .. } if strict => Err(Drop::WrongSource),
-            Heard::Nobody | Heard::Candidate { .. } => self.consider(from, position),
+            Heard::Nobody | Heard::Candidate { .. } => {
+                let in_time = self.learn_until.is_some_and(|until| now <= until);
+                if strict || !in_time || !may_be_behind_nat(signalled.ip(), from.ip()) {
+                    return Err(Drop::WrongSource);
+                }
+                self.consider(from, position)
+            }
         }
     }
 
@@ -157,6 +175,20 @@ impl PeerAddress {
     }
 }
 
+/// A phone with a public address of its own sends from it, perhaps through another port.
+fn may_be_behind_nat(signalled: IpAddr, from: IpAddr) -> bool {
+    let private = match signalled {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || is_shared(v4.octets()),
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
+    };
+    private || signalled == from
+}
+
+/// 100.64/10, what carriers put their customers behind (RFC 6598).
+fn is_shared([a, b, ..]: [u8; 4]) -> bool {
+    a == 100 && (64..128).contains(&b)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,9 +202,48 @@ mod tests {
     }
 
     fn signalled() -> PeerAddress {
+        signalled_as("192.168.1.2:4000")
+    }
+
+    fn signalled_as(text: &str) -> PeerAddress {
         let mut peer = PeerAddress::default();
-        peer.signal(Some(address("192.168.1.2:4000")));
+        peer.signal(Some(address(text)));
+        peer.expect(Instant::now());
         peer
+    }
+
+    #[test]
+    fn a_phone_with_a_public_address_is_learned_only_at_that_address() {
+        let mut peer = signalled_as("198.51.100.7:4000");
+        for sequence in 0..100 {
+            let from = address("203.0.113.9:31000");
+            assert_eq!(
+                peer.admit(from, at(sequence), false, Instant::now()),
+                Err(Drop::WrongSource)
+            );
+        }
+        let other_port = address("198.51.100.7:4400");
+        for sequence in 0..5 {
+            let _ = peer.admit(other_port, at(sequence), false, Instant::now());
+        }
+        assert_eq!(peer.destination(), Some(other_port));
+    }
+
+    #[test]
+    fn nobody_is_learned_long_after_signalling() {
+        let mut peer = signalled();
+        let late = Instant::now() + LEARN_WITHIN + Duration::from_secs(1);
+        for sequence in 0..100 {
+            let from = address("203.0.113.9:31000");
+            assert_eq!(
+                peer.admit(from, at(sequence), false, late),
+                Err(Drop::WrongSource)
+            );
+        }
+        assert_eq!(
+            peer.admit(address("192.168.1.2:4000"), at(1), false, late),
+            Ok(())
+        );
     }
 
     #[test]
@@ -180,7 +251,12 @@ mod tests {
         let mut peer = PeerAddress::default();
         for sequence in 0..100 {
             assert_eq!(
-                peer.admit(address("198.51.100.66:9"), at(sequence), false),
+                peer.admit(
+                    address("198.51.100.66:9"),
+                    at(sequence),
+                    false,
+                    Instant::now()
+                ),
                 Err(Drop::NoRemoteDescription)
             );
         }
@@ -192,14 +268,22 @@ mod tests {
         let mut peer = signalled();
         let nat = address("203.0.113.9:31000");
         for sequence in 10..14 {
-            assert_eq!(peer.admit(nat, at(sequence), false), Err(Drop::WrongSource));
+            assert_eq!(
+                peer.admit(nat, at(sequence), false, Instant::now()),
+                Err(Drop::WrongSource)
+            );
             assert_eq!(peer.destination(), Some(address("192.168.1.2:4000")));
         }
-        assert_eq!(peer.admit(nat, at(14), false), Ok(()));
+        assert_eq!(peer.admit(nat, at(14), false, Instant::now()), Ok(()));
         assert_eq!(peer.destination(), Some(nat));
         for sequence in 0..100 {
             assert_eq!(
-                peer.admit(address("198.51.100.66:9"), at(sequence), false),
+                peer.admit(
+                    address("198.51.100.66:9"),
+                    at(sequence),
+                    false,
+                    Instant::now()
+                ),
                 Err(Drop::WrongSource)
             );
         }
@@ -211,7 +295,12 @@ mod tests {
         let mut peer = signalled();
         for sequence in 0..100 {
             assert_eq!(
-                peer.admit(address("203.0.113.9:31000"), at(sequence), true),
+                peer.admit(
+                    address("203.0.113.9:31000"),
+                    at(sequence),
+                    true,
+                    Instant::now()
+                ),
                 Err(Drop::WrongSource)
             );
         }
@@ -222,17 +311,27 @@ mod tests {
     fn the_address_of_the_sdp_takes_its_stream_back() {
         let mut peer = signalled();
         for sequence in 0..5 {
-            let _ = peer.admit(address("198.51.100.66:9"), at(sequence), false);
+            let _ = peer.admit(
+                address("198.51.100.66:9"),
+                at(sequence),
+                false,
+                Instant::now(),
+            );
         }
         assert_eq!(peer.destination(), Some(address("198.51.100.66:9")));
         assert_eq!(
-            peer.admit(address("192.168.1.2:4000"), at(70), false),
+            peer.admit(address("192.168.1.2:4000"), at(70), false, Instant::now()),
             Ok(())
         );
         assert_eq!(peer.destination(), Some(address("192.168.1.2:4000")));
         for sequence in 5..50 {
             assert_eq!(
-                peer.admit(address("198.51.100.66:9"), at(sequence), false),
+                peer.admit(
+                    address("198.51.100.66:9"),
+                    at(sequence),
+                    false,
+                    Instant::now()
+                ),
                 Err(Drop::WrongSource)
             );
         }
@@ -243,7 +342,12 @@ mod tests {
         let mut peer = signalled();
         for sequence in (0..1000).map(|i: u16| i.wrapping_mul(7919)) {
             assert_eq!(
-                peer.admit(address("198.51.100.66:9"), at(sequence), false),
+                peer.admit(
+                    address("198.51.100.66:9"),
+                    at(sequence),
+                    false,
+                    Instant::now()
+                ),
                 Err(Drop::WrongSource)
             );
         }
@@ -254,7 +358,7 @@ mod tests {
         let mut peer = signalled();
         let nat = address("203.0.113.9:31000");
         for sequence in 0..5 {
-            let _ = peer.admit(nat, at(sequence), false);
+            let _ = peer.admit(nat, at(sequence), false, Instant::now());
         }
         peer.signal(Some(address("192.168.1.2:4000")));
         assert_eq!(peer.destination(), Some(nat));
@@ -271,7 +375,12 @@ mod tests {
             Err(Drop::WrongSource)
         );
         for sequence in 0..5 {
-            let _ = rtp.admit(address("203.0.113.9:31000"), at(sequence), false);
+            let _ = rtp.admit(
+                address("203.0.113.9:31000"),
+                at(sequence),
+                false,
+                Instant::now(),
+            );
         }
         assert_eq!(
             rtcp.admit_rtcp(address("198.51.100.66:9"), &rtp, false),

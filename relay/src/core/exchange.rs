@@ -12,6 +12,10 @@ use super::refused::Refused;
 use super::table::Key;
 use super::{EventKind, Ports, Shard};
 
+/// Media of one body that are relayed; more are rejected. Each takes up to four ports, and a stranger's INVITE must not
+/// take many.
+const MAX_RELAYED: usize = 8;
+
 /// One body on its way.
 struct Passage<'a> {
     call: Key<Call>,
@@ -158,7 +162,7 @@ impl Shard {
         }
         let strict = self.is_strict(request);
         let leg = self.legs.get_mut(from).ok_or(Refused::Association)?;
-        if !suits || !leg.take_offer(media, request, strict) {
+        if index >= MAX_RELAYED || !suits || !leg.take_offer(media, request, strict) {
             return self.reject(to, media);
         }
         let one_port = leg.terms.mux.will_be_accepted() || !media.protocol.is_rtp();
@@ -309,9 +313,15 @@ impl Shard {
                 .map(Connection::from);
             party.finish(body, shown, replace.force_increment_sdp_version);
         }
-        all_legs
-            .into_iter()
-            .for_each(|leg| self.drain(leg, passage.now));
+        for leg in all_legs {
+            let transports = self
+                .legs
+                .get_mut(leg)
+                .into_iter()
+                .flat_map(Leg::transports_mut);
+            transports.for_each(|(_, transport)| transport.peer.expect(passage.now));
+            self.drain(leg, passage.now);
+        }
         self.arm_call(passage.call);
     }
 }

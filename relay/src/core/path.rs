@@ -107,7 +107,7 @@ impl Shard {
             .ok_or(Drop::PeerUnknown)?;
         let kind = kind.on(place.component, leg)?;
         let wire_len = datagram.len;
-        take_in(leg, place.component, kind, datagram)?;
+        take_in(leg, place.component, kind, datagram, now)?;
         if let Some(transport) = leg.transport_mut(place.component) {
             transport.received.count(wire_len);
             transport.last_heard = Some(now);
@@ -139,6 +139,7 @@ fn take_in(
     component: Component,
     kind: Media,
     datagram: &mut Datagram<'_>,
+    now: Instant,
 ) -> Result<(), Drop> {
     let (secure, strict) = (leg.terms.protocol.is_secure(), leg.terms.strict);
     let Leg {
@@ -189,7 +190,7 @@ fn take_in(
     if transport.agent.is_none() {
         // 3 and 5 at once: a plain packet proves nothing but where it came from
         match (position, beside) {
-            (Some(position), _) => transport.peer.admit(from, position, strict)?,
+            (Some(position), _) => transport.peer.admit(from, position, strict, now)?,
             (None, Some(beside)) => transport.peer.admit_rtcp(from, &beside.peer, strict)?,
             (None, None) if transport.peer.is_expected(from) => {}
             (None, None) => return Err(Drop::WrongSource),

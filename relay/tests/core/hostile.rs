@@ -293,3 +293,16 @@ fn a_body_with_endless_media_is_refused_and_takes_no_ports() {
     );
     assert_eq!((world.shard.calls(), world.sockets.open.len()), (0, 0));
 }
+
+#[test]
+fn one_body_takes_no_more_than_a_few_ports() {
+    let mut world = World::new();
+    let many = format!("{PHONE}{}", "m=audio 4000 RTP/AVP 0\r\n".repeat(20));
+    let out = world.sdp(&plain_offer("c", "a", &many));
+    assert_eq!(
+        lines(&out, "m=audio 0 RTP/AVP 0").len(),
+        13,
+        "every medium keeps its place"
+    );
+    assert_eq!(world.sockets.open.len(), 8 * 4);
+}
