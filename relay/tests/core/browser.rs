@@ -29,8 +29,12 @@ pub struct Browser {
 impl Browser {
     /// It controls: its peer, the relay, is ICE-lite (RFC 8445 section 6.1.1).
     pub fn new(at: &str) -> Self {
+        Self::with_role(at, true)
+    }
+
+    pub fn with_role(at: &str, controlling: bool) -> Self {
         let at: SocketAddr = at.parse().unwrap();
-        let mut agent = Agent::new(ice::Config::full(credentials(1), true, 7));
+        let mut agent = Agent::new(ice::Config::full(credentials(1), controlling, 7));
         agent.add_local(Local::host(at)).unwrap();
         Self {
             at,

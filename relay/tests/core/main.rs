@@ -9,4 +9,5 @@ mod calls;
 mod exchanges;
 mod hostile;
 mod media;
+mod peers;
 mod world;
