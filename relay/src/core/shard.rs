@@ -118,6 +118,12 @@ impl Shard {
         self.calls.len()
     }
 
+    /// How many datagrams came for sockets that were closed, or never opened.
+    #[must_use]
+    pub fn strays(&self) -> u64 {
+        self.strays
+    }
+
     pub(super) fn place(&self, socket: SocketId) -> Option<Place> {
         self.places.get(socket.0 as usize).copied().flatten()
     }

@@ -11,6 +11,7 @@ use causeway_relay::core::{
 use control_proto::{
     Command, Dictionary, Dtls, Ice, Request, Response, TransportProtocol, Value, flag,
 };
+use testkit::Dice;
 
 pub const PUBLIC: &str = "203.0.113.1";
 pub const PRIVATE: &str = "10.0.0.4";
@@ -199,15 +200,8 @@ pub fn for_each_stream(response: &Response, mut see: impl FnMut(&Dictionary)) {
 
 /// Different bytes for every call, the same in every run.
 fn random() -> causeway_relay::core::Random {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    Box::new(move |buffer| {
-        for byte in buffer {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            *byte = (state >> 32) as u8;
-        }
-    })
+    let mut dice = Dice::new(1);
+    Box::new(move |buffer| dice.fill(buffer))
 }
 
 pub fn request(command: Command, call: &str) -> Request {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use srtp::{Inbound, MasterKey, Outbound};
+use srtp::{Inbound, MasterKey, Outbound, Suite};
 
 use crate::core::Counters;
 use crate::core::address::PeerAddress;
@@ -29,14 +29,20 @@ pub(crate) struct Transport {
     pub(crate) ssrc: Option<u32>,
 }
 
-/// The two SRTP contexts of one association. Kept as long as the keys are the same, since the roll-over counters and
-/// SRTCP indices in them may not start anew.
+/// The two SRTP contexts of one association. Each is kept as long as its own key stays, since roll-over counters and
+/// SRTCP indices may not start anew: an index used twice under one key gives two packets away.
 pub(crate) struct Keys {
     pub(crate) inbound: Inbound,
     pub(crate) outbound: Outbound,
     ours: MasterKey,
     theirs: MasterKey,
+    /// What we sent with under keys that are not in use now. A fork that takes turns among the lines that we offered
+    /// comes back to one.
+    laid_by: Vec<(MasterKey, Outbound)>,
 }
+
+/// Keys laid by at most: as many as there are suites to offer.
+const MAX_LAID_BY: usize = Suite::ALL.len();
 
 impl Transport {
     pub(crate) fn new(bound: Bound) -> Self {
@@ -68,20 +74,67 @@ impl Keys {
             outbound: Outbound::new(&ours),
             ours,
             theirs,
+            laid_by: Vec::new(),
         }
     }
 
-    /// Puts these keys in place of what was there; the same keys again change nothing.
+    /// Puts these keys in place of what was there. A key that stays keeps its context.
     pub(crate) fn install(place: &mut Option<Self>, ours: MasterKey, theirs: MasterKey) {
-        let same = place
-            .as_ref()
-            .is_some_and(|keys| keys.ours == ours && keys.theirs == theirs);
-        if !same {
+        let Some(keys) = place else {
             *place = Some(Self::new(ours, theirs));
+            return;
+        };
+        if keys.theirs != theirs {
+            keys.inbound = Inbound::new(&theirs);
+            keys.theirs = theirs;
+        }
+        if keys.ours != ours {
+            keys.send_under(ours);
         }
     }
 
-    pub(crate) fn suite(&self) -> srtp::Suite {
+    pub(crate) fn suite(&self) -> Suite {
         self.ours.suite()
+    }
+
+    fn send_under(&mut self, ours: MasterKey) {
+        let known = self.laid_by.iter().position(|(key, _)| *key == ours);
+        let context =
+            known.map_or_else(|| Outbound::new(&ours), |at| self.laid_by.swap_remove(at).1);
+        let before = std::mem::replace(&mut self.outbound, context);
+        if self.laid_by.len() >= MAX_LAID_BY {
+            self.laid_by.remove(0);
+        }
+        self.laid_by
+            .push((std::mem::replace(&mut self.ours, ours), before));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(byte: u8) -> MasterKey {
+        MasterKey::new(Suite::AeadAes128Gcm, &[byte; 16], &[byte; 12]).unwrap()
+    }
+
+    /// The SRTCP index under which the next report leaves.
+    fn next_index(keys: &mut Keys) -> u32 {
+        let mut report = [0; 40];
+        report[..8].copy_from_slice(&[0x80, 201, 0, 1, 0, 0, 0, 7]);
+        let len = keys.outbound.protect_rtcp(&mut report, 8).unwrap();
+        u32::from_be_bytes(*report[..len].last_chunk().unwrap()) & 0x7fff_ffff
+    }
+
+    #[test]
+    fn no_index_is_used_twice_under_one_key_whatever_the_peer_does_with_its_own() {
+        let mut place = None;
+        Keys::install(&mut place, key(1), key(10));
+        assert_eq!(next_index(place.as_mut().unwrap()), 0);
+        for (ours, theirs, index) in [(1, 10, 1), (1, 11, 2), (2, 11, 0), (1, 12, 3), (2, 10, 1)] {
+            Keys::install(&mut place, key(ours), key(theirs));
+            let used = next_index(place.as_mut().unwrap());
+            assert_eq!(used, index, "under key {ours} when the peer has {theirs}");
+        }
     }
 }
