@@ -17,6 +17,8 @@ export class Call {
   state = 'calling';
   problem = '';
   earlyMedia = false;
+  /** When the 200 came or left, by performance.now(). */
+  answeredAt;
   media;
 
   #agent;
@@ -130,7 +132,6 @@ export class Call {
       return this.#end(`The browser makes no offer (${error.message}).`);
     }
     if (this.isOver) return;
-    this.invitedAt = performance.now();
     this.#invite = this.#request('INVITE', {
       headers: this.#contact,
       body: offer,
@@ -138,6 +139,7 @@ export class Call {
       repeated: (response) => this.#repeated(response),
     });
     const response = await this.#agent.request(this.#invite);
+    this.answeredAt = performance.now();
     if (response.status >= 300) return this.#end(this.#refusal(response));
     this.#join(response);
     this.#acknowledge();
@@ -278,7 +280,10 @@ export class Call {
       return;
     }
     if (this.isOver) return; // Cancelled meanwhile.
-    if (request === this.#invite) this.#confirmedHere = true;
+    if (request === this.#invite) {
+      this.#confirmedHere = true;
+      this.answeredAt = performance.now();
+    }
     const send = () => this.#agent.respond(request, 200, 'OK', { ...this.#answered(), body });
     send();
     if (request.method === 'INVITE') this.#awaitAck(request, send);

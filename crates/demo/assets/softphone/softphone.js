@@ -19,6 +19,7 @@ export class Softphone {
   testTone = false;
   /** Messages sent and received, newest last: { number, time, way, line, text }. */
   trace = [];
+  /** ms from the 200 to the first packet heard; negative with early media. */
   firstAudio;
 
   #changed;
@@ -26,6 +27,7 @@ export class Softphone {
   #timer;
   #levels = {};
   #traced = 0;
+  #firstPacket;
 
   /** `changed()` is called after each change; `url` is that of the WebSocket. */
   constructor(url, changed) {
@@ -98,8 +100,7 @@ export class Softphone {
   async call(number) {
     if (this.current || !this.agent || !number) return;
     this.problem = '';
-    this.stats = {};
-    this.firstAudio = undefined;
+    this.#forgetFigures();
     // Nobody else may take the place while the browser asks for the microphone.
     const place = { state: 'calling', peer: number, outgoing: true, hangUp: () => { this.current = undefined; } };
     this.current = place;
@@ -137,9 +138,14 @@ export class Softphone {
   #incoming(invite) {
     if (this.current) return void this.agent.respond(invite, 486, 'Busy Here', { tag: 'busy' });
     this.problem = '';
+    this.#forgetFigures();
+    this.#begin(Call.incoming(this.agent, () => this.#called(), invite));
+  }
+
+  #forgetFigures() {
     this.stats = {};
     this.firstAudio = undefined;
-    this.#begin(Call.incoming(this.agent, () => this.#called(), invite));
+    this.#firstPacket = undefined;
   }
 
   #begin(call) {
@@ -192,10 +198,7 @@ export class Softphone {
   /** The other side's track is there: measure its level, note when its first packet comes. */
   #heard(track, remote) {
     this.#levels.received ??= levelOf(remote);
-    track.addEventListener('unmute', () => {
-      const since = this.current?.invitedAt;
-      if (this.firstAudio === undefined && since !== undefined) this.firstAudio = performance.now() - since;
-    });
+    track.addEventListener('unmute', () => { this.#firstPacket ??= performance.now(); });
   }
 
   async #measure(call) {
@@ -203,6 +206,7 @@ export class Softphone {
     const now = await figures(call.media);
     if (this.current !== call) return;
     this.stats = now;
+    if (call.answeredAt && this.#firstPacket) this.firstAudio ??= this.#firstPacket - call.answeredAt;
     this.#changed();
   }
 

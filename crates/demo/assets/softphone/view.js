@@ -138,7 +138,7 @@ export class View {
       'Lost to them': stats.lossThere === undefined ? undefined : `${stats.lossThere.toFixed(1)} %`,
       'Round trip': milliseconds(stats.roundTrip),
       Jitter: milliseconds(stats.jitter),
-      'INVITE to first audio': milliseconds(firstAudio),
+      'Answer to first audio': firstAudio < 0 ? 'early media' : milliseconds(firstAudio),
     };
     const shown = JSON.stringify(rows);
     if (shown === this.#last) return;
