@@ -51,6 +51,13 @@ pub(super) enum Bound {
     Moved,
 }
 
+/// A client that requests can be for.
+struct Client {
+    binding: Binding,
+    /// The URI that it registered, which is how it wants to be addressed; empty for a nameless one.
+    contact: String,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Binding {
     On(FlowId),
@@ -61,14 +68,18 @@ enum Binding {
 #[derive(Default)]
 pub(super) struct Flows {
     open: HashMap<FlowId, Flow>,
-    clients: HashMap<ClientId, Binding>,
+    clients: HashMap<ClientId, Client>,
     /// Suspended clients, the longest first.
     suspended: VecDeque<(Instant, ClientId)>,
 }
 
 impl Flows {
     pub(super) fn open(&mut self, flow: FlowId, host: String, secure: bool, anonymous: ClientId) {
-        self.clients.insert(anonymous, Binding::On(flow));
+        let nameless = Client {
+            binding: Binding::On(flow),
+            contact: String::new(),
+        };
+        self.clients.insert(anonymous, nameless);
         let new = Flow {
             host,
             secure,
@@ -90,11 +101,19 @@ impl Flows {
 
     /// Where requests for this client go.
     pub(super) fn reach(&self, client: ClientId) -> Reach {
-        match self.clients.get(&client) {
-            Some(Binding::On(flow)) => Reach::Flow(*flow),
+        match self.clients.get(&client).map(|client| client.binding) {
+            Some(Binding::On(flow)) => Reach::Flow(flow),
             Some(Binding::Suspended { .. }) => Reach::Suspended,
             None => Reach::Unknown,
         }
+    }
+
+    /// The Contact URI that this client has registered.
+    pub(super) fn contact(&self, client: ClientId) -> Option<&str> {
+        self.clients
+            .get(&client)
+            .map(|client| client.contact.as_str())
+            .filter(|uri| !uri.is_empty())
     }
 
     /// The client that speaks when this flow begins a dialog as `aor`.
@@ -108,7 +127,13 @@ impl Flows {
     }
 
     /// Binds a client whose registration on this flow the upstream has accepted.
-    pub(super) fn bind(&mut self, flow: FlowId, client: ClientId, aor: &str) -> Option<Bound> {
+    pub(super) fn bind(
+        &mut self,
+        flow: FlowId,
+        client: ClientId,
+        aor: &str,
+        contact: &str,
+    ) -> Option<Bound> {
         let registered = &mut self.open.get_mut(&flow)?.registered;
         if !registered.iter().any(|(known, _)| *known == client) {
             if registered.len() >= MAX_CLIENTS_PER_FLOW {
@@ -116,7 +141,15 @@ impl Flows {
             }
             registered.push((client, aor.to_owned()));
         }
-        match self.clients.insert(client, Binding::On(flow)) {
+        let bound = Client {
+            binding: Binding::On(flow),
+            contact: contact.to_owned(),
+        };
+        match self
+            .clients
+            .insert(client, bound)
+            .map(|before| before.binding)
+        {
             Some(Binding::On(before)) if before == flow => Some(Bound::Same),
             Some(Binding::On(before)) => {
                 if let Some(before) = self.open.get_mut(&before) {
@@ -135,11 +168,13 @@ impl Flows {
         // Nobody can come back as the nameless.
         self.clients.remove(&closed.anonymous);
         for (client, _) in &closed.registered {
-            if self.clients.len() > limits.bindings {
+            let full =
+                self.clients.len() > limits.bindings || self.suspended.len() > limits.bindings;
+            if full {
                 self.clients.remove(client);
-            } else {
+            } else if let Some(client_state) = self.clients.get_mut(client) {
                 let until = now + limits.suspend;
-                self.clients.insert(*client, Binding::Suspended { until });
+                client_state.binding = Binding::Suspended { until };
                 self.suspended.push_back((until, *client));
             }
         }
@@ -158,7 +193,8 @@ impl Flows {
         {
             self.suspended.pop_front();
             // One that came back, and perhaps left again since, has another binding by now.
-            if self.clients.get(&client) == Some(&Binding::Suspended { until }) {
+            let binding = self.clients.get(&client).map(|client| client.binding);
+            if binding == Some(Binding::Suspended { until }) {
                 self.clients.remove(&client);
             }
         }
@@ -182,19 +218,31 @@ mod tests {
     #[test]
     fn a_client_that_returns_on_another_flow_is_found_there() {
         let (mut flows, now) = flows();
-        assert_eq!(flows.bind(FlowId(1), CLIENT, "a@x"), Some(Bound::New));
-        assert_eq!(flows.bind(FlowId(1), CLIENT, "a@x"), Some(Bound::Same));
+        assert_eq!(
+            flows.bind(FlowId(1), CLIENT, "a@x", "sip:x@y.invalid"),
+            Some(Bound::New)
+        );
+        assert_eq!(
+            flows.bind(FlowId(1), CLIENT, "a@x", "sip:x@y.invalid"),
+            Some(Bound::Same)
+        );
         flows.close(FlowId(1), &Limits::default(), now);
         assert_eq!(flows.reach(CLIENT), Reach::Suspended);
-        assert_eq!(flows.bind(FlowId(2), CLIENT, "a@x"), Some(Bound::Moved));
+        assert_eq!(
+            flows.bind(FlowId(2), CLIENT, "a@x", "sip:x@y.invalid"),
+            Some(Bound::Moved)
+        );
         assert_eq!(flows.reach(CLIENT), Reach::Flow(FlowId(2)));
     }
 
     #[test]
     fn the_old_flow_of_a_client_that_moved_cannot_suspend_it() {
         let (mut flows, now) = flows();
-        flows.bind(FlowId(1), CLIENT, "a@x");
-        assert_eq!(flows.bind(FlowId(2), CLIENT, "a@x"), Some(Bound::Moved));
+        flows.bind(FlowId(1), CLIENT, "a@x", "sip:x@y.invalid");
+        assert_eq!(
+            flows.bind(FlowId(2), CLIENT, "a@x", "sip:x@y.invalid"),
+            Some(Bound::Moved)
+        );
         flows.close(FlowId(1), &Limits::default(), now);
         assert_eq!(flows.reach(CLIENT), Reach::Flow(FlowId(2)));
     }
@@ -202,7 +250,7 @@ mod tests {
     #[test]
     fn a_suspended_client_is_forgotten_in_the_end_and_a_nameless_one_at_once() {
         let (mut flows, now) = flows();
-        flows.bind(FlowId(1), CLIENT, "a@x");
+        flows.bind(FlowId(1), CLIENT, "a@x", "sip:x@y.invalid");
         flows.close(FlowId(1), &Limits::default(), now);
         assert_eq!(flows.reach(ClientId([101; 8])), Reach::Unknown);
         let end = flows.deadline().unwrap();
@@ -215,8 +263,8 @@ mod tests {
     fn who_speaks_follows_the_address_of_record() {
         let (mut flows, _) = flows();
         assert_eq!(flows.speaker(FlowId(1), "a@x"), Some(ClientId([101; 8])));
-        flows.bind(FlowId(1), CLIENT, "a@x");
-        flows.bind(FlowId(1), ClientId([2; 8]), "b@x");
+        flows.bind(FlowId(1), CLIENT, "a@x", "sip:x@y.invalid");
+        flows.bind(FlowId(1), ClientId([2; 8]), "b@x", "sip:x@y.invalid");
         assert_eq!(flows.speaker(FlowId(1), "b@x"), Some(ClientId([2; 8])));
         assert_eq!(
             flows.speaker(FlowId(1), "anonymous@anonymous.invalid"),
@@ -231,11 +279,14 @@ mod tests {
         for n in 0..MAX_CLIENTS_PER_FLOW {
             assert!(
                 flows
-                    .bind(FlowId(1), ClientId([n as u8; 8]), "a@x")
+                    .bind(FlowId(1), ClientId([n as u8; 8]), "a@x", "sip:x@y.invalid")
                     .is_some()
             );
         }
-        assert_eq!(flows.bind(FlowId(1), ClientId([99; 8]), "a@x"), None);
+        assert_eq!(
+            flows.bind(FlowId(1), ClientId([99; 8]), "a@x", "sip:x@y.invalid"),
+            None
+        );
         let limits = Limits {
             bindings: 3,
             ..Limits::default()

@@ -1,5 +1,8 @@
-//! REGISTER: up with a Path that leads back to this client (RFC 3327, RFC 5626); its 2xx binds the client to the flow
-//! and returns the browser's own Contact as it wrote it.
+//! REGISTER: up with a Contact and a Path that lead back to this client, by its token; its 2xx binds the client to the
+//! flow and returns the browser's own Contact as it wrote it.
+//!
+//! The Path (RFC 3327, RFC 5626) is for registrars that keep it, the Contact for all others: a browser's own names a
+//! host that does not exist, and to a registrar without Path it would be a dead end.
 
 use sip::{Error, Message, NameAddr};
 
@@ -9,6 +12,7 @@ use super::face::{Command, FlowId};
 use super::flows::Bound;
 use super::names::ClientId;
 use super::route::aor_of;
+use super::token::Token;
 
 /// What a REGISTER asked for.
 #[derive(Debug, Clone)]
@@ -17,6 +21,8 @@ pub(super) struct Registration {
     aor: String,
     /// The Contact value as the browser wrote it.
     contact: Vec<u8>,
+    /// The URI in it: what requests to this client must be addressed to.
+    uri: String,
     /// The lifetime that it asked for; 0 to end the binding.
     expires: u32,
 }
@@ -36,11 +42,39 @@ impl Core {
             client: self.names.client(&aor, &device(&value)?),
             aor,
             contact: contact.to_vec(),
+            uri: value.uri().ok()?.as_str().to_owned(),
             expires: value
                 .expires()
                 .or(request.expires())
                 .unwrap_or(DEFAULT_EXPIRES),
         })
+    }
+
+    /// Makes the registrar's requests for this contact come here, the token saying to whom. Some registrars answer 420 to
+    /// a Path unless the client says that it supports that, so we say it.
+    pub(super) fn lead_back(&self, request: &mut Message, client: ClientId) -> Result<(), Error> {
+        let token = Token {
+            client,
+            media: None,
+        }
+        .encode(&self.names);
+        let edge = format!("sip:{token}@{}", self.config.advertised);
+        if let Some(params) = bound_contact(request) {
+            request.set("Contact", format!("<{edge}>{params}"))?;
+        }
+        request.prepend("Path", format!("<{edge};lr>"))?;
+        if request.lists("Supported", "path") {
+            return Ok(());
+        }
+        let supported: Vec<_> = request
+            .values("Supported")
+            .map(|value| value.into_owned())
+            .collect();
+        let with_path = supported
+            .into_iter()
+            .chain(["path".to_owned()])
+            .filter(|value| !value.is_empty());
+        request.set("Supported", with_path.collect::<Vec<_>>().join(", "))
     }
 
     /// Reads a 2xx to REGISTER: binds, reports, and makes it what the browser expects.
@@ -52,13 +86,21 @@ impl Core {
     ) -> Result<(), Error> {
         // The browser has no use for our token, and what it does not know it cannot repeat.
         response.remove_all("Path")?;
-        let granted = granted(response, registration);
-        restore_contact(response, registration, granted)?;
+        let bound_as = Token {
+            client: registration.client,
+            media: None,
+        }
+        .encode(&self.names);
+        let granted = granted(response, registration, &bound_as);
+        restore_contact(response, registration, granted, &bound_as)?;
         let bound = match granted {
             0 => None,
-            _ => self
-                .flows
-                .bind(flow, registration.client, &registration.aor),
+            _ => self.flows.bind(
+                flow,
+                registration.client,
+                &registration.aor,
+                &registration.uri,
+            ),
         };
         let aor = registration.aor.clone();
         if bound == Some(Bound::Moved) {
@@ -76,8 +118,14 @@ impl Core {
     }
 }
 
+/// The parameters of the contact that a REGISTER binds; `None` for one that binds none, or removes all with `*`.
+fn bound_contact(request: &Message) -> Option<String> {
+    let contact = request.contacts().next()?.ok()?;
+    (!contact.is_star()).then(|| contact.params().as_str().to_owned())
+}
+
 impl Registration {
-    /// The client that the Path must lead to.
+    /// The client that requests must be led back to.
     pub(super) fn client(&self) -> ClientId {
         self.client
     }
@@ -97,25 +145,20 @@ fn device(contact: &NameAddr<'_>) -> Option<String> {
 }
 
 /// The lifetime that the upstream gave to this contact.
-fn granted(response: &Message, registration: &Registration) -> u32 {
+fn granted(response: &Message, registration: &Registration, bound_as: &str) -> u32 {
     if registration.expires == 0 {
         return 0;
     }
-    own_contact(response, registration)
+    own_contact(response, bound_as)
         .and_then(|contact| contact.expires())
         .or(response.expires())
         .unwrap_or(registration.expires)
 }
 
 /// Our browser's among the contacts of a 2xx: a registrar may have added parameters, but not changed the user part.
-fn own_contact<'a>(response: &'a Message, registration: &Registration) -> Option<NameAddr<'a>> {
-    let asked = NameAddr::parse(&registration.contact)
-        .ok()?
-        .uri()
-        .ok()?
-        .user()?
-        .to_owned();
-    let is_own = |contact: &NameAddr<'_>| contact.uri().is_ok_and(|uri| uri.user() == Some(&asked));
+fn own_contact<'a>(response: &'a Message, bound_as: &str) -> Option<NameAddr<'a>> {
+    let is_own =
+        |contact: &NameAddr<'_>| contact.uri().is_ok_and(|uri| uri.user() == Some(bound_as));
     response.contacts().filter_map(Result::ok).find(is_own)
 }
 
@@ -125,8 +168,9 @@ fn restore_contact(
     response: &mut Message,
     registration: &Registration,
     granted: u32,
+    bound_as: &str,
 ) -> Result<(), Error> {
-    let gruus = own_contact(response, registration)
+    let gruus = own_contact(response, bound_as)
         .map(|contact| gruus(&contact))
         .unwrap_or_default();
     response.remove_all("Contact")?;
@@ -180,6 +224,7 @@ mod tests {
             client: ClientId([1; 8]),
             aor: "alice@example.com".into(),
             contact: contact.into(),
+            uri: "sip:k3f9@d8.invalid".into(),
             expires: 600,
         }
     }
@@ -188,8 +233,8 @@ mod tests {
         let text = format!("SIP/2.0 200 OK\r\n{headers}\r\n\r\n");
         let mut response = Message::parse(text.into_bytes()).unwrap();
         let registration = registration(contact);
-        let granted = granted(&response, &registration);
-        restore_contact(&mut response, &registration, granted).unwrap();
+        let granted = granted(&response, &registration, "TOKEN");
+        restore_contact(&mut response, &registration, granted, "TOKEN").unwrap();
         response
             .headers("Contact")
             .map(|value| value.into_owned())
@@ -203,7 +248,7 @@ mod tests {
     fn the_browsers_contact_comes_back_byte_equal_with_the_lifetime_granted() {
         let seen = restored(
             &format!("{OURS};expires=600"),
-            "Contact: <sip:other@10.0.0.1>;expires=30, <sip:k3f9@d8.invalid;transport=ws>;expires=540;q=0.5",
+            "Contact: <sip:other@10.0.0.1>;expires=30, <sip:TOKEN@192.0.2.1:5060>;expires=540;q=0.5",
         );
         assert_eq!(seen, [format!("{OURS};expires=540")]);
     }
@@ -212,7 +257,7 @@ mod tests {
     fn a_lifetime_given_only_in_expires_is_taken_from_there() {
         let seen = restored(
             "<sip:k3f9@d8.invalid>",
-            "Expires: 120\r\nContact: <sip:k3f9@d8.invalid>",
+            "Expires: 120\r\nContact: <sip:TOKEN@192.0.2.1>",
         );
         assert_eq!(seen, ["<sip:k3f9@d8.invalid>;expires=120"]);
         assert_eq!(
@@ -225,7 +270,7 @@ mod tests {
     fn gruus_are_handed_on() {
         let seen = restored(
             "<sip:k3f9@d8.invalid>",
-            "Contact: <sip:k3f9@d8.invalid>;pub-gruu=\"sip:a@x;gr=1\";expires=60",
+            "Contact: <sip:TOKEN@192.0.2.1>;pub-gruu=\"sip:a@x;gr=1\";expires=60",
         );
         assert_eq!(
             seen,

@@ -1,5 +1,5 @@
-//! Step 8 of the walk: what a proxy changes in a request (RFC 3261 section 16.6): Max-Forwards, Record-Route or Path
-//! with our token, Via. The body was step 7's.
+//! Step 8 of the walk: what a proxy changes in a request (RFC 3261 section 16.6): Max-Forwards, Record-Route with
+//! our token (in REGISTER Path and Contact), Via. The body was step 7's.
 
 use sip::{Error, Message, Method};
 
@@ -40,7 +40,7 @@ impl Core {
         }
         count_hop(request)?;
         if request.is(&Method::Register) {
-            self.add_path(request, route)?;
+            self.lead_back(request, route.client)?;
         } else if starts_dialog(request) {
             self.record_route(request, from, route)?;
         }
@@ -65,35 +65,6 @@ impl Core {
     /// Our own sent-by as it stands in Vias.
     pub(super) fn own_sent_by(&self) -> String {
         self.config.advertised.to_string()
-    }
-
-    /// Path: the upstream sends requests for this contact here, and the token says to whom (RFC 3327). Some registrars
-    /// answer 420 unless the client says that it supports that, so we say it.
-    fn add_path(&self, request: &mut Message, route: &Route) -> Result<(), Error> {
-        let token = Token {
-            client: route.client,
-            media: None,
-        };
-        request.prepend(
-            "Path",
-            format!(
-                "<sip:{}@{};lr>",
-                token.encode(&self.names),
-                self.config.advertised
-            ),
-        )?;
-        if request.lists("Supported", "path") {
-            return Ok(());
-        }
-        let supported: Vec<_> = request
-            .values("Supported")
-            .map(|value| value.into_owned())
-            .collect();
-        let with_path = supported
-            .into_iter()
-            .chain(["path".to_owned()])
-            .filter(|value| !value.is_empty());
-        request.set("Supported", with_path.collect::<Vec<_>>().join(", "))
     }
 
     /// Two entries, one for each side, because the sides differ in transport (RFC 5658): the one that faces where the

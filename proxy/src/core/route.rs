@@ -79,17 +79,19 @@ impl Core {
     }
 
     fn route_down(&self, request: &mut Message, from: Source) -> Result<Route, Unroutable> {
-        let Some(token) = Token::take(request, &self.names) else {
+        let addressed = Token::addressed(request, &self.names);
+        let Some(token) = Token::take(request, &self.names).or(addressed) else {
             let reason = "No Route Of This Edge (Does The Server Support Path?)";
             return Err(Answer::new(404, reason).into());
         };
         let Reach::Flow(flow) = self.flows.reach(token.client) else {
-            let media = token.media;
-            return Err(Unroutable {
-                answer: gone(),
-                media,
-            });
+            let (answer, media) = (gone(), token.media);
+            return Err(Unroutable { answer, media });
         };
+        // Addressed as we registered it: the client knows itself only by its own Contact.
+        if let (Some(_), Some(contact)) = (addressed, self.flows.contact(token.client)) {
+            request.set_uri(contact).map_err(|_| gone())?;
+        }
         let media = match request.to_tag() {
             Some(_) => token.media,
             None => self.new_media(request, side(from), token.client),

@@ -1,4 +1,4 @@
-//! The signed name in our Path and Record-Route URIs (RFC 5626 section 5.2): the only thing in a message
+//! The signed name in our Path, Contact and Record-Route URIs (RFC 5626 section 5.2): the only thing in a message
 //! that decides where a request goes.
 
 use base64::Engine as _;
@@ -56,6 +56,11 @@ impl Token {
     /// The token in the request's first Route.
     fn next(request: &Message, names: &Names) -> Option<Self> {
         Self::of(&request.routes().next()?.ok()?, names)
+    }
+
+    /// The token in the Request-URI: the registrar took it from the Contact that we registered.
+    pub(super) fn addressed(request: &Message, names: &Names) -> Option<Self> {
+        Self::decode(request.uri()?.user()?, names)
     }
 
     /// Takes our own entries off the top of Route: both of a double Record-Route, but no others, since a call

@@ -12,7 +12,7 @@ fn a_browser_calls_a_phone() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
     bench.register(flow, "alice");
-    bench.from_browser(
+    bench.browser_sends(
         flow,
         invite(
             "c",
@@ -46,10 +46,10 @@ fn a_browser_calls_a_phone() {
         "{routes:?}"
     );
 
-    bench.from_upstream(reply(&up, 180, &[("Contact", "<sip:bob@10.0.0.9>")], ""));
+    bench.upstream_sends(reply(&up, 180, &[("Contact", "<sip:bob@10.0.0.9>")], ""));
     let ringing = bench.browser_gets(flow);
     assert_eq!((ringing.status(), ringing.vias().count()), (Some(180), 1));
-    bench.from_upstream(reply(
+    bench.upstream_sends(reply(
         &up,
         200,
         &[("Contact", "<sip:bob@10.0.0.9>")],
@@ -58,7 +58,7 @@ fn a_browser_calls_a_phone() {
     let answer = bench.browser_gets(flow);
     assert!(body(&answer).contains("Answer of phone in c-") && body(&answer).contains("a=mid"));
 
-    bench.from_browser(flow, in_dialog("ACK", &answer, 1, "", "ack"));
+    bench.browser_sends(flow, in_dialog("ACK", &answer, 1, "", "ack"));
     let ack = bench.upstream_gets();
     assert!(
         ack.is(&Method::Ack) && !ack.has("Route"),
@@ -66,10 +66,10 @@ fn a_browser_calls_a_phone() {
     );
     assert_eq!(ack.uri_text(), Some("sip:bob@10.0.0.9"));
 
-    bench.from_browser(flow, in_dialog("BYE", &answer, 2, "", "bye"));
+    bench.browser_sends(flow, in_dialog("BYE", &answer, 2, "", "bye"));
     let bye = bench.upstream_gets();
     assert_eq!(bench.count(Ng::Delete), 0);
-    bench.from_upstream(reply(&bye, 200, &[], ""));
+    bench.upstream_sends(reply(&bye, 200, &[], ""));
     assert_eq!(bench.browser_gets(flow).status(), Some(200));
     assert_eq!(bench.calls_at_relay(), [""; 0], "the relay is free again");
     bench.silence();
@@ -81,7 +81,7 @@ fn a_phone_calls_a_browser() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
     let path = bench.register(flow, "alice");
-    bench.from_upstream(incoming("c", "alice", &path, PHONE_SDP));
+    bench.upstream_sends(incoming("c", "alice", &path, PHONE_SDP));
     assert_eq!(bench.upstream_gets().status(), Some(100));
     let down = bench.browser_gets(flow);
     assert!(body(&down).contains("Offer of phone in c-"));
@@ -100,32 +100,32 @@ fn a_phone_calls_a_browser() {
     );
     assert_eq!(routes[2], "<sip:192.0.2.5;lr>");
 
-    bench.from_browser(
+    bench.browser_sends(
         flow,
         reply(&down, 180, &[("Contact", &contact("alice"))], ""),
     );
     assert_eq!(bench.upstream_gets().status(), Some(180));
-    bench.from_browser(
+    bench.browser_sends(
         flow,
         reply(&down, 200, &[("Contact", &contact("alice"))], BROWSER_SDP),
     );
     let answer = bench.upstream_gets();
     assert!(body(&answer).contains("Answer of browser"));
     assert_eq!(answer.vias().count(), 2, "the upstream's and the phone's");
-    bench.from_upstream(to_browser("ACK", &answer, 1, "", "ack"));
+    bench.upstream_sends(to_browser("ACK", &answer, 1, "", "ack"));
     assert!(bench.browser_gets(flow).is(&Method::Ack));
 
     // The browser hangs up: its route set is that of a callee, in the order of the INVITE.
     let mut bye = sip::Message::parse(from_callee("BYE", &down, 1, "", "bye")).unwrap();
     bye.set("Via", "SIP/2.0/WSS alice.invalid;branch=z9hG4bKbye")
         .unwrap();
-    bench.from_browser(flow, bye.into_bytes());
+    bench.browser_sends(flow, bye.into_bytes());
     let bye = bench.upstream_gets();
     assert_eq!(
         bye.values("Route").collect::<Vec<_>>(),
         ["<sip:192.0.2.5;lr>"]
     );
-    bench.from_upstream(reply(&bye, 200, &[], ""));
+    bench.upstream_sends(reply(&bye, 200, &[], ""));
     assert_eq!(bench.browser_gets(flow).status(), Some(200));
     assert_eq!(bench.calls_at_relay(), [""; 0]);
     bench.assert_drained();
@@ -135,9 +135,9 @@ fn a_phone_calls_a_browser() {
 fn a_refused_call_is_acknowledged_here_and_frees_the_relay() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
-    bench.from_browser(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
     let up = bench.upstream_gets();
-    bench.from_upstream(reply(&up, 486, &[], ""));
+    bench.upstream_sends(reply(&up, 486, &[], ""));
     let ack = bench.upstream_gets();
     assert!(ack.is(&Method::Ack));
     assert_eq!(
@@ -151,10 +151,10 @@ fn a_refused_call_is_acknowledged_here_and_frees_the_relay() {
     let ack = String::from_utf8(invite("c", "alice", "1", "", ""))
         .unwrap()
         .replace("INVITE", "ACK");
-    bench.from_browser(flow, ack);
+    bench.browser_sends(flow, ack);
     bench.silence();
     // A repeated 486 is acknowledged again and goes no further.
-    bench.from_upstream(reply(&up, 486, &[], ""));
+    bench.upstream_sends(reply(&up, 486, &[], ""));
     assert!(bench.upstream_gets().is(&Method::Ack));
     bench.silence();
     bench.assert_drained();
@@ -166,7 +166,7 @@ fn retransmissions_of_an_invite_are_absorbed() {
     let flow = bench.open(1);
     let path = bench.register(flow, "alice");
     for _ in 0..3 {
-        bench.from_upstream(incoming("c", "alice", &path, PHONE_SDP));
+        bench.upstream_sends(incoming("c", "alice", &path, PHONE_SDP));
         assert_eq!(bench.upstream_gets().status(), Some(100));
     }
     assert!(bench.browser_gets(flow).is(&Method::Invite));
@@ -178,14 +178,14 @@ fn retransmissions_of_an_invite_are_absorbed() {
 fn a_repeated_200_is_the_same_to_the_byte_and_the_relay_is_not_asked_again() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
-    bench.from_browser(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
     bench.browser_gets(flow);
     let up = bench.upstream_gets();
     let ok = reply(&up, 200, &[("Contact", "<sip:bob@10.0.0.9>")], PHONE_SDP);
-    bench.from_upstream(ok.clone());
+    bench.upstream_sends(ok.clone());
     let first = text(&bench.browser_gets(flow));
     bench.wait(Duration::from_millis(500));
-    bench.from_upstream(ok);
+    bench.upstream_sends(ok);
     assert_eq!(text(&bench.browser_gets(flow)), first);
     assert_eq!(bench.count(Ng::Answer), 1);
 }
@@ -194,13 +194,13 @@ fn a_repeated_200_is_the_same_to_the_byte_and_the_relay_is_not_asked_again() {
 fn early_media_and_the_200_show_the_browser_the_same_answer() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
-    bench.from_browser(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
     bench.browser_gets(flow);
     let up = bench.upstream_gets();
     let headers = [("Contact", "<sip:bob@10.0.0.9>")];
-    bench.from_upstream(reply(&up, 183, &headers, PHONE_SDP));
+    bench.upstream_sends(reply(&up, 183, &headers, PHONE_SDP));
     let early = bench.browser_gets(flow);
-    bench.from_upstream(reply(&up, 200, &headers, PHONE_SDP));
+    bench.upstream_sends(reply(&up, 200, &headers, PHONE_SDP));
     let answer = bench.browser_gets(flow);
     assert_eq!((early.status(), answer.status()), (Some(183), Some(200)));
     assert_eq!(early.body(), answer.body());
@@ -211,14 +211,14 @@ fn early_media_and_the_200_show_the_browser_the_same_answer() {
 fn responses_keep_their_order_while_the_relay_is_asked() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
-    bench.from_browser(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
     bench.browser_gets(flow);
     let up = bench.upstream_gets();
     bench.relay_answers = false;
     let headers = [("Contact", "<sip:bob@10.0.0.9>")];
-    bench.from_upstream(reply(&up, 183, &headers, PHONE_SDP));
-    bench.from_upstream(reply(&up, 180, &headers, ""));
-    bench.from_upstream(reply(&up, 200, &headers, PHONE_SDP));
+    bench.upstream_sends(reply(&up, 183, &headers, PHONE_SDP));
+    bench.upstream_sends(reply(&up, 180, &headers, ""));
+    bench.upstream_sends(reply(&up, 200, &headers, PHONE_SDP));
     bench.silence();
     bench.relay_replies();
     let seen: Vec<_> = (0..3)
@@ -233,9 +233,9 @@ fn cancel_before_the_relay_has_answered_ends_the_call_here() {
     let mut bench = Bench::new();
     bench.relay_answers = false;
     let flow = bench.open(1);
-    bench.from_browser(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
     assert_eq!(bench.browser_gets(flow).status(), Some(100));
-    bench.from_browser(flow, cancel("c", "1"));
+    bench.browser_sends(flow, cancel("c", "1"));
     let mut seen =
         [bench.browser_gets(flow), bench.browser_gets(flow)].map(|m| m.status().unwrap());
     seen.sort_unstable();
@@ -271,13 +271,13 @@ fn cancel(call: &str, branch: &str) -> Vec<u8> {
 fn cancel_waits_for_a_sign_of_life_and_the_487_comes_from_the_phone() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
-    bench.from_browser(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
     bench.browser_gets(flow);
     let up = bench.upstream_gets();
-    bench.from_browser(flow, cancel("c", "1"));
+    bench.browser_sends(flow, cancel("c", "1"));
     assert_eq!(bench.browser_gets(flow).status(), Some(200));
     bench.silence();
-    bench.from_upstream(reply(&up, 100, &[], ""));
+    bench.upstream_sends(reply(&up, 100, &[], ""));
     let cancel = bench.upstream_gets();
     assert!(cancel.is(&Method::Cancel));
     assert_eq!(
@@ -288,8 +288,8 @@ fn cancel_waits_for_a_sign_of_life_and_the_487_comes_from_the_phone() {
         cancel.header("Reason").unwrap(),
         "SIP;cause=200;text=\"elsewhere\""
     );
-    bench.from_upstream(reply(&cancel, 200, &[], ""));
-    bench.from_upstream(reply(&up, 487, &[], ""));
+    bench.upstream_sends(reply(&cancel, 200, &[], ""));
+    bench.upstream_sends(reply(&up, 487, &[], ""));
     assert!(bench.upstream_gets().is(&Method::Ack));
     assert_eq!(bench.browser_gets(flow).status(), Some(487));
     assert_eq!(bench.calls_at_relay(), [""; 0]);
@@ -302,12 +302,12 @@ fn a_cancel_that_loses_the_race_changes_nothing() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
     let call = bench.call_phone(flow, "c");
-    bench.from_browser(flow, cancel("c", "1"));
+    bench.browser_sends(flow, cancel("c", "1"));
     assert_eq!(bench.browser_gets(flow).status(), Some(200));
     bench.silence();
     assert_eq!(bench.calls_at_relay().len(), 1);
     // And one for a call that never was.
-    bench.from_browser(flow, cancel("other", "9"));
+    bench.browser_sends(flow, cancel("other", "9"));
     assert_eq!(bench.browser_gets(flow).status(), Some(481));
     let _ = call;
 }
@@ -316,17 +316,17 @@ fn a_cancel_that_loses_the_race_changes_nothing() {
 fn a_phone_that_rings_for_ever_is_cancelled_by_timer_c() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
-    bench.from_browser(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
     bench.browser_gets(flow);
     let up = bench.upstream_gets();
-    bench.from_upstream(reply(&up, 180, &[], ""));
+    bench.upstream_sends(reply(&up, 180, &[], ""));
     assert_eq!(bench.browser_gets(flow).status(), Some(180));
     bench.wait(Duration::from_secs(184));
     bench.silence();
     bench.wait(Duration::from_secs(2));
     let cancel = bench.upstream_gets();
     assert!(cancel.is(&Method::Cancel));
-    bench.from_upstream(reply(&cancel, 200, &[], ""));
+    bench.upstream_sends(reply(&cancel, 200, &[], ""));
     bench.wait(Duration::from_secs(33));
     assert_eq!(bench.browser_gets(flow).status(), Some(408));
     assert_eq!(bench.calls_at_relay(), [""; 0]);
@@ -348,19 +348,19 @@ fn messages_without_media_pass_in_both_directions() {
         "UNHEARDOF",
     ] {
         let request = String::from_utf8(invite("m", "alice", method, "", "")).unwrap();
-        bench.from_browser(flow, request.replace("INVITE", method));
+        bench.browser_sends(flow, request.replace("INVITE", method));
         let up = bench.upstream_gets();
         assert_eq!(up.method().unwrap().as_str(), method);
         let recorded = matches!(method, "SUBSCRIBE" | "REFER" | "NOTIFY");
         assert_eq!(up.has("Record-Route"), recorded, "{method}");
-        bench.from_upstream(reply(&up, 202, &[], ""));
+        bench.upstream_sends(reply(&up, 202, &[], ""));
         assert_eq!(bench.browser_gets(flow).status(), Some(202));
 
         let request = String::from_utf8(incoming(method, "alice", &path, "")).unwrap();
-        bench.from_upstream(request.replace("INVITE", method));
+        bench.upstream_sends(request.replace("INVITE", method));
         let down = bench.browser_gets(flow);
         assert_eq!(down.method().unwrap().as_str(), method);
-        bench.from_browser(flow, reply(&down, 200, &[], ""));
+        bench.browser_sends(flow, reply(&down, 200, &[], ""));
         assert_eq!(bench.upstream_gets().status(), Some(200));
     }
     bench.silence();
@@ -373,15 +373,15 @@ fn requests_inside_a_call_reach_the_other_side() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
     let call = bench.call_phone(flow, "c");
-    bench.from_browser(flow, in_dialog("INFO", &call.at_browser, 2, "", "info"));
+    bench.browser_sends(flow, in_dialog("INFO", &call.at_browser, 2, "", "info"));
     let info = bench.upstream_gets();
     assert!(info.is(&Method::Info));
-    bench.from_upstream(reply(&info, 200, &[], ""));
+    bench.upstream_sends(reply(&info, 200, &[], ""));
     assert_eq!(bench.browser_gets(flow).status(), Some(200));
-    bench.from_upstream(from_callee("REFER", &call.at_phone, 1, "", "refer"));
+    bench.upstream_sends(from_callee("REFER", &call.at_phone, 1, "", "refer"));
     let refer = bench.browser_gets(flow);
     assert!(refer.is(&Method::Refer) && !refer.has("Route"));
-    bench.from_browser(flow, reply(&refer, 202, &[], ""));
+    bench.browser_sends(flow, reply(&refer, 202, &[], ""));
     assert_eq!(bench.upstream_gets().status(), Some(202));
     bench.silence();
 }
@@ -396,7 +396,7 @@ fn the_upstreams_via_is_answered_where_it_came_from() {
         "UDP 192.0.2.5;branch",
         "UDP sip.example.com:5080;rport;branch",
     );
-    bench.from_upstream(request.replace("INVITE", "MESSAGE"));
+    bench.upstream_sends(request.replace("INVITE", "MESSAGE"));
     let down = bench.browser_gets(flow);
     let via = down.vias().nth(1).unwrap().unwrap();
     assert_eq!((via.host(), via.port()), ("sip.example.com", Some(5080)));
@@ -404,6 +404,6 @@ fn the_upstreams_via_is_answered_where_it_came_from() {
         (via.rport(), via.received()),
         (Some(5060), Some("192.0.2.5".parse().unwrap()))
     );
-    bench.from_browser(flow, reply(&down, 200, &[], ""));
+    bench.browser_sends(flow, reply(&down, 200, &[], ""));
     assert_eq!(bench.upstream_gets().status(), Some(200));
 }

@@ -11,7 +11,7 @@ fn a_caller_whose_browser_closes_is_told() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
     let path = bench.register(flow, "alice");
-    bench.from_upstream(incoming("c", "alice", &path, PHONE_SDP));
+    bench.upstream_sends(incoming("c", "alice", &path, PHONE_SDP));
     assert_eq!(bench.upstream_gets().status(), Some(100));
     bench.browser_gets(flow);
     bench.close(flow);
@@ -27,7 +27,7 @@ fn a_browser_that_closes_while_the_relay_is_asked_is_missed_as_well() {
     let flow = bench.open(1);
     let path = bench.register(flow, "alice");
     bench.relay_answers = false;
-    bench.from_upstream(incoming("c", "alice", &path, PHONE_SDP));
+    bench.upstream_sends(incoming("c", "alice", &path, PHONE_SDP));
     assert_eq!(bench.upstream_gets().status(), Some(100));
     bench.close(flow);
     bench.relay_answers = true;
@@ -45,7 +45,7 @@ fn a_bye_to_a_browser_that_is_gone_still_frees_the_relay() {
     let path = bench.register(flow, "alice");
     let call = bench.call_browser(flow, &path, "c");
     bench.close(flow);
-    bench.from_upstream(to_browser("BYE", &call.at_phone, 2, "", "bye"));
+    bench.upstream_sends(to_browser("BYE", &call.at_phone, 2, "", "bye"));
     assert_eq!(bench.upstream_gets().status(), Some(480));
     assert_eq!(bench.calls_at_relay(), [""; 0]);
 }
@@ -54,14 +54,14 @@ fn a_bye_to_a_browser_that_is_gone_still_frees_the_relay() {
 fn the_call_of_a_browser_that_closes_is_cancelled() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
-    bench.from_browser(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
     let up = bench.upstream_gets();
-    bench.from_upstream(reply(&up, 180, &[], ""));
+    bench.upstream_sends(reply(&up, 180, &[], ""));
     bench.close(flow);
     let cancel = bench.upstream_gets();
     assert!(cancel.is(&Method::Cancel));
-    bench.from_upstream(reply(&cancel, 200, &[], ""));
-    bench.from_upstream(reply(&up, 487, &[], ""));
+    bench.upstream_sends(reply(&cancel, 200, &[], ""));
+    bench.upstream_sends(reply(&up, 487, &[], ""));
     assert!(bench.upstream_gets().is(&Method::Ack));
     assert_eq!(bench.calls_at_relay(), [""; 0]);
     bench.ignore_output();
@@ -72,10 +72,10 @@ fn the_call_of_a_browser_that_closes_is_cancelled() {
 fn a_phone_that_answers_a_browser_that_is_gone_is_hung_up_on() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
-    bench.from_browser(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
     let up = bench.upstream_gets();
     bench.close(flow);
-    bench.from_upstream(reply(
+    bench.upstream_sends(reply(
         &up,
         200,
         &[("Contact", "<sip:bob@10.0.0.9>")],
@@ -84,7 +84,7 @@ fn a_phone_that_answers_a_browser_that_is_gone_is_hung_up_on() {
     assert!(bench.upstream_gets().is(&Method::Ack));
     let bye = bench.upstream_gets();
     assert!(bye.is(&Method::Bye));
-    bench.from_upstream(reply(&bye, 200, &[], ""));
+    bench.upstream_sends(reply(&bye, 200, &[], ""));
     assert_eq!(bench.calls_at_relay(), [""; 0]);
     bench.ignore_output();
     bench.assert_drained();
@@ -107,8 +107,8 @@ fn connections_that_close_at_every_point_of_a_call_leave_nothing_behind() {
             now
         };
         bench.relay_answers = step % 2 == 0;
-        bench.from_browser(flow, invite("up", "alice", "1", "", BROWSER_SDP));
-        bench.from_upstream(incoming("down", "alice", &path, PHONE_SDP));
+        bench.browser_sends(flow, invite("up", "alice", "1", "", BROWSER_SDP));
+        bench.upstream_sends(incoming("down", "alice", &path, PHONE_SDP));
         if !closes(&mut bench) {
             while !bench.open_asks.is_empty() {
                 bench.relay_replies();
@@ -126,8 +126,8 @@ fn connections_that_close_at_every_point_of_a_call_leave_nothing_behind() {
                 .unwrap();
             for (status, sdp) in [(180, ""), (183, PHONE_SDP), (200, PHONE_SDP)] {
                 let headers = [("Contact", "<sip:bob@10.0.0.9>")];
-                bench.from_upstream(reply(&up, status, &headers, sdp));
-                bench.from_browser(
+                bench.upstream_sends(reply(&up, status, &headers, sdp));
+                bench.browser_sends(
                     flow,
                     reply(
                         &down,

@@ -70,7 +70,7 @@ fn hold_and_resume_by_reinvite_from_either_side_stay_in_the_calls_session() {
     let session = bench.calls_at_relay();
     for (cseq, sdp) in [(2, "s=hold\r\na=sendonly\r\n"), (3, "s=resume\r\n")] {
         let branch = format!("re{cseq}");
-        bench.from_browser(
+        bench.browser_sends(
             flow,
             in_dialog(
                 "INVITE",
@@ -83,15 +83,15 @@ fn hold_and_resume_by_reinvite_from_either_side_stay_in_the_calls_session() {
         assert_eq!(bench.browser_gets(flow).status(), Some(100));
         let up = bench.upstream_gets();
         assert!(up.is(&Method::Invite) && !up.has("Record-Route"));
-        bench.from_upstream(reply(&up, 200, &HEADERS, PHONE_SDP));
+        bench.upstream_sends(reply(&up, 200, &HEADERS, PHONE_SDP));
         assert!(body(&bench.browser_gets(flow)).contains("Answer of phone"));
-        bench.from_browser(
+        bench.browser_sends(
             flow,
             in_dialog("ACK", &call.at_browser, cseq, "", &format!("ack{cseq}")),
         );
         assert!(bench.upstream_gets().is(&Method::Ack));
     }
-    bench.from_upstream(from_callee(
+    bench.upstream_sends(from_callee(
         "INVITE",
         &call.at_phone,
         1,
@@ -101,7 +101,7 @@ fn hold_and_resume_by_reinvite_from_either_side_stay_in_the_calls_session() {
     assert_eq!(bench.upstream_gets().status(), Some(100));
     let down = bench.browser_gets(flow);
     assert!(body(&down).contains("Offer of phonehold"));
-    bench.from_browser(
+    bench.browser_sends(
         flow,
         reply(&down, 200, &[("Contact", &contact("alice"))], BROWSER_SDP),
     );
@@ -126,13 +126,13 @@ fn a_refused_reinvite_leaves_the_call_alone() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
     let call = bench.call_phone(flow, "c");
-    bench.from_browser(
+    bench.browser_sends(
         flow,
         in_dialog("INVITE", &call.at_browser, 2, BROWSER_SDP, "re"),
     );
     bench.browser_gets(flow);
     let up = bench.upstream_gets();
-    bench.from_upstream(reply(&up, 491, &[], ""));
+    bench.upstream_sends(reply(&up, 491, &[], ""));
     assert_eq!(bench.browser_gets(flow).status(), Some(491));
     bench.ignore_output();
     bench.assert_drained();
@@ -144,22 +144,22 @@ fn update_carries_an_offer_and_its_200_the_answer() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
     let call = bench.call_phone(flow, "c");
-    bench.from_browser(
+    bench.browser_sends(
         flow,
         in_dialog("UPDATE", &call.at_browser, 2, BROWSER_SDP, "up"),
     );
     let up = bench.upstream_gets();
     assert!(body(&up).contains("Offer of browser"));
-    bench.from_upstream(reply(&up, 200, &[], PHONE_SDP));
+    bench.upstream_sends(reply(&up, 200, &[], PHONE_SDP));
     assert!(body(&bench.browser_gets(flow)).contains("Answer of phone"));
     // A session refresh has no body, and the relay no part in it.
     let before = bench.asked.len();
-    bench.from_browser(
+    bench.browser_sends(
         flow,
         in_dialog("UPDATE", &call.at_browser, 3, "", "refresh"),
     );
     let up = bench.upstream_gets();
-    bench.from_upstream(reply(&up, 200, &[], ""));
+    bench.upstream_sends(reply(&up, 200, &[], ""));
     assert_eq!(bench.browser_gets(flow).status(), Some(200));
     assert_eq!(bench.asked.len(), before);
 }
@@ -169,7 +169,7 @@ fn a_reliable_18x_may_offer_and_its_prack_answer() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
     let path = bench.register(flow, "alice");
-    bench.from_upstream(incoming("c", "alice", &path, ""));
+    bench.upstream_sends(incoming("c", "alice", &path, ""));
     bench.upstream_gets();
     let down = bench.browser_gets(flow);
     let reliable = [
@@ -177,10 +177,10 @@ fn a_reliable_18x_may_offer_and_its_prack_answer() {
         ("RSeq", "1"),
         ("Contact", "<sip:a@b.invalid>"),
     ];
-    bench.from_browser(flow, reply(&down, 183, &reliable, BROWSER_SDP));
+    bench.browser_sends(flow, reply(&down, 183, &reliable, BROWSER_SDP));
     let early = bench.upstream_gets();
     assert!(body(&early).contains("Offer of browser"));
-    bench.from_upstream(to_browser("PRACK", &early, 2, PHONE_SDP, "prack"));
+    bench.upstream_sends(to_browser("PRACK", &early, 2, PHONE_SDP, "prack"));
     let prack = bench.browser_gets(flow);
     assert!(body(&prack).contains("Answer of phone"), "{}", body(&prack));
     let answer = bench.asked.last().unwrap();
@@ -188,7 +188,7 @@ fn a_reliable_18x_may_offer_and_its_prack_answer() {
         (answer.from_tag.as_deref(), answer.to_tag.as_deref()),
         (Some("alicetag"), Some("bobtag"))
     );
-    bench.from_browser(flow, reply(&prack, 200, &[], ""));
+    bench.browser_sends(flow, reply(&prack, 200, &[], ""));
     assert_eq!(bench.upstream_gets().status(), Some(200));
 }
 
@@ -198,16 +198,16 @@ fn a_body_that_answers_nothing_is_not_shown() {
     let flow = bench.open(1);
     let call = bench.call_phone(flow, "c");
     // An ACK with a body although the INVITE had made the offer: it would show the phone the browser's own SDP.
-    bench.from_browser(
+    bench.browser_sends(
         flow,
         in_dialog("ACK", &call.at_browser, 1, BROWSER_SDP, "odd"),
     );
     assert_eq!(body(&bench.upstream_gets()), "");
     // A failure that describes what would have been possible.
-    bench.from_upstream(from_callee("INVITE", &call.at_phone, 1, PHONE_SDP, "p"));
+    bench.upstream_sends(from_callee("INVITE", &call.at_phone, 1, PHONE_SDP, "p"));
     bench.upstream_gets();
     let down = bench.browser_gets(flow);
-    bench.from_browser(flow, reply(&down, 488, &[], BROWSER_SDP));
+    bench.browser_sends(flow, reply(&down, 488, &[], BROWSER_SDP));
     let refused = bench.upstream_gets();
     assert_eq!((refused.status(), body(&refused).as_str()), (Some(488), ""));
 }
@@ -216,7 +216,7 @@ fn a_body_that_answers_nothing_is_not_shown() {
 fn two_answers_of_a_forked_call_are_two_dialogs_of_one_session() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
-    bench.from_browser(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
     bench.browser_gets(flow);
     let up = bench.upstream_gets();
     let fork = |tag: &str| {
@@ -224,20 +224,20 @@ fn two_answers_of_a_forked_call_are_two_dialogs_of_one_session() {
             .unwrap()
             .replace("tag=bobtag", &format!("tag={tag}"))
     };
-    bench.from_upstream(fork("one"));
+    bench.upstream_sends(fork("one"));
     let one = bench.browser_gets(flow);
-    bench.from_upstream(fork("two"));
+    bench.upstream_sends(fork("two"));
     let two = bench.browser_gets(flow);
     assert_eq!((one.to_tag(), two.to_tag()), (Some("one"), Some("two")));
 
     // The browser keeps the first and hangs up on the second (RFC 3261 section 13.2.2.4): the call goes on.
-    bench.from_browser(flow, in_dialog("BYE", &two, 2, "", "bye2"));
+    bench.browser_sends(flow, in_dialog("BYE", &two, 2, "", "bye2"));
     let bye = bench.upstream_gets();
-    bench.from_upstream(reply(&bye, 200, &[], ""));
+    bench.upstream_sends(reply(&bye, 200, &[], ""));
     assert_eq!(bench.calls_at_relay().len(), 1);
-    bench.from_browser(flow, in_dialog("BYE", &one, 2, "", "bye1"));
+    bench.browser_sends(flow, in_dialog("BYE", &one, 2, "", "bye1"));
     let bye = bench.upstream_gets();
-    bench.from_upstream(reply(&bye, 200, &[], ""));
+    bench.upstream_sends(reply(&bye, 200, &[], ""));
     assert_eq!(bench.calls_at_relay(), [""; 0]);
 }
 
@@ -253,7 +253,7 @@ fn sdp_among_other_parts_of_a_body_is_found_and_goes_on_alone() {
     request
         .set_body("multipart/mixed;boundary=x", parts.as_bytes())
         .unwrap();
-    bench.from_upstream(request.into_bytes());
+    bench.upstream_sends(request.into_bytes());
     let down = bench.browser_gets(flow);
     assert!(down.is_content_type("application/sdp") && body(&down).contains("Offer of phone"));
 }

@@ -6,7 +6,7 @@ use super::super::*;
 use super::bench::*;
 
 fn status_of(bench: &mut Bench, flow: FlowId, request: impl Into<Vec<u8>>) -> Option<u16> {
-    bench.from_browser(flow, request);
+    bench.browser_sends(flow, request);
     bench.browser_gets(flow).status()
 }
 
@@ -22,12 +22,12 @@ fn garbage_is_counted_and_a_flow_of_it_closed() {
     ];
     for _ in 0..4 {
         for bytes in samples {
-            bench.from_browser(flow, bytes);
+            bench.browser_sends(flow, bytes);
         }
     }
     assert_eq!(bench.dropped(Drop::Unparsable), 16);
     assert_eq!(bench.closed, [flow]);
-    bench.from_upstream(b"\0\0\0\0".to_vec());
+    bench.upstream_sends(b"\0\0\0\0".to_vec());
     bench.silence();
 }
 
@@ -79,7 +79,7 @@ fn only_the_upstream_and_open_flows_are_heard() {
         from: Source::Upstream(address("203.0.113.66:5060")),
         bytes,
     });
-    bench.from_browser(FlowId(99), register("alice", 1));
+    bench.browser_sends(FlowId(99), register("alice", 1));
     assert_eq!(
         (
             bench.dropped(Drop::NotUpstream),
@@ -95,7 +95,7 @@ fn routes_of_the_clients_own_choice_are_not_followed() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
     let preloaded = "Route: <sip:evil.example;lr>\nRoute: <sip:192.0.2.77;lr>";
-    bench.from_browser(flow, invite("c", "alice", "1", preloaded, BROWSER_SDP));
+    bench.browser_sends(flow, invite("c", "alice", "1", preloaded, BROWSER_SDP));
     bench.browser_gets(flow);
     // The bench refuses anything that goes elsewhere.
     let up = bench.upstream_gets();
@@ -134,7 +134,7 @@ fn a_request_inside_a_dialog_needs_our_token_and_its_own_flow() {
         Some(481)
     );
     assert_eq!(bench.calls_at_relay().len(), 1, "the call is unharmed");
-    bench.from_browser(eve, in_dialog("ACK", &call.at_browser, 1, "", "eveack"));
+    bench.browser_sends(eve, in_dialog("ACK", &call.at_browser, 1, "", "eveack"));
     assert_eq!(bench.dropped(Drop::StrayAck), 1);
     bench.silence();
 }
@@ -144,7 +144,7 @@ fn the_upstream_reaches_only_whom_a_token_names() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
     let path = bench.register(flow, "alice");
-    bench.from_upstream(incoming(
+    bench.upstream_sends(incoming(
         "c1",
         "alice",
         "<sip:192.0.2.1:5060;lr>",
@@ -158,7 +158,7 @@ fn the_upstream_reaches_only_whom_a_token_names() {
         [Some(100), Some(404)]
     );
     bench.close(flow);
-    bench.from_upstream(incoming("c2", "alice", &path, PHONE_SDP));
+    bench.upstream_sends(incoming("c2", "alice", &path, PHONE_SDP));
     assert_eq!(
         [
             bench.upstream_gets().status(),
@@ -175,9 +175,9 @@ fn a_browsers_challenge_does_not_reach_the_phone() {
     let flow = bench.open(1);
     let path = bench.register(flow, "alice");
     let call = bench.call_browser(flow, &path, "c");
-    bench.from_upstream(to_browser("BYE", &call.at_phone, 2, "", "bye"));
+    bench.upstream_sends(to_browser("BYE", &call.at_phone, 2, "", "bye"));
     let bye = bench.browser_gets(flow);
-    bench.from_browser(
+    bench.browser_sends(
         flow,
         reply(
             &bye,
@@ -196,17 +196,17 @@ fn responses_must_come_from_where_their_request_went() {
     let mut bench = Bench::new();
     let (alice, eve) = (bench.open(1), bench.open(2));
     let path = bench.register(alice, "alice");
-    bench.from_upstream(incoming("c", "alice", &path, PHONE_SDP));
+    bench.upstream_sends(incoming("c", "alice", &path, PHONE_SDP));
     bench.upstream_gets();
     let down = bench.browser_gets(alice);
     let stolen = reply(&down, 200, &[("Contact", &contact("eve"))], BROWSER_SDP);
-    bench.from_browser(eve, stolen.clone());
-    bench.from_upstream(stolen);
+    bench.browser_sends(eve, stolen.clone());
+    bench.upstream_sends(stolen);
     assert_eq!(bench.dropped(Drop::WrongPeer), 2);
     let stray = String::from_utf8(reply(&down, 200, &[], ""))
         .unwrap()
         .replace("z9hG4bK", "z9hG4bKx");
-    bench.from_browser(alice, stray);
+    bench.browser_sends(alice, stray);
     assert_eq!(bench.dropped(Drop::StrayResponse), 1);
     bench.silence();
 }
@@ -221,7 +221,7 @@ fn one_flow_cannot_fill_the_edge() {
             Some(100)
         );
     }
-    bench.from_browser(greedy, invite("4", "alice", "4444", "", ""));
+    bench.browser_sends(greedy, invite("4", "alice", "4444", "", ""));
     let refused = bench.browser_gets(greedy);
     assert_eq!(
         (refused.status(), refused.header("Retry-After").as_deref()),
@@ -233,7 +233,7 @@ fn one_flow_cannot_fill_the_edge() {
     );
     // What is answered makes room.
     let up = bench.upstream_gets();
-    bench.from_upstream(reply(&up, 486, &[], ""));
+    bench.upstream_sends(reply(&up, 486, &[], ""));
     bench.browser_gets(greedy);
     assert_eq!(
         status_of(&mut bench, greedy, invite("6", "alice", "66666", "", "")),
@@ -248,9 +248,9 @@ fn the_edge_as_a_whole_is_bounded() {
         config.limits.media_sessions = 1;
     });
     let flow = bench.open(1);
-    bench.from_browser(flow, invite("1", "alice", "1", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("1", "alice", "1", "", BROWSER_SDP));
     assert_eq!(bench.browser_gets(flow).status(), Some(100));
-    bench.from_browser(flow, invite("2", "alice", "22", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("2", "alice", "22", "", BROWSER_SDP));
     assert_eq!(
         [
             bench.browser_gets(flow).status(),
@@ -258,7 +258,7 @@ fn the_edge_as_a_whole_is_bounded() {
         ],
         [Some(100), Some(503)]
     );
-    bench.from_browser(flow, invite("3", "alice", "333", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("3", "alice", "333", "", BROWSER_SDP));
     assert_eq!(bench.browser_gets(flow).status(), Some(503));
     assert!(bench.upstream_gets().is(&Method::Invite));
     bench.ignore_output();
@@ -276,7 +276,7 @@ fn a_host_that_is_no_host_does_not_get_into_our_headers() {
         secure: false,
         host,
     });
-    bench.from_browser(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
     let up = bench.upstream_gets();
     assert!(!text(&up).contains("evil"));
     assert_eq!(up.values("Record-Route").count(), 2);
@@ -323,8 +323,8 @@ fn mangled_messages_never_panic_and_leave_nothing_behind() {
             }
         }
         match round % 2 {
-            0 => bench.from_browser(flow, bytes),
-            _ => bench.from_upstream(bytes),
+            0 => bench.browser_sends(flow, bytes),
+            _ => bench.upstream_sends(bytes),
         }
     }
     bench.ignore_output();

@@ -13,7 +13,7 @@ fn refused_with(reply: Result<Response, RelayFailure>) -> sip::Message {
     let mut bench = Bench::new();
     bench.relay_answers = false;
     let flow = bench.open(1);
-    bench.from_browser(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
     assert_eq!(bench.browser_gets(flow).status(), Some(100));
     let (id, _) = bench.open_asks.pop_front().unwrap();
     bench.input(Input::Relayed { id, reply });
@@ -66,7 +66,7 @@ fn its_silence_ends_in_503() {
     let mut bench = Bench::new();
     bench.relay_answers = false;
     let flow = bench.open(1);
-    bench.from_browser(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
     bench.browser_gets(flow);
     bench.wait(Duration::from_secs(9));
     assert_eq!(bench.browser_gets(flow).status(), Some(503));
@@ -80,7 +80,7 @@ fn its_silence_ends_in_503() {
 fn sdp_that_cannot_be_read_is_refused_without_it() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
-    bench.from_browser(
+    bench.browser_sends(
         flow,
         invite("c", "alice", "1", "", "this is not a session\r\n"),
     );
@@ -94,7 +94,7 @@ fn sdp_that_cannot_be_read_is_refused_without_it() {
 fn an_answer_it_refuses_ends_the_call_on_both_sides() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
-    bench.from_browser(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
     bench.browser_gets(flow);
     let up = bench.upstream_gets();
     bench.relay_answers = false;
@@ -104,7 +104,7 @@ fn an_answer_it_refuses_ends_the_call_on_both_sides() {
     ];
     let mut answer = sip::Message::parse(reply(&up, 200, &headers[..1], PHONE_SDP)).unwrap();
     answer.prepend("Record-Route", headers[1].1).unwrap();
-    bench.from_upstream(answer.as_bytes());
+    bench.upstream_sends(answer.as_bytes());
     let (id, _) = bench.open_asks.pop_front().unwrap();
     bench.relay_answers = true;
     bench.input(Input::Relayed {
@@ -127,9 +127,9 @@ fn an_answer_it_refuses_ends_the_call_on_both_sides() {
             (Some("bobtag"), cseq)
         );
     }
-    bench.from_upstream(reply(&bye, 200, &[], ""));
+    bench.upstream_sends(reply(&bye, 200, &[], ""));
     // The 200 again, because our ACK was lost: the ACK again, and no second BYE.
-    bench.from_upstream(answer.into_bytes());
+    bench.upstream_sends(answer.into_bytes());
     assert!(bench.upstream_gets().is(&Method::Ack));
     bench.silence();
     assert_eq!(bench.calls_at_relay(), [""; 0]);
@@ -140,11 +140,11 @@ fn an_answer_it_refuses_ends_the_call_on_both_sides() {
 fn early_media_it_refuses_is_only_ringing() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
-    bench.from_browser(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
     bench.browser_gets(flow);
     let up = bench.upstream_gets();
     bench.relay_answers = false;
-    bench.from_upstream(reply(&up, 183, &[], PHONE_SDP));
+    bench.upstream_sends(reply(&up, 183, &[], PHONE_SDP));
     let (id, _) = bench.open_asks.pop_front().unwrap();
     bench.input(Input::Relayed {
         id,
@@ -160,7 +160,7 @@ fn questions_are_bounded() {
     bench.relay_answers = false;
     let flow = bench.open(1);
     for branch in ["1", "22", "333"] {
-        bench.from_browser(flow, invite(branch, "alice", branch, "", BROWSER_SDP));
+        bench.browser_sends(flow, invite(branch, "alice", branch, "", BROWSER_SDP));
         assert_eq!(bench.browser_gets(flow).status(), Some(100));
     }
     assert_eq!(bench.browser_gets(flow).status(), Some(503));

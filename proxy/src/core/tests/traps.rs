@@ -13,10 +13,10 @@ fn an_upstream_that_challenges_invite_after_the_offer_gets_the_same_session_agai
     let mut bench = Bench::new();
     let flow = bench.open(1);
     bench.register(flow, "alice");
-    bench.from_browser(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
     assert_eq!(bench.browser_gets(flow).status(), Some(100));
     let up = bench.upstream_gets();
-    bench.from_upstream(reply(
+    bench.upstream_sends(reply(
         &up,
         407,
         &[("Proxy-Authenticate", "Digest realm=\"x\", nonce=\"n\"")],
@@ -31,7 +31,7 @@ fn an_upstream_that_challenges_invite_after_the_offer_gets_the_same_session_agai
     );
 
     bench.wait(std::time::Duration::from_secs(5));
-    bench.from_browser(
+    bench.browser_sends(
         flow,
         invite(
             "c",
@@ -53,7 +53,7 @@ fn an_upstream_that_challenges_invite_after_the_offer_gets_the_same_session_agai
         calls[0], calls[1],
         "one call at the relay: same ports, same ICE, same keys"
     );
-    bench.from_upstream(reply(&up, 200, &PHONE, PHONE_SDP));
+    bench.upstream_sends(reply(&up, 200, &PHONE, PHONE_SDP));
     let answer = bench.browser_gets(flow);
     assert_eq!(answer.status(), Some(200));
     // The linger of the first attempt must not end the call that the second has made.
@@ -66,9 +66,9 @@ fn an_upstream_that_challenges_invite_after_the_offer_gets_the_same_session_agai
 fn a_challenged_call_that_is_given_up_frees_the_relay_in_the_end() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
-    bench.from_browser(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
     let up = bench.upstream_gets();
-    bench.from_upstream(reply(&up, 401, &[], ""));
+    bench.upstream_sends(reply(&up, 401, &[], ""));
     bench.wait(std::time::Duration::from_secs(29));
     assert_eq!(bench.calls_at_relay().len(), 1);
     bench.wait(std::time::Duration::from_secs(2));
@@ -83,7 +83,7 @@ fn a_browser_to_browser_call_passes_twice_and_has_two_sessions() {
     bench.register(alice, "alice");
     let path = bench.register(carol, "carol");
 
-    bench.from_browser(alice, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_sends(alice, invite("c", "alice", "1", "", BROWSER_SDP));
     assert_eq!(bench.browser_gets(alice).status(), Some(100));
     // The upstream sends it back to us, to carol, with its own Via on top of ours.
     let mut up = bench.upstream_gets();
@@ -92,7 +92,7 @@ fn a_browser_to_browser_call_passes_twice_and_has_two_sessions() {
     up.prepend("Route", path.as_str()).unwrap();
     up.set_uri("sip:carolx7@carol.invalid;transport=ws")
         .unwrap();
-    bench.from_upstream(up.into_bytes());
+    bench.upstream_sends(up.into_bytes());
     assert_eq!(bench.upstream_gets().status(), Some(100));
     let down = bench.browser_gets(carol);
     assert!(down.is(&Method::Invite));
@@ -101,10 +101,10 @@ fn a_browser_to_browser_call_passes_twice_and_has_two_sessions() {
     assert!(sessions.iter().all(|name| name.starts_with("c-")));
 
     let ok = reply(&down, 200, &[("Contact", &contact("carol"))], BROWSER_SDP);
-    bench.from_browser(carol, ok);
+    bench.browser_sends(carol, ok);
     let mut back = bench.upstream_gets();
     back.remove_first_value("Via").unwrap();
-    bench.from_upstream(back.into_bytes());
+    bench.upstream_sends(back.into_bytes());
     let answer = bench.browser_gets(alice);
     assert_eq!(answer.status(), Some(200));
     assert!(
@@ -114,18 +114,18 @@ fn a_browser_to_browser_call_passes_twice_and_has_two_sessions() {
     assert_eq!(answer.values("Record-Route").count(), 4);
 
     // BYE: alice's entries are taken on the way up, carol's on the way down, and both sessions end.
-    bench.from_browser(alice, in_dialog("BYE", &answer, 2, "", "bye"));
+    bench.browser_sends(alice, in_dialog("BYE", &answer, 2, "", "bye"));
     let mut up = bench.upstream_gets();
     assert_eq!(up.routes().count(), 2, "carol's two are left");
     up.prepend("Via", "SIP/2.0/UDP 192.0.2.5;branch=z9hG4bKloop2")
         .unwrap();
-    bench.from_upstream(up.into_bytes());
+    bench.upstream_sends(up.into_bytes());
     let down = bench.browser_gets(carol);
     assert!(down.is(&Method::Bye) && !down.has("Route"));
-    bench.from_browser(carol, reply(&down, 200, &[], ""));
+    bench.browser_sends(carol, reply(&down, 200, &[], ""));
     let mut back = bench.upstream_gets();
     back.remove_first_value("Via").unwrap();
-    bench.from_upstream(back.into_bytes());
+    bench.upstream_sends(back.into_bytes());
     assert_eq!(bench.browser_gets(alice).status(), Some(200));
     assert_eq!(bench.calls_at_relay(), [""; 0]);
     bench.silence();
@@ -141,10 +141,10 @@ fn a_fork_to_two_browsers_of_one_user_has_two_sessions_and_the_loser_ends_only_i
     let other = String::from_utf8(register("alice", 1))
         .unwrap()
         .replace("urn:uuid:alice", "urn:uuid:tablet");
-    bench.from_browser(tablet, other);
+    bench.browser_sends(tablet, other);
     let up = bench.upstream_gets();
     let tablet_path = up.header("Path").unwrap().into_owned();
-    bench.from_upstream(reply(
+    bench.upstream_sends(reply(
         &up,
         200,
         &[("Contact", &format!("{};expires=60", contact("alice")))],
@@ -158,13 +158,13 @@ fn a_fork_to_two_browsers_of_one_user_has_two_sessions_and_the_loser_ends_only_i
     let second = String::from_utf8(second)
         .unwrap()
         .replace("z9hG4bKup", "z9hG4bKfork");
-    bench.from_upstream(first);
-    bench.from_upstream(second);
+    bench.upstream_sends(first);
+    bench.upstream_sends(second);
     let (at_desk, at_tablet) = (bench.browser_gets(desk), bench.browser_gets(tablet));
     assert_eq!(bench.calls_at_relay().len(), 2);
     bench.ignore_output();
 
-    bench.from_browser(
+    bench.browser_sends(
         desk,
         reply(
             &at_desk,
@@ -174,9 +174,9 @@ fn a_fork_to_two_browsers_of_one_user_has_two_sessions_and_the_loser_ends_only_i
         ),
     );
     let answer = bench.upstream_gets();
-    bench.from_browser(tablet, reply(&at_tablet, 180, &[], ""));
+    bench.browser_sends(tablet, reply(&at_tablet, 180, &[], ""));
     bench.upstream_gets();
-    bench.from_browser(tablet, reply(&at_tablet, 487, &[], ""));
+    bench.browser_sends(tablet, reply(&at_tablet, 487, &[], ""));
     assert!(bench.browser_gets(tablet).is(&Method::Ack));
     let left = bench.calls_at_relay();
     assert_eq!(
@@ -184,11 +184,11 @@ fn a_fork_to_two_browsers_of_one_user_has_two_sessions_and_the_loser_ends_only_i
         1,
         "the loser's session is gone, the winner's stays"
     );
-    bench.from_upstream(to_browser("ACK", &answer, 1, "", "ack"));
+    bench.upstream_sends(to_browser("ACK", &answer, 1, "", "ack"));
     assert!(bench.browser_gets(desk).is(&Method::Ack));
-    bench.from_upstream(to_browser("BYE", &answer, 2, "", "bye"));
+    bench.upstream_sends(to_browser("BYE", &answer, 2, "", "bye"));
     let bye = bench.browser_gets(desk);
-    bench.from_browser(desk, reply(&bye, 200, &[], ""));
+    bench.browser_sends(desk, reply(&bye, 200, &[], ""));
     assert_eq!(bench.calls_at_relay(), [""; 0]);
 }
 
@@ -197,17 +197,17 @@ fn an_invite_without_sdp_gets_its_offer_in_the_200_and_its_answer_in_the_ack() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
     let path = bench.register(flow, "alice");
-    bench.from_upstream(incoming("c", "alice", &path, ""));
+    bench.upstream_sends(incoming("c", "alice", &path, ""));
     bench.upstream_gets();
     let down = bench.browser_gets(flow);
     assert_eq!(body(&down), "");
     // An offer in an unreliable 18x does not count (RFC 3261 section 13.2.1).
-    bench.from_browser(
+    bench.browser_sends(
         flow,
         reply(&down, 183, &[("Contact", &contact("alice"))], BROWSER_SDP),
     );
     assert_eq!(body(&bench.upstream_gets()), "");
-    bench.from_browser(
+    bench.browser_sends(
         flow,
         reply(&down, 200, &[("Contact", &contact("alice"))], BROWSER_SDP),
     );
@@ -222,7 +222,7 @@ fn an_invite_without_sdp_gets_its_offer_in_the_200_and_its_answer_in_the_ack() {
         (Some("alicetag"), Some("bobtag"))
     );
 
-    bench.from_upstream(to_browser("ACK", &offer, 1, PHONE_SDP, "ack"));
+    bench.upstream_sends(to_browser("ACK", &offer, 1, PHONE_SDP, "ack"));
     let ack = bench.browser_gets(flow);
     assert!(
         body(&ack).contains("Answer of phone"),
@@ -234,7 +234,7 @@ fn an_invite_without_sdp_gets_its_offer_in_the_200_and_its_answer_in_the_ack() {
         (Some("alicetag"), Some("bobtag"))
     );
     // The ACK comes again because the 200 did: the same body, and the relay is left in peace.
-    bench.from_upstream(to_browser("ACK", &offer, 1, PHONE_SDP, "ack"));
+    bench.upstream_sends(to_browser("ACK", &offer, 1, PHONE_SDP, "ack"));
     assert_eq!(bench.browser_gets(flow).body(), ack.body());
     assert_eq!(bench.count(Ng::Answer), 1);
     bench.ignore_output();
@@ -246,7 +246,7 @@ fn an_invite_without_sdp_gets_its_offer_in_the_200_and_its_answer_in_the_ack() {
 fn a_firefox_that_hides_its_addresses_reaches_the_relay_as_it_is_and_the_phone_not_at_all() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
-    bench.from_browser(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
     let asked = bench.asked[0].sdp.clone().unwrap();
     assert_eq!(
         String::from_utf8(asked).unwrap(),
@@ -270,7 +270,7 @@ fn a_bye_reaches_a_browser_that_came_back_on_a_new_websocket() {
     bench.close(first);
 
     // While it is away its peer is told so, and not left waiting.
-    bench.from_upstream(to_browser("INFO", &call.at_phone, 2, "", "away"));
+    bench.upstream_sends(to_browser("INFO", &call.at_phone, 2, "", "away"));
     assert_eq!(bench.upstream_gets().status(), Some(480));
 
     let second = bench.open(2);
@@ -279,11 +279,11 @@ fn a_bye_reaches_a_browser_that_came_back_on_a_new_websocket() {
         flow: second,
         aor: "alice@example.com".into()
     }));
-    bench.from_upstream(to_browser("BYE", &call.at_phone, 3, "", "bye"));
+    bench.upstream_sends(to_browser("BYE", &call.at_phone, 3, "", "bye"));
     let bye = bench.browser_gets(second);
     assert!(bye.is(&Method::Bye));
     assert!(text(&bye).contains("SIP/2.0/WSS edge.example.com:8443;branch="));
-    bench.from_browser(second, reply(&bye, 200, &[], ""));
+    bench.browser_sends(second, reply(&bye, 200, &[], ""));
     assert_eq!(bench.upstream_gets().status(), Some(200));
     assert_eq!(bench.calls_at_relay(), [""; 0]);
     bench.silence();
@@ -298,7 +298,7 @@ fn a_browser_that_came_back_may_hang_up_its_old_call() {
     bench.close(first);
     let second = bench.open(2);
     bench.register(second, "alice");
-    bench.from_browser(second, in_dialog("BYE", &call.at_browser, 2, "", "bye"));
+    bench.browser_sends(second, in_dialog("BYE", &call.at_browser, 2, "", "bye"));
     assert!(bench.upstream_gets().is(&Method::Bye));
 }
 
@@ -311,12 +311,12 @@ fn transport_wss_in_a_uri_is_understood_and_never_emitted() {
             .unwrap()
             .replace("transport=ws", "transport=wss")
     };
-    bench.from_browser(flow, wss(register("alice", 1)));
+    bench.browser_sends(flow, wss(register("alice", 1)));
     let up = bench.upstream_gets();
     assert!(!text(&up).contains("transport=wss"), "{}", text(&up));
     let path = up.header("Path").unwrap().into_owned();
     let given = format!("{};expires=600", contact("alice"));
-    bench.from_upstream(reply(&up, 200, &[("Contact", &given)], ""));
+    bench.upstream_sends(reply(&up, 200, &[("Contact", &given)], ""));
     let mine = wss(format!("{};expires=600", contact("alice")).into_bytes());
     assert_eq!(
         bench.browser_gets(flow).header("Contact").unwrap(),
@@ -325,7 +325,7 @@ fn transport_wss_in_a_uri_is_understood_and_never_emitted() {
     );
 
     let route = path.replace(";lr", ";transport=wss;lr");
-    bench.from_upstream(wss(incoming("c", "alice", &route, PHONE_SDP)));
+    bench.upstream_sends(wss(incoming("c", "alice", &route, PHONE_SDP)));
     bench.upstream_gets();
     let down = bench.browser_gets(flow);
     assert!(
@@ -333,13 +333,13 @@ fn transport_wss_in_a_uri_is_understood_and_never_emitted() {
             .all(|value| !value.contains("transport=wss"))
     );
     let headers = [("Contact", "<sip:alicex7@alice.invalid;transport=wss>;ob")];
-    bench.from_browser(flow, reply(&down, 200, &headers, BROWSER_SDP));
+    bench.browser_sends(flow, reply(&down, 200, &headers, BROWSER_SDP));
     let answer = bench.upstream_gets();
     assert_eq!(
         answer.header("Contact").unwrap(),
         "<sip:alicex7@alice.invalid;transport=ws>;ob"
     );
-    bench.from_upstream(wss(to_browser("ACK", &answer, 1, "", "ack")));
+    bench.upstream_sends(wss(to_browser("ACK", &answer, 1, "", "ack")));
     assert!(bench.browser_gets(flow).is(&Method::Ack));
 }
 
@@ -349,14 +349,14 @@ fn several_browsers_in_one_burst_all_get_through_though_their_branches_collide()
     let flows: Vec<FlowId> = (0..50).map(|number| bench.open(number)).collect();
     for (number, flow) in flows.iter().enumerate() {
         // One branch for all: libraries draw it from ten million values only.
-        bench.from_browser(
+        bench.browser_sends(
             *flow,
             invite(&format!("call{number}"), "alice", "same", "", BROWSER_SDP),
         );
     }
     let ups: Vec<_> = flows.iter().map(|_| bench.upstream_gets()).collect();
     for up in ups.iter().rev() {
-        bench.from_upstream(reply(up, 200, &PHONE, PHONE_SDP));
+        bench.upstream_sends(reply(up, 200, &PHONE, PHONE_SDP));
     }
     for (number, flow) in flows.iter().enumerate() {
         assert_eq!(bench.browser_gets(*flow).status(), Some(100));
