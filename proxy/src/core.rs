@@ -18,6 +18,7 @@ mod admit;
 mod alarms;
 mod answer;
 mod cancel;
+mod challenge;
 mod closed;
 mod config;
 mod event;

@@ -7,10 +7,10 @@ use sip::transaction::{ClientEvent, ClientKey};
 use sip::{Message, Method};
 
 use super::Core;
+use super::challenge::understood_last;
 use super::event::Drop;
 use super::face::{AskId, Source};
 use super::media::{Fate, shown_to};
-use super::names::Side;
 use super::refusal::Answer;
 use super::request::side;
 use super::rewrite::emit_only_ws;
@@ -110,39 +110,13 @@ impl Core {
     }
 
     fn pass_one(&mut self, id: ContextId, mut response: Message, now: Instant) {
-        let Some(context) = self.transactions.get_mut(id) else {
-            return;
-        };
-        let status = response.status().unwrap_or_default();
-        let from = context
-            .branch
-            .as_ref()
-            .map_or(context.from, |branch| branch.to);
-        let success = (200..300).contains(&status);
-        let refused = context.final_status.is_some_and(|given| given >= 300);
-        if success && context.method == Method::Invite && (refused || context.server.is_none()) {
+        if self.is_unwanted(id, &response) {
             return self.unwanted_call(id, &response, now);
         }
-        if side(from) == Side::Browser {
-            // A challenge from there could only be a trick to have somebody's credentials sent to it.
-            if matches!(status, 401 | 407) {
-                return self.answer(id, &Answer::new(403, "A Browser May Not Challenge"), now);
-            }
-            // If it cannot be written, it goes on as it is.
-            let _as_it_is = emit_only_ws(&mut response);
+        if let Err(answer) = self.translate(id, &mut response) {
+            return self.answer(id, &answer, now);
         }
-        if let (true, Some(registration), Source::Flow(flow)) =
-            (success, context.registration.clone(), context.from)
-            && self.registered(flow, &registration, &mut response).is_err()
-        {
-            return self.answer(
-                id,
-                &Answer::new(502, "The Registrar's Answer Cannot Be Used"),
-                now,
-            );
-        }
-        let fate = self.media_of_response(id, &response, now);
-        let edited = match fate {
+        let edited = match self.media_of_response(id, &response, now) {
             Ok(Fate::Pass) => Ok(()),
             Ok(Fate::Strip) => response.remove_body(),
             Ok(Fate::Replace(body)) => response.set_body("application/sdp", &body),
@@ -151,13 +125,41 @@ impl Core {
         };
         match edited {
             Ok(()) => self.respond(id, &response, now),
-            Err(_) => self.without_media(
-                id,
-                response,
-                &Answer::new(502, "The Answer Is Too Large"),
-                now,
-            ),
+            Err(_) => self.without_media(id, response, &too_large(), now),
         }
+    }
+
+    /// Whether this makes a call whose caller is gone, or was told already that there is none.
+    fn is_unwanted(&mut self, id: ContextId, response: &Message) -> bool {
+        let Some(context) = self.transactions.get_mut(id) else {
+            return false;
+        };
+        let made = context.method == Method::Invite && matches!(response.status(), Some(200..=299));
+        made && (context.server.is_none() || context.final_status.is_some_and(|given| given >= 300))
+    }
+
+    /// What the asking side must see otherwise than the answering side wrote it, the body aside.
+    fn translate(&mut self, id: ContextId, response: &mut Message) -> Result<(), Answer> {
+        let Some(context) = self.transactions.get_mut(id) else {
+            return Ok(());
+        };
+        let challenged = matches!(response.status(), Some(401 | 407));
+        let (asking, registration) = (context.from, context.registration.clone());
+        let result = match (asking, registration) {
+            // A challenge from a browser could only be a trick to have somebody's credentials sent to it.
+            (Source::Upstream(_), _) if challenged => {
+                return Err(Answer::new(403, "A Browser May Not Challenge"));
+            }
+            (Source::Upstream(_), _) => emit_only_ws(response),
+            (Source::Flow(_), _) if challenged => understood_last(response),
+            (Source::Flow(flow), Some(registration))
+                if matches!(response.status(), Some(200..=299)) =>
+            {
+                self.registered(flow, &registration, response)
+            }
+            _ => Ok(()),
+        };
+        result.map_err(|_| Answer::new(502, "The Response Cannot Be Used"))
     }
 
     fn hold_response(&mut self, id: ContextId, ask: AskId, message: Message) {
@@ -180,10 +182,9 @@ impl Core {
         let edited = body.and_then(|body| {
             let body = shown_to(side(context.from), body);
             context.remember_body(&response, &body);
-            let too_large = |_| Answer::new(502, "The Answer Is Too Large");
             response
                 .set_body("application/sdp", &body)
-                .map_err(too_large)
+                .map_err(|_| too_large())
         });
         match edited {
             Ok(()) => self.respond(id, &response, now),
@@ -217,6 +218,10 @@ impl Core {
             self.unwanted_call(id, &response, now);
         }
     }
+}
+
+fn too_large() -> Answer {
+    Answer::new(502, "The Answer Is Too Large")
 }
 
 /// RFC 3261 section 17.1.3.

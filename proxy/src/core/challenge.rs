@@ -1,0 +1,64 @@
+//! The order of several challenges in one 401 or 407. Both sip.js and JsSIP know MD5 only and take the last challenge
+//! they see; an upstream that also offers SHA-256 (RFC 8760) would lock them out.
+
+use sip::{Error, HeaderText, Message};
+
+/// Puts the challenges that browsers understand last. What each says is not touched.
+pub(super) fn understood_last(response: &mut Message) -> Result<(), Error> {
+    for name in ["WWW-Authenticate", "Proxy-Authenticate"] {
+        if response.count(name) < 2 {
+            continue;
+        }
+        let mut challenges: Vec<String> = response
+            .headers(name)
+            .map(|value| value.into_owned())
+            .collect();
+        challenges.sort_by_key(|challenge| is_md5(challenge));
+        response.remove_all(name)?;
+        for challenge in challenges {
+            response.append(name, HeaderText::new(challenge)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Digest whose algorithm is MD5, or not named, which means the same (RFC 7616 section 3.3).
+fn is_md5(challenge: &str) -> bool {
+    let lower = challenge.to_ascii_lowercase();
+    let algorithm = lower
+        .split_once("algorithm")
+        .map(|(_, after)| after.trim_start_matches([' ', '=', '"']));
+    let is_plain_md5 = |text: &str| text.starts_with("md5") && !text.starts_with("md5-");
+    lower.starts_with("digest") && algorithm.is_none_or(is_plain_md5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn md5_comes_last_and_one_alone_stays_where_it_is() {
+        let text = "SIP/2.0 401 Unauthorized\r\n\
+            WWW-Authenticate: Digest realm=\"x\", algorithm=MD5, nonce=\"1\"\r\n\
+            WWW-Authenticate: Digest realm=\"x\", algorithm=SHA-256, nonce=\"2\"\r\n\
+            Proxy-Authenticate: Digest realm=\"y\", nonce=\"3\"\r\n\
+            Server: x\r\n\r\n";
+        let mut response = Message::parse(text.as_bytes().to_vec()).unwrap();
+        understood_last(&mut response).unwrap();
+        let order: Vec<_> = response
+            .headers("WWW-Authenticate")
+            .map(|value| value.into_owned())
+            .collect();
+        assert!(
+            order[0].contains("SHA-256") && order[1].contains("MD5"),
+            "{order:?}"
+        );
+        assert!(
+            response
+                .fields()
+                .any(|(name, _)| name == "Proxy-Authenticate")
+        );
+        assert!(is_md5("Digest realm=\"x\", nonce=\"1\"") && !is_md5("Bearer realm=\"x\""));
+        assert!(!is_md5("Digest algorithm = \"MD5-sess\""));
+    }
+}
