@@ -1,6 +1,7 @@
 //! Phones and the registrar on loopback: real SIP, real RTP.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "tests may stop on what is not as it should be"
 )]
 

@@ -53,6 +53,8 @@ fn one_flipped_bit_anywhere_is_refused_and_changes_nothing() {
         for sequence in 0..3 {
             let mut packet = protect(&mut sender, &rtp(SSRC, sequence));
             receiver.unprotect(&mut packet).unwrap();
+            let mut report = protect_rtcp(&mut sender, &rtcp(SSRC, u32::from(sequence)));
+            receiver.unprotect_rtcp(&mut report).unwrap();
         }
         let packet = protect(&mut sender, &rtp(SSRC, 3));
         let report = protect_rtcp(&mut sender, &rtcp(SSRC, 3));

@@ -263,10 +263,7 @@ impl Agent {
             (true, answer) => self.answered_with(id, answer),
             (false, _) => true,
         };
-        let late = self
-            .calls
-            .get(&id)
-            .is_none_or(|call| call.media.is_none());
+        let late = self.calls.get(&id).is_none_or(|call| call.media.is_none());
         let answer = if late && !again && self.takes(response.body()) {
             self.answer_to(id, response.body())
         } else {
