@@ -9,6 +9,7 @@ mod dtls;
 mod ice;
 mod mux;
 mod negotiate;
+mod numbering;
 mod sdes;
 mod transport;
 

@@ -241,7 +241,7 @@ fn send_out(leg: &mut Leg, kind: Media, datagram: &mut Datagram<'_>) -> Result<S
 
 fn protect(keys: &mut Keys, kind: Media, datagram: &mut Datagram<'_>) -> Result<usize, Drop> {
     let done = match kind {
-        Media::Rtp => keys.outbound.protect(datagram.buffer, datagram.len),
+        Media::Rtp => keys.protect(datagram.buffer, datagram.len),
         Media::Rtcp => keys.outbound.protect_rtcp(datagram.buffer, datagram.len),
         Media::Other => return Err(Drop::Malformed),
     };

@@ -377,3 +377,36 @@ fn t38_is_passed_on_as_plain_udp() {
         None
     );
 }
+
+#[test]
+fn a_phone_that_begins_its_numbering_anew_is_heard_again() {
+    let mut call = browser_calls();
+    let mut heard = |sequence: u16, label: &[u8]| {
+        call.world
+            .send(phone(), call.rtp, &rtp(sequence, 0xf0e, label));
+        call.browser.step(&mut call.world);
+        call.browser.heard.pop()
+    };
+    for sequence in 30_000..30_010 {
+        assert!(heard(sequence, b"before").is_some());
+    }
+    assert!(heard(29_000, b"one late packet").is_none());
+    assert!(heard(30_010, b"before").is_some());
+    let lost = (100..200)
+        .take_while(|sequence| heard(*sequence, b"after").is_none())
+        .count();
+    assert_eq!(lost, 9);
+    for (sequence, as_sent_on) in (110..200).zip(30_012..) {
+        let packet = heard(sequence, b"after").unwrap();
+        let read = rtp::Packet::parse(&packet).unwrap();
+        assert_eq!(
+            (read.sequence(), read.ssrc(), read.timestamp()),
+            (as_sent_on, 0xf0e, u32::from(sequence) * 160)
+        );
+    }
+    // And once more.
+    let lost = (0..100)
+        .take_while(|sequence| heard(*sequence, b"again").is_none())
+        .count();
+    assert!(lost < 100, "{lost}");
+}

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use srtp::{Inbound, MasterKey, Outbound, Suite};
+use srtp::{Inbound, MasterKey, Outbound, Refused, Suite};
+
+use super::numbering::Numbering;
 
 use crate::core::Counters;
 use crate::core::address::PeerAddress;
@@ -39,6 +41,7 @@ pub(crate) struct Keys {
     /// What we sent with under keys that are not in use now. A fork that takes turns among the lines that we offered
     /// comes back to one.
     laid_by: Vec<(MasterKey, Outbound)>,
+    numbering: Numbering,
 }
 
 /// Keys laid by at most: as many as there are suites to offer.
@@ -75,6 +78,7 @@ impl Keys {
             ours,
             theirs,
             laid_by: Vec::new(),
+            numbering: Numbering::default(),
         }
     }
 
@@ -90,6 +94,22 @@ impl Keys {
         }
         if keys.ours != ours {
             keys.send_under(ours);
+        }
+    }
+
+    /// Protects the RTP packet in the first `len` bytes of `buffer`; the length of the protected one.
+    pub(crate) fn protect(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, Refused> {
+        let end = len.min(buffer.len());
+        self.numbering.apply(buffer.split_at_mut(end).0);
+        match self.outbound.protect(buffer, len) {
+            Err(Refused::Stale) => {
+                let highest = |ssrc| self.outbound.highest(ssrc);
+                if !self.numbering.was_late(buffer.split_at_mut(end).0, highest) {
+                    return Err(Refused::Stale);
+                }
+                self.outbound.protect(buffer, len)
+            }
+            done => done,
         }
     }
 
