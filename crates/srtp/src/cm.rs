@@ -1,13 +1,11 @@
 //! AES in counter mode with HMAC-SHA1 (RFC 3711 sections 4.1.1 and 4.2, RFC 6188): the session keys of one protocol.
 //! Verifies before it decrypts, so a packet that is refused stays as it came.
 
-use aes::cipher::{BlockCipherEncrypt, BlockSizeUser, consts::U16};
-use ctr::cipher::{InnerIvInit, StreamCipher};
-use ctr::{Ctr128BE, CtrCore};
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::MasterKey;
+use crate::ctr::Ctr;
 use crate::derive::{self, Protocol};
 use crate::hmac::HmacSha1;
 use crate::packet::{RTCP_CLEAR, RtpHeader};
@@ -17,28 +15,30 @@ use crate::session::{ENCRYPTED, Forged, INDEX_LEN};
 const RTCP_TAG: usize = 10;
 
 /// Session keys, with the AES schedule and the SHA-1 states worked out.
-pub(crate) struct Cm<A> {
-    aes: A,
+pub(crate) struct Cm {
+    ctr: Ctr,
     mac: HmacSha1,
     salt: [u8; 14],
     rtp_tag: usize,
 }
 
-impl<A> Cm<A>
-where
-    A: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>,
-{
-    /// `aes` holds the session's encryption key for the same master key and protocol.
-    pub(crate) fn new(aes: A, master: &MasterKey, protocol: Protocol) -> Self {
-        let mut mac_key = derive::mac_key(master, protocol);
-        let mac = HmacSha1::new(&mac_key);
-        mac_key.zeroize();
-        Self {
-            aes,
-            mac,
-            salt: derive::salt(master, protocol),
+impl Cm {
+    /// `None`: see [`Ctr::new`].
+    pub(crate) fn new(master: &MasterKey, protocol: Protocol) -> Option<Self> {
+        let ctr = if master.key().len() == 16 {
+            let key = Zeroizing::new(derive::cipher_key::<16>(master, protocol)?);
+            Ctr::new(&*key)?
+        } else {
+            let key = Zeroizing::new(derive::cipher_key::<32>(master, protocol)?);
+            Ctr::new(&*key)?
+        };
+        let mac_key = Zeroizing::new(derive::mac_key(master, protocol)?);
+        Some(Self {
+            ctr,
+            mac: HmacSha1::new(&mac_key),
+            salt: derive::salt(master, protocol)?,
             rtp_tag: master.suite().rtp_overhead(),
-        }
+        })
     }
 
     #[inline]
@@ -113,15 +113,12 @@ where
     fn keystream(&self, ssrc: u32, index: u64, bytes: &mut [u8]) {
         let mut salt = [0; 16];
         put(&mut salt, &self.salt);
-        let iv = u128::from_be_bytes(salt) ^ u128::from(ssrc) << 64 ^ u128::from(index) << 16;
-        let iv = iv.to_be_bytes().into();
-        // Unchecked means without counting blocks: a datagram has far fewer than the 2^16 that one index has.
-        Ctr128BE::<&A>::from_core(CtrCore::inner_iv_init(&self.aes, &iv))
-            .unchecked_apply_keystream(bytes);
+        let counter = u128::from_be_bytes(salt) ^ u128::from(ssrc) << 64 ^ u128::from(index) << 16;
+        self.ctr.apply(counter, bytes);
     }
 }
 
-impl<A> Drop for Cm<A> {
+impl Drop for Cm {
     fn drop(&mut self) {
         self.salt.zeroize();
     }
@@ -152,16 +149,13 @@ fn put<'a>(room: &mut [u8], bytes: impl IntoIterator<Item = &'a u8>) {
 
 #[cfg(test)]
 mod tests {
-    use aes::cipher::KeyInit;
-    use aes::{Aes128Enc, Aes256Enc};
-
     use super::*;
     use crate::vectors::hex;
 
     /// The RFCs' vectors are for the session salt f0f1..fd, SSRC and index zero.
-    fn session<A>(aes: A) -> Cm<A> {
+    fn session(key: &[u8]) -> Cm {
         Cm {
-            aes,
+            ctr: Ctr::new(key).unwrap(),
             mac: HmacSha1::new(&[0; 20]),
             salt: hex("F0F1F2F3F4F5F6F7F8F9FAFBFCFD"),
             rtp_tag: 10,
@@ -171,7 +165,7 @@ mod tests {
     #[test]
     fn rfc_3711_appendix_b_2() {
         let key = hex::<16>("2B7E151628AED2A6ABF7158809CF4F3C");
-        let session = session(Aes128Enc::new(&key.into()));
+        let session = session(&key);
         let mut keystream = vec![0; 0xff02 * 16];
         session.keystream(0, 0, &mut keystream);
         let (blocks, _) = keystream.as_chunks::<16>();
@@ -186,7 +180,7 @@ mod tests {
     #[test]
     fn rfc_6188_section_7_1() {
         let key = hex::<32>("57f82fe3613fd170a85ec93c40b1f0922ec4cb0dc025b58272147cc438944a98");
-        let session = session(Aes256Enc::new(&key.into()));
+        let session = session(&key);
         let mut keystream = [0; 48];
         session.keystream(0, 0, &mut keystream);
         let expected = "92bdd28a93c3f52511c677d08b5515a4 9da71b2378a854f67050756ded165bac

@@ -1,10 +1,8 @@
 //! Session keys from the master key (RFC 3711 section 4.3, RFC 6188 section 3, RFC 7714 section 11). The key
 //! derivation rate is always zero: nobody offers another, and RFC 4568 lets us refuse it.
 
-use aes::cipher::{BlockCipherEncrypt, KeyInit};
-use aes::{Aes128Enc, Aes256Enc};
-
 use crate::MasterKey;
+use crate::ctr::Ctr;
 
 /// What a session key is for: RFC 3711 section 4.3.1's labels, one set per protocol.
 #[derive(Clone, Copy)]
@@ -21,59 +19,40 @@ enum Part {
     Salt = 2,
 }
 
-/// The session's encryption key; `N` is 16 or 32 as the suite has it.
-pub(crate) fn cipher_key<const N: usize>(master: &MasterKey, protocol: Protocol) -> [u8; N] {
+/// The session's encryption key; `N` is 16 or 32 as the suite has it. `None`: see [`Ctr::new`]; so for all.
+pub(crate) fn cipher_key<const N: usize>(
+    master: &MasterKey,
+    protocol: Protocol,
+) -> Option<[u8; N]> {
     derive(master, protocol, Part::Cipher)
 }
 
 /// The session's HMAC-SHA1 key.
-pub(crate) fn mac_key(master: &MasterKey, protocol: Protocol) -> [u8; 20] {
+pub(crate) fn mac_key(master: &MasterKey, protocol: Protocol) -> Option<[u8; 20]> {
     derive(master, protocol, Part::Mac)
 }
 
 /// The session's salt; `N` is 14 or 12 as the suite has it.
-pub(crate) fn salt<const N: usize>(master: &MasterKey, protocol: Protocol) -> [u8; N] {
+pub(crate) fn salt<const N: usize>(master: &MasterKey, protocol: Protocol) -> Option<[u8; N]> {
     derive(master, protocol, Part::Salt)
 }
 
-fn derive<const N: usize>(master: &MasterKey, protocol: Protocol, part: Part) -> [u8; N] {
+fn derive<const N: usize>(master: &MasterKey, protocol: Protocol, part: Part) -> Option<[u8; N]> {
     let label = part as u8
         + match protocol {
             Protocol::Rtp => 0,
             Protocol::Rtcp => 3,
         };
-    // x = key_id XOR master_salt, then x * 2^16 as the first counter block. A salt of 12 bytes stands to the left, too
-    // (RFC 7714 section 11). The label is the eighth byte, since the index r is six bytes of zero.
-    let mut counter = [0_u8; 16];
-    for (to, from) in counter.iter_mut().zip(master.salt()) {
+    // The keystream under x * 2^16, where x = key_id XOR master_salt. A salt of 12 bytes stands to the left, too
+    // (RFC 7714 section 11). The label is the eighth byte of sixteen, since the index r is six bytes of zero.
+    let mut salt = [0; 16];
+    for (to, from) in salt.iter_mut().zip(master.salt()) {
         *to = *from;
     }
-    if let Some(byte) = counter.get_mut(7) {
-        *byte ^= label;
-    }
-
+    let counter = u128::from_be_bytes(salt) ^ u128::from(label) << 64;
     let mut out = [0; N];
-    for (number, chunk) in (0_u16..).zip(out.chunks_mut(16)) {
-        let mut block = counter;
-        if let Some(end) = block.last_chunk_mut() {
-            *end = number.to_be_bytes();
-        }
-        encrypt(master.key(), &mut block);
-        for (to, from) in chunk.iter_mut().zip(block) {
-            *to = from;
-        }
-    }
-    out
-}
-
-/// One AES block under the master key. A [`MasterKey`] is 16 or 32 bytes by construction.
-fn encrypt(key: &[u8], block: &mut [u8; 16]) {
-    let block = block.into();
-    if let Ok(aes) = Aes128Enc::new_from_slice(key) {
-        aes.encrypt_block(block);
-    } else if let Ok(aes) = Aes256Enc::new_from_slice(key) {
-        aes.encrypt_block(block);
-    }
+    Ctr::new(master.key())?.apply(counter, &mut out);
+    Some(out)
 }
 
 #[cfg(test)]
@@ -91,20 +70,20 @@ mod tests {
         )
         .unwrap();
         assert_eq!(
-            cipher_key::<16>(&master, Protocol::Rtp),
+            cipher_key::<16>(&master, Protocol::Rtp).unwrap(),
             hex("C61E7A93744F39EE10734AFE3FF7A087")
         );
         assert_eq!(
-            salt::<14>(&master, Protocol::Rtp),
+            salt::<14>(&master, Protocol::Rtp).unwrap(),
             hex("30CBBC08863D8C85D49DB34A9AE1")
         );
         // The RFC lists 94 bytes of it; HMAC-SHA1 takes the first 20.
         assert_eq!(
-            mac_key(&master, Protocol::Rtp),
+            mac_key(&master, Protocol::Rtp).unwrap(),
             hex("CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4")
         );
         assert_eq!(
-            derive::<94>(&master, Protocol::Rtp, Part::Mac)[64..80],
+            derive::<94>(&master, Protocol::Rtp, Part::Mac).unwrap()[64..80],
             hex::<16>("6D6E919A48B610EF17C2041E47403576")[..]
         );
     }
@@ -118,15 +97,15 @@ mod tests {
         )
         .unwrap();
         assert_eq!(
-            cipher_key::<32>(&master, Protocol::Rtp),
+            cipher_key::<32>(&master, Protocol::Rtp).unwrap(),
             hex("5ba1064e30ec51613cad926c5a28ef731ec7fb397f70a960653caf06554cd8c4")
         );
         assert_eq!(
-            salt::<14>(&master, Protocol::Rtp),
+            salt::<14>(&master, Protocol::Rtp).unwrap(),
             hex("fa31791685ca444a9e07c6c64e93")
         );
         assert_eq!(
-            mac_key(&master, Protocol::Rtp),
+            mac_key(&master, Protocol::Rtp).unwrap(),
             hex("fd9c32d39ed5fbb5a9dc96b30818454d1313dc05")
         );
     }

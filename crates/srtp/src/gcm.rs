@@ -20,13 +20,13 @@ impl Gcm {
     /// `None` when the cipher library does not take the key, which its lengths rule out.
     pub(crate) fn new(master: &MasterKey, protocol: Protocol) -> Option<Self> {
         let key = if master.key().len() == 16 {
-            UnboundKey::new(&AES_128_GCM, &derive::cipher_key::<16>(master, protocol))
+            UnboundKey::new(&AES_128_GCM, &derive::cipher_key::<16>(master, protocol)?)
         } else {
-            UnboundKey::new(&AES_256_GCM, &derive::cipher_key::<32>(master, protocol))
+            UnboundKey::new(&AES_256_GCM, &derive::cipher_key::<32>(master, protocol)?)
         };
         Some(Self {
             key: LessSafeKey::new(key.ok()?),
-            salt: derive::salt(master, protocol),
+            salt: derive::salt(master, protocol)?,
         })
     }
 

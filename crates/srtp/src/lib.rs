@@ -22,6 +22,7 @@
 //! What it never does: open sockets, read a clock, change keys by itself (a new key is a new context), or carry MKIs.
 
 mod cm;
+mod ctr;
 mod derive;
 mod gcm;
 mod hmac;

@@ -1,15 +1,11 @@
 //! The session keys of one direction for one protocol, whichever suite: an enum, so that no packet pays for dynamic
 //! dispatch.
 
-use aes::cipher::KeyInit;
-use aes::{Aes128Enc, Aes256Enc};
-use zeroize::Zeroizing;
-
+use crate::MasterKey;
 use crate::cm::Cm;
-use crate::derive::{self, Protocol};
+use crate::derive::Protocol;
 use crate::gcm::Gcm;
 use crate::packet::RtpHeader;
-use crate::{MasterKey, Suite};
 
 /// The E bit of the word that holds SRTCP's index (RFC 3711 section 3.4).
 pub(crate) const ENCRYPTED: u32 = 1 << 31;
@@ -21,10 +17,9 @@ pub(crate) const INDEX_LEN: usize = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Forged;
 
-/// Boxed: they are 250 to 600 bytes each, and a leg has four.
+/// Boxed: they are some 600 bytes each, and a leg has four.
 pub(crate) enum Session {
-    Cm128(Box<Cm<Aes128Enc>>),
-    Cm256(Box<Cm<Aes256Enc>>),
+    Cm(Box<Cm>),
     Gcm(Box<Gcm>),
     /// The cipher library refused the key. Protects nothing and accepts nothing; see [`Gcm::new`].
     Unusable,
@@ -32,21 +27,12 @@ pub(crate) enum Session {
 
 impl Session {
     pub(crate) fn new(master: &MasterKey, protocol: Protocol) -> Self {
-        match master.suite() {
-            Suite::AesCm128HmacSha1_80 | Suite::AesCm128HmacSha1_32 => {
-                let key = Zeroizing::new(derive::cipher_key::<16>(master, protocol));
-                let aes = Aes128Enc::new((&*key).into());
-                Self::Cm128(Box::new(Cm::new(aes, master, protocol)))
-            }
-            Suite::AesCm256HmacSha1_80 | Suite::AesCm256HmacSha1_32 => {
-                let key = Zeroizing::new(derive::cipher_key::<32>(master, protocol));
-                let aes = Aes256Enc::new((&*key).into());
-                Self::Cm256(Box::new(Cm::new(aes, master, protocol)))
-            }
-            Suite::AeadAes128Gcm | Suite::AeadAes256Gcm => {
-                Gcm::new(master, protocol).map_or(Self::Unusable, |gcm| Self::Gcm(Box::new(gcm)))
-            }
-        }
+        let session = if master.suite().is_aead() {
+            Gcm::new(master, protocol).map(|gcm| Self::Gcm(Box::new(gcm)))
+        } else {
+            Cm::new(master, protocol).map(|cm| Self::Cm(Box::new(cm)))
+        };
+        session.unwrap_or(Self::Unusable)
     }
 
     /// Verifies and decrypts in place; the length of the plain packet.
@@ -58,8 +44,7 @@ impl Session {
         index: u64,
     ) -> Result<usize, Forged> {
         match self {
-            Self::Cm128(cm) => cm.open_rtp(packet, header, index),
-            Self::Cm256(cm) => cm.open_rtp(packet, header, index),
+            Self::Cm(cm) => cm.open_rtp(packet, header, index),
             Self::Gcm(gcm) => gcm.open_rtp(packet, header, index),
             Self::Unusable => Err(Forged),
         }
@@ -69,8 +54,7 @@ impl Session {
     #[inline]
     pub(crate) fn seal_rtp(&self, packet: &mut [u8], len: usize, header: RtpHeader, index: u64) {
         match self {
-            Self::Cm128(cm) => cm.seal_rtp(packet, len, header, index),
-            Self::Cm256(cm) => cm.seal_rtp(packet, len, header, index),
+            Self::Cm(cm) => cm.seal_rtp(packet, len, header, index),
             Self::Gcm(gcm) => gcm.seal_rtp(packet, len, header, index),
             Self::Unusable => packet.fill(0),
         }
@@ -84,8 +68,7 @@ impl Session {
         word: u32,
     ) -> Result<usize, Forged> {
         match self {
-            Self::Cm128(cm) => cm.open_rtcp(packet, ssrc, word),
-            Self::Cm256(cm) => cm.open_rtcp(packet, ssrc, word),
+            Self::Cm(cm) => cm.open_rtcp(packet, ssrc, word),
             Self::Gcm(gcm) => gcm.open_rtcp(packet, ssrc, word),
             Self::Unusable => Err(Forged),
         }
@@ -94,8 +77,7 @@ impl Session {
     /// As [`Session::seal_rtp`]; `index` is at most 31 bits.
     pub(crate) fn seal_rtcp(&self, packet: &mut [u8], len: usize, ssrc: u32, index: u32) {
         match self {
-            Self::Cm128(cm) => cm.seal_rtcp(packet, len, ssrc, index),
-            Self::Cm256(cm) => cm.seal_rtcp(packet, len, ssrc, index),
+            Self::Cm(cm) => cm.seal_rtcp(packet, len, ssrc, index),
             Self::Gcm(gcm) => gcm.seal_rtcp(packet, len, ssrc, index),
             Self::Unusable => packet.fill(0),
         }
