@@ -19,19 +19,51 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("net", &[]),
     ("testkit", &[]),
     ("proxy", &["sip", "sdp", "control-proto", "net"]),
-    ("relay", &["ice", "dtls", "srtp", "rtp", "sdp", "control-proto", "net"]),
+    (
+        "relay",
+        &["ice", "dtls", "srtp", "rtp", "sdp", "control-proto", "net"],
+    ),
     ("demo", &["sip", "sdp", "ice", "dtls", "srtp", "rtp", "net"]),
-    ("causeway", &["proxy", "relay", "demo", "net", "sip", "sdp", "control-proto"]),
+    (
+        "causeway",
+        &[
+            "proxy",
+            "relay",
+            "demo",
+            "net",
+            "sip",
+            "sdp",
+            "control-proto",
+        ],
+    ),
     ("tests", &[]),
     ("xtask", &[]),
 ];
 
 /// Crates that mean sockets, clocks, tasks or randomness; a package of pure logic may not have them.
-const IMPURE: &[&str] = &["tokio", "mio", "socket2", "libc", "getrandom", "rand", "net"];
+const IMPURE: &[&str] = &[
+    "tokio",
+    "mio",
+    "socket2",
+    "libc",
+    "getrandom",
+    "rand",
+    "net",
+];
 const PURE: &[&str] = &["sip", "sdp", "ice", "rtp", "srtp", "dtls", "control-proto"];
 
 /// What a core's source may not name; its package's server may.
-const IMPURE_WORDS: &[&str] = &["tokio::", "std::net::UdpSocket", "std::net::Tcp", "Instant::now", "SystemTime::now", "getrandom", "net::", "std::thread", "std::fs"];
+const IMPURE_WORDS: &[&str] = &[
+    "tokio::",
+    "std::net::UdpSocket",
+    "std::net::Tcp",
+    "Instant::now",
+    "SystemTime::now",
+    "getrandom",
+    "net::",
+    "std::thread",
+    "std::fs",
+];
 const CORES: &[&str] = &["proxy/src/core", "relay/src/core"];
 
 #[test]
@@ -40,8 +72,14 @@ fn nobody_imports_what_the_architecture_forbids() {
         let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == package) else {
             panic!("{package} is new: give it a row in MAY_IMPORT and a line in ARCHITECTURE.md");
         };
-        for import in imports.iter().filter(|i| MAY_IMPORT.iter().any(|(ours, _)| ours == i)) {
-            assert!(allowed.contains(&import.as_str()), "{package} may not import {import}");
+        for import in imports
+            .iter()
+            .filter(|i| MAY_IMPORT.iter().any(|(ours, _)| ours == i))
+        {
+            assert!(
+                allowed.contains(&import.as_str()),
+                "{package} may not import {import}"
+            );
         }
     }
 }
@@ -50,8 +88,14 @@ fn nobody_imports_what_the_architecture_forbids() {
 fn logic_has_no_sockets_clocks_tasks_or_randomness() {
     for (package, imports) in dependencies() {
         if PURE.contains(&package.as_str()) {
-            let impure: Vec<_> = imports.iter().filter(|i| IMPURE.contains(&i.as_str())).collect();
-            assert!(impure.is_empty(), "{package} is pure logic but imports {impure:?}");
+            let impure: Vec<_> = imports
+                .iter()
+                .filter(|i| IMPURE.contains(&i.as_str()))
+                .collect();
+            assert!(
+                impure.is_empty(),
+                "{package} is pure logic but imports {impure:?}"
+            );
         }
     }
 }
@@ -73,9 +117,15 @@ fn cores_do_not_name_sockets_clocks_tasks_or_randomness() {
                 for word in IMPURE_WORDS {
                     let named = line.match_indices(word).any(|(at, _)| {
                         let before = line.get(..at).and_then(|b| b.chars().next_back());
-                        *word != "net::" || before.is_none_or(|c| !(c.is_alphanumeric() || c == '_' || c == ':'))
+                        *word != "net::"
+                            || before.is_none_or(|c| !(c.is_alphanumeric() || c == '_' || c == ':'))
                     });
-                    assert!(!named, "{}:{}: a core may not name {word}", file.display(), number + 1);
+                    assert!(
+                        !named,
+                        "{}:{}: a core may not name {word}",
+                        file.display(),
+                        number + 1
+                    );
                 }
             }
         }
@@ -83,7 +133,10 @@ fn cores_do_not_name_sockets_clocks_tasks_or_randomness() {
 }
 
 fn root() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
 }
 
 /// Rust files below `place`, and `place.rs` itself.
@@ -110,7 +163,13 @@ fn sources(place: &Path) -> Vec<std::path::PathBuf> {
 /// Short package name -> names in `[dependencies]` (not dev or build).
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
         .current_dir(root())
         .output()
         .unwrap();

@@ -1,1 +1,45 @@
-fn main() {}
+//! Every chore by one name: `cargo xtask <chore>`. A newcomer has cargo and nothing else, so this
+//! needs nothing else: the standard library, and what `install` fetches from Debian and npm.
+
+mod e2e;
+mod install;
+mod steps;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask <chore>
+
+  test      everything: installs what is missing (Debian, as root), then formatting, clippy, unit,
+            property, interop and end-to-end tests; what CI runs
+  check     the everyday part: formatting, clippy, unit and property tests
+  demo      the demo's call, placed by itself: exits 0 only if audio came back
+  e2e       the browser tests alone [arguments go to the harness: names of cases]
+  install   only installs what the tests need
+  deny      licences, sources and bans of all dependencies (needs cargo-deny)
+";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let chore = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let outcome = match chore.as_str() {
+        "test" => steps::test(),
+        "check" => steps::check(),
+        "demo" => steps::demo(),
+        "e2e" => e2e::run(&rest),
+        "install" => install::everything(),
+        "deny" => steps::deny(),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(what) => {
+            eprintln!("\nxtask {chore}: {what}");
+            ExitCode::FAILURE
+        }
+    }
+}

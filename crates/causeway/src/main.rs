@@ -1,4 +1,34 @@
-//! The one binary `causeway`.
-mod config;
+//! The one binary `causeway`: which of its programs to run, and how to stop it. No logic.
 
-fn main() {}
+mod check;
+mod child;
+mod cli;
+mod config;
+mod demo;
+mod logging;
+mod programs;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use cli::{Arguments, Program};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    logging::start(arguments.log.as_deref(), &arguments.program());
+    let outcome = match arguments.program() {
+        Program::Demo(options) => demo::run(options).await,
+        Program::Proxy { file } => programs::proxy(&file).await,
+        Program::Relay(options) => programs::relay(options).await,
+        Program::Check { file, message } => check::run(&file, message.as_deref()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(what) => {
+            eprintln!("causeway: {what}");
+            ExitCode::FAILURE
+        }
+    }
+}

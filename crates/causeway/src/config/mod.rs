@@ -13,77 +13,77 @@ use std::path::{Path, PathBuf};
 
 /// Everything that the file says, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edge {
+pub(crate) struct Edge {
     /// The SIP domain of the users.
-    pub domain: String,
+    pub(crate) domain: String,
     /// The existing SIP server, spoken to over UDP.
-    pub upstream: SocketAddr,
+    pub(crate) upstream: SocketAddr,
     /// Where browsers and the SIP server reach the proxy.
-    pub listen: Listen,
+    pub(crate) listen: Listen,
     /// Relays of others' making or on other machines; empty: one of our own beside the proxy.
-    pub relays: Vec<SocketAddr>,
+    pub(crate) relays: Vec<SocketAddr>,
     /// Where our own relay takes commands.
-    pub control: SocketAddr,
+    pub(crate) control: SocketAddr,
     /// What the relay reads.
-    pub media: Media,
+    pub(crate) media: Media,
 }
 
 /// Listening addresses of the proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listen {
+pub(crate) struct Listen {
     /// SIP over WebSocket without TLS.
-    pub ws: Option<SocketAddr>,
+    pub(crate) ws: Option<SocketAddr>,
     /// SIP over WebSocket with TLS.
-    pub wss: Option<Secure>,
+    pub(crate) wss: Option<Secure>,
     /// SIP over UDP, towards the SIP server. Its address stands in Via, Path and Record-Route.
-    pub udp: SocketAddr,
+    pub(crate) udp: SocketAddr,
     /// `Origin`s that may connect; empty for all.
-    pub origins: Vec<String>,
+    pub(crate) origins: Vec<String>,
 }
 
 /// An address with its certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Secure {
+pub(crate) struct Secure {
     /// The address.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// PEM file with the certificate and its chain.
-    pub cert: PathBuf,
+    pub(crate) cert: PathBuf,
     /// PEM file with the private key.
-    pub key: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 /// The relay's two sides.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Media {
+pub(crate) struct Media {
     /// Address of this machine that browsers' media comes to.
-    pub public: IpAddr,
+    pub(crate) public: IpAddr,
     /// The address that browsers are told, where it differs (NAT).
-    pub advertise: Option<IpAddr>,
+    pub(crate) advertise: Option<IpAddr>,
     /// Address of this machine that phones' media comes to.
-    pub private: IpAddr,
+    pub(crate) private: IpAddr,
     /// UDP ports for media.
-    pub ports: RangeInclusive<u16>,
+    pub(crate) ports: RangeInclusive<u16>,
     /// Full ICE towards browsers instead of lite.
-    pub ice_full: bool,
+    pub(crate) ice_full: bool,
     /// Media threads; `None`: as many as cores.
-    pub shards: Option<usize>,
+    pub(crate) shards: Option<usize>,
 }
 
 /// A sentence for the operator: which file, which line, what is wrong, and the cure.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{}: {what}", file.display(), line.map(|l| format!(":{l}")).unwrap_or_default())]
-pub struct ConfigError {
+pub(crate) struct ConfigError {
     /// The file.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// The line, counted from 1, where one line is to blame.
-    pub line: Option<usize>,
+    pub(crate) line: Option<usize>,
     /// What is wrong, and the cure.
-    pub what: String,
+    pub(crate) what: String,
 }
 
 impl Edge {
     /// Reads and judges `path`.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+    pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
             file: path.to_owned(),
             line: None,
@@ -93,7 +93,7 @@ impl Edge {
     }
 
     /// Judges `text`; `path` is for the errors and for relative certificate paths.
-    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let file = file::parse(text).map_err(|fault| fault.at(path, text))?;
         judge::judge(file, path).map_err(|fault| fault.at(path, text))
     }

@@ -80,13 +80,16 @@ pub enum Event {
 /// A static page for plain `GET` requests: content type and body.
 pub type Page = (&'static str, Cow<'static, [u8]>);
 
+/// The page at a path, if there is one.
+pub type Pages = Arc<dyn Fn(&str) -> Option<Page> + Send + Sync>;
+
 /// What a listener serves beside WebSocket, and whom.
 #[derive(Clone, Default)]
 pub struct Options {
     /// TLS for WSS; `None` listens for plain WS.
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// Answers plain `GET`s (the demo's page); without it they get 404.
-    pub pages: Option<Arc<dyn Fn(&str) -> Option<Page> + Send + Sync>>,
+    pub pages: Option<Pages>,
     /// Origins that may connect (`https://shop.example`); empty lets every one in.
     /// A request without `Origin` does not come from a browser page and is let in.
     pub origins: Arc<[String]>,

@@ -1,0 +1,57 @@
+//! What a file describes, in the operator's words.
+
+use crate::config::Edge;
+
+pub(super) fn print(edge: &Edge) -> Result<(), String> {
+    println!("domain      {}", edge.domain);
+    println!(
+        "SIP server  udp:{} from udp:{}",
+        edge.upstream, edge.listen.udp
+    );
+    if let Some(ws) = edge.listen.ws {
+        println!(
+            "browsers    ws://{ws} (without TLS: only for tests, or behind a proxy that adds it)"
+        );
+    }
+    if let Some(secure) = &edge.listen.wss {
+        net::tls::server_config(&secure.cert, &secure.key).map_err(|e| e.to_string())?;
+        println!(
+            "browsers    wss://{} with {}",
+            secure.address,
+            secure.cert.display()
+        );
+    }
+    match edge.listen.origins.as_slice() {
+        [] => println!("origins     any page may connect"),
+        origins => println!("origins     {}", origins.join(", ")),
+    }
+    match edge.relays.as_slice() {
+        [] => println!("relay       one of our own beside the proxy"),
+        relays => relays
+            .iter()
+            .for_each(|relay| println!("relay       udp:{relay}")),
+    }
+    let media = &edge.media;
+    let told = media
+        .advertise
+        .map(|ip| format!(", told as {ip}"))
+        .unwrap_or_default();
+    let ice = if media.ice_full {
+        "full ICE"
+    } else {
+        "ICE lite"
+    };
+    println!(
+        "media       browsers at {}{told} ({ice}), phones at {}",
+        media.public, media.private
+    );
+    let ports = media.ports.len();
+    // A call takes one port towards the browser and a pair towards the phone.
+    println!(
+        "ports       {}-{}: about {} calls",
+        media.ports.start(),
+        media.ports.end(),
+        ports / 3
+    );
+    Ok(())
+}

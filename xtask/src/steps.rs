@@ -1,0 +1,110 @@
+//! Chores as sequences of named steps, each timed, with a table at the end that says what ran.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::{e2e, install};
+
+/// What a step says when it fails.
+pub type Outcome = Result<(), String>;
+
+type Step = (&'static str, fn() -> Outcome);
+
+const EVERYDAY: [Step; 3] = [
+    ("formatting", formatting),
+    ("clippy", clippy),
+    ("unit, property and interop tests", tests),
+];
+
+/// Everything, in the order in which a failure costs least time.
+pub fn test() -> Outcome {
+    let mut steps: Vec<Step> = vec![("install", install::everything)];
+    steps.extend(EVERYDAY);
+    steps.push(("demo call", demo));
+    steps.push(("end to end", || e2e::run(&[])));
+    run(&steps)
+}
+
+/// What one runs before each commit.
+pub fn check() -> Outcome {
+    run(&EVERYDAY)
+}
+
+/// The README's main job, in the form that needs no browser.
+pub fn demo() -> Outcome {
+    cargo(&["run", "--release", "--quiet", "--", "demo", "--once"])
+}
+
+/// `cargo deny` is a tool of its own; its advisory database is fetched from the net, so that part is left to those who have one.
+pub fn deny() -> Outcome {
+    cargo(&[
+        "deny",
+        "--all-features",
+        "check",
+        "bans",
+        "licenses",
+        "sources",
+    ])
+    .map_err(|e| format!("{e}; install it with: cargo install --locked cargo-deny"))
+}
+
+fn formatting() -> Outcome {
+    cargo(&["fmt", "--all", "--check"])
+}
+
+fn clippy() -> Outcome {
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ])
+}
+
+fn tests() -> Outcome {
+    cargo(&["test", "--workspace", "--quiet"])
+}
+
+fn cargo(arguments: &[&str]) -> Outcome {
+    command(Command::new(env!("CARGO")).args(arguments))
+}
+
+/// Runs to the end; its output is the user's to see.
+pub fn command(command: &mut Command) -> Outcome {
+    let shown = format!("{command:?}").replace('"', "");
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`{shown}` failed ({status})")),
+        Err(error) => Err(format!("`{shown}` cannot be run ({error})")),
+    }
+}
+
+fn run(steps: &[Step]) -> Outcome {
+    let mut table: Vec<(&str, &str, Duration)> = Vec::new();
+    let mut failure = None;
+    for (name, step) in steps {
+        println!("\n== {name}");
+        let began = Instant::now();
+        let outcome = step();
+        table.push((
+            name,
+            if outcome.is_ok() { "passed" } else { "FAILED" },
+            began.elapsed(),
+        ));
+        if let Err(what) = outcome {
+            failure = Some(what);
+            break;
+        }
+    }
+    println!("\nwhat ran");
+    for (name, outcome, took) in &table {
+        println!("  {outcome}  {:>7.1} s  {name}", took.as_secs_f64());
+    }
+    for (name, _) in steps.iter().skip(table.len()) {
+        println!("  not run           {name}");
+    }
+    failure.map_or(Ok(()), Err)
+}
