@@ -29,6 +29,26 @@ fn an_unanswered_offer_is_freed_after_a_minute() {
 }
 
 #[test]
+fn a_call_answered_at_the_last_moment_has_its_time_to_speak() {
+    let mut world = World::new();
+    world.sdp(&plain_offer("c", "a", PHONE));
+    world.advance(Duration::from_secs(59));
+    world.sdp(&answer("c", "a", "b", OTHER_PHONE));
+    world.advance(Duration::from_secs(59));
+    assert_eq!(world.shard.calls(), 1);
+}
+
+#[test]
+fn a_call_that_rings_for_long_lives_as_long_as_its_offer_is_repeated() {
+    let mut world = World::new();
+    for _ in 0..10 {
+        world.sdp(&offer_to_phone("c", "a", None, &chromium()));
+        world.advance(Duration::from_secs(30));
+    }
+    assert!(world.command(&answer("c", "a", "b", PHONE)).is_ok());
+}
+
+#[test]
 fn a_silent_call_is_freed_and_one_with_media_or_consent_is_not() {
     let mut call = browser_calls();
     for _ in 0..30 {
@@ -258,4 +278,23 @@ fn query_tells_what_the_sip_modules_read() {
         .and_then(Value::as_dictionary)
         .unwrap();
     assert!(tags.get("<untagged 1>").is_some());
+}
+
+#[test]
+fn a_datagram_that_was_still_on_its_way_when_the_socket_closed_is_counted_and_gone() {
+    let mut world = World::new();
+    world.sdp(&plain_offer("c", "a", PHONE));
+    let ids: Vec<_> = world.sockets.open.keys().copied().collect();
+    world.command(&delete("c"));
+    for id in &ids {
+        let mut buffer = rtp(1, 1, b"late");
+        let len = buffer.len();
+        assert_eq!(
+            world
+                .shard
+                .receive(*id, phone(), &mut buffer, len, world.now),
+            None
+        );
+    }
+    assert_eq!(world.shard.strays(), ids.len() as u64);
 }

@@ -566,3 +566,72 @@ fn commands_are_refused_in_ngs_exact_words() {
     );
     assert!(world.command(&request(Command::Ping, "c")).is_pong());
 }
+
+#[test]
+fn rtcp_mux_once_agreed_is_required_from_then_on() {
+    let mut world = World::new();
+    let muxing = format!("{OTHER_PHONE}a=rtcp-mux\r\n");
+    let mut offer = plain_offer("c", "a", PHONE);
+    offer.rtcp_mux.offer = true;
+    let first = world.sdp(&offer);
+    let rtp = addresses(&first).0.port();
+    assert_eq!(
+        lines(&first, "a=rtcp"),
+        [format!("a=rtcp:{}", rtp + 1), "a=rtcp-mux".into()],
+        "it may be refused"
+    );
+    let back = world.sdp(&answer("c", "a", "b", &muxing));
+    assert!(
+        !back.contains("a=rtcp-mux"),
+        "who did not offer it is not answered it"
+    );
+    let again = world.sdp(&plain_offer("c", "a", PHONE));
+    assert_eq!(
+        lines(&again, "a=rtcp"),
+        [format!("a=rtcp:{rtp}"), "a=rtcp-mux".into()]
+    );
+}
+
+#[test]
+fn a_refused_rtcp_mux_leaves_two_ports() {
+    let mut world = World::new();
+    let muxing = format!("{PHONE}a=rtcp-mux\r\n");
+    let mut offer = plain_offer("c", "a", &muxing);
+    offer.rtcp_mux.reject = true;
+    assert!(
+        world.sdp(&offer).contains("a=rtcp-mux"),
+        "the callee may still"
+    );
+    let back = world.sdp(&answer(
+        "c",
+        "a",
+        "b",
+        &format!("{OTHER_PHONE}a=rtcp-mux\r\n"),
+    ));
+    let (rtp, rtcp) = addresses(&back);
+    assert_eq!(
+        (back.contains("a=rtcp-mux"), rtcp.port()),
+        (false, rtp.port() + 1)
+    );
+}
+
+#[test]
+fn a_reoffer_without_any_wish_speaks_to_each_side_as_before() {
+    let mut world = World::new();
+    let browser = Browser::new("198.51.100.7:50000");
+    world.sdp(&offer_to_phone("c", "a", None, &browser.body("actpass", 1)));
+    let to_browser = world.sdp(&answer("c", "a", "b", PHONE));
+    let mut bare = plain_offer("c", "b", PHONE);
+    bare.to_tag = Some("a".into());
+    let offered = world.sdp(&bare);
+    for same in [
+        "m=",
+        "c=",
+        "a=fingerprint",
+        "a=ice-ufrag",
+        "a=candidate",
+        "a=rtcp",
+    ] {
+        assert_eq!(lines(&offered, same), lines(&to_browser, same));
+    }
+}

@@ -410,3 +410,73 @@ fn a_phone_that_begins_its_numbering_anew_is_heard_again() {
         .count();
     assert!(lost < 100, "{lost}");
 }
+
+#[test]
+fn a_secure_phone_behind_nat_is_learned_from_its_first_true_packet_and_then_stays() {
+    let mut world = World::new();
+    let suite = Suite::AeadAes128Gcm;
+    let theirs = MasterKey::from_inline(suite, &[9; 28]).unwrap();
+    let line = sdp::Crypto {
+        tag: 1,
+        suite: sdp::Token::new(suite.sdes_name()).unwrap(),
+        keys: vec![sdp::CryptoKey::new(theirs.inline().to_vec())],
+        session_parameters: vec![],
+    };
+    let secure = format!(
+        "{}a=crypto:{line}\r\n",
+        PHONE.replace("RTP/AVP", "RTP/SAVP")
+    );
+    let to_plain = world.sdp(&offer_to_phone("c", "a", None, &secure));
+    let relay = addresses(&world.sdp(&answer("c", "a", "b", OTHER_PHONE))).0;
+    let mut outbound = Outbound::new(&theirs);
+    let mut protect = |sequence| {
+        let packet = rtp(sequence, 7, b"secret");
+        let mut buffer = packet.clone();
+        buffer.resize(64, 0);
+        let len = outbound.protect(&mut buffer, packet.len()).unwrap();
+        buffer[..len].to_vec()
+    };
+    let (plain, mut sequence) = (addresses(&to_plain).0, 0);
+    let mut destination = |world: &mut World| {
+        sequence += 1;
+        world
+            .pass(
+                "10.0.0.30:5000".parse().unwrap(),
+                plain,
+                &rtp(sequence, 1, b"x"),
+            )
+            .unwrap()
+            .to
+    };
+    let nat: SocketAddr = "192.0.2.77:31000".parse().unwrap();
+    let elsewhere: SocketAddr = "192.0.2.78:32000".parse().unwrap();
+    world.pass(
+        elsewhere,
+        relay,
+        &rtp(1, 7, b"forged, and long enough for a tag"),
+    );
+    assert_eq!(destination(&mut world), phone());
+    assert!(world.pass(nat, relay, &protect(1)).is_some());
+    assert_eq!(destination(&mut world), nat);
+    world.pass(elsewhere, relay, &protect(2));
+    assert_eq!(destination(&mut world), nat);
+    world.pass(phone(), relay, &protect(3));
+    assert_eq!(destination(&mut world), phone());
+}
+
+#[test]
+fn rtp_on_the_rtcp_port_goes_nowhere() {
+    let mut call = browser_calls();
+    assert_eq!(
+        call.world.pass(phone_rtcp(), call.rtcp, &rtp(1, 1, b"x")),
+        None
+    );
+    assert_eq!(call.world.dropped("c", "malformed"), 1);
+}
+
+#[test]
+fn rtcp_on_an_rtp_port_that_does_not_multiplex_goes_nowhere() {
+    let mut call = browser_calls();
+    assert_eq!(call.world.pass(phone(), call.rtp, &rtcp(1, &[])), None);
+    assert_eq!(call.world.dropped("c", "RTCP not multiplexed"), 1);
+}
