@@ -5,3 +5,4 @@ mod names;
 pub mod page;
 pub mod phone;
 pub mod registrar;
+pub mod webphone;
