@@ -233,11 +233,7 @@ fn arbitrary_datagrams_change_nothing_and_never_panic() {
         attacker(),
         "10.0.0.20:4001".parse().unwrap(),
     ];
-    let mut state = 0x1234_5678_u32;
-    let mut random = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
+    let mut dice = testkit::Dice::new(8);
     // Every length with every first byte that leads anywhere, from everybody, to every port.
     for len in (0..400).chain([1200, 1472, 1500]) {
         for first in [
@@ -247,7 +243,7 @@ fn arbitrary_datagrams_change_nothing_and_never_panic() {
                 .iter()
                 .flat_map(|from| ports.iter().map(move |to| (*from, *to)))
             {
-                let mut bytes: Vec<u8> = std::iter::repeat_with(&mut random).take(len).collect();
+                let mut bytes = dice.bytes(len);
                 if let Some(byte) = bytes.first_mut() {
                     *byte = first;
                 }

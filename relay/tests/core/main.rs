@@ -10,4 +10,5 @@ mod exchanges;
 mod hostile;
 mod media;
 mod peers;
+mod protocols;
 mod world;
