@@ -1,5 +1,6 @@
 //! Two web phones call each other: real sockets, ICE, DTLS and SRTP between them, sound judged at both ends.
 #![allow(
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
     reason = "a test may stop at the first thing that is not as it should be"
