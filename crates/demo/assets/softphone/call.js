@@ -81,6 +81,11 @@ export class Call {
     return this.state === 'ended';
   }
 
+  /** We asked to hold or to go on, and the other side has not answered yet. */
+  get isAsking() {
+    return this.#busy;
+  }
+
   // --- what the user does -----------------------------------------------------------------
 
   async accept(media) {
@@ -105,6 +110,7 @@ export class Call {
     this.#busy = true;
     const before = this.media.onHold;
     this.media.onHold = hold;
+    this.#changed();
     try {
       if (!(await this.#reinvite())) {
         this.media.onHold = before;

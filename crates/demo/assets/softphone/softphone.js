@@ -54,8 +54,10 @@ export class Softphone {
     return this.current?.state ?? 'idle';
   }
 
+  /** Whether we hold the call, as the other side has agreed: while we ask, it is still as before. */
   get held() {
-    return this.current?.media?.onHold ?? false;
+    const { media, isAsking } = this.current ?? {};
+    return media !== undefined && media.onHold !== isAsking;
   }
 
   get heldByThem() {

@@ -103,6 +103,7 @@ export class View {
     $('peer').textContent = current.peer;
     $('accept').hidden = callState !== 'incoming';
     $('hold').hidden = callState !== 'active';
+    $('hold').disabled = current.isAsking ?? false;
     $('hold').textContent = held ? 'Go on' : 'Hold';
     $('hangup').textContent = callState === 'incoming' ? 'Decline' : 'Hang up';
     $('keys').hidden = callState !== 'active';
