@@ -18,7 +18,8 @@ async function suite() {
     stdio: 'inherit',
     env: { ...process.env, CAUSEWAY_RUN: JSON.stringify({ names, folder, binary }) },
   });
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill('SIGTERM'));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill('SIGTERM'));
+  process.stdout.on('error', () => child.kill('SIGTERM'));
   return new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
 }
 

@@ -49,7 +49,15 @@ async function down() {
   await endAll();
 }
 
-process.on('SIGTERM', () => down().then(() => process.exit(1)));
+// Whatever ends the suite, its processes end with it: a signal, a closed pipe, a fault of its own.
+const giveUp = (why) => {
+  process.stdout.removeAllListeners('error').on('error', () => {});
+  console.error(`the suite gives up: ${why?.stack ?? why}`);
+  down().then(() => process.exit(1));
+};
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, giveUp);
+process.stdout.on('error', giveUp);
+process.on('uncaughtException', giveUp);
 let code = 1;
 try {
   code = await main();

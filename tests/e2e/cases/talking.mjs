@@ -1,7 +1,7 @@
 // What happens during a call: early media, hold and resume, digits.
 import { assert } from '../lib/runner.mjs';
 import { heard } from '../lib/stage.mjs';
-import { COMBINATIONS } from './matrix.mjs';
+import { COMBINATIONS, HALF } from './matrix.mjs';
 
 const DIGITS = '159#';
 const QUIET_MS = 300;
@@ -82,6 +82,16 @@ export async function all(runner, stage) {
       const back = await alice.until('info', { call });
       assert(/Signal=\s*4/.test(back.body), `the browser got ${back.body}`);
       return '7 to the phone, 4 to the browser';
+    });
+  }
+
+  for (const { label, ...combination } of HALF) {
+    await runner.run(`${label}: RTCP passes both ways`, async (cleanup) => {
+      const [alice, desk] = await Promise.all([stage.softphone(cleanup, combination), stage.phone(cleanup)]);
+      const { call, far } = await stage.browserCallsPhone(alice, desk);
+      const [reported, received] = await Promise.all([alice.reported(call, 8000), desk.reported(far, 8000)]);
+      assert(desk.violations.length === 0, desk.violations.join('; '));
+      return `the browser was told of ${reported.packetsSent} packets sent, the phone got ${received.rtcp} RTCP packets at its RTCP port`;
     });
   }
 }

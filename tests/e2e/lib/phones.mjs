@@ -67,7 +67,7 @@ export class RemotePhone {
     this.uri = `sip:${user}@${DOMAIN}`;
     this.told = [];
     this.waiting = new Set();
-    for (const method of ['register', 'behave', 'call', 'answer', 'refuse', 'cancel', 'bye', 'info', 'reinvite', 'hears', 'receives', 'silent', 'dial', 'figures', 'log'])
+    for (const method of ['register', 'behave', 'call', 'answer', 'refuse', 'cancel', 'bye', 'info', 'reinvite', 'hears', 'receives', 'reported', 'silent', 'dial', 'figures', 'log'])
       this[method] = (...args) => host.ask(this.name, method, args);
   }
 

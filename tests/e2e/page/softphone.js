@@ -104,6 +104,10 @@ class Softphone {
     return this.ear(id).hears(frequency, ms);
   }
 
+  reported(id, ms) {
+    return this.ear(id).reported(ms);
+  }
+
   receives(id, count, ms) {
     return this.ear(id).receives(count, ms);
   }

@@ -94,6 +94,17 @@ export class Ear {
     }
   }
 
+  /** Resolves when the far end's sender report has come (RFC 3550 6.4.1): what it says it sent. */
+  async reported(ms) {
+    const until = now() + ms;
+    for (;;) {
+      for (const entry of (await this.pc.getStats()).values())
+        if (entry.type === 'remote-outbound-rtp' && entry.packetsSent > 0) return { packetsSent: entry.packetsSent };
+      if (now() > until) throw new Error(`the browser saw no sender report in ${ms} ms`);
+      await new Promise((r) => setTimeout(r, 100));
+    }
+  }
+
   /** Resolves when both frequencies of a digit fill most of the sound (ITU-T Q.23). */
   async hearsDigit([low, high], ms) {
     const until = now() + ms;

@@ -4,7 +4,7 @@ import { Phone } from './phone.mjs';
 
 const phones = new Map();
 const CALL_METHODS = ['answer', 'refuse', 'cancel', 'bye', 'info', 'reinvite'];
-const MEDIA_METHODS = ['hears', 'receives', 'silent', 'dial'];
+const MEDIA_METHODS = ['hears', 'receives', 'reported', 'silent', 'dial'];
 
 async function perform({ phone: name, method, args }) {
   if (method === 'open') {

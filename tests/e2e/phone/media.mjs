@@ -239,6 +239,11 @@ export class Media {
       () => `${this.heard.packets - began} of ${count} packets came`);
   }
 
+  /** Resolves when RTCP has come to the RTCP port. */
+  reported(ms) {
+    return this.waitFor(ms, () => this.heard.rtcp > 0 && { rtcp: this.heard.rtcp }, () => 'no RTCP came to the RTCP port');
+  }
+
   /** Resolves when no packet with sound has come for a whole window of `quietMs`. */
   async silent(quietMs, ms) {
     const until = performance.now() + ms;
