@@ -6,9 +6,11 @@
 mod bodies;
 mod browser;
 mod calls;
+mod conversions;
 mod exchanges;
 mod hostile;
 mod media;
+mod peer;
 mod peers;
 mod protocols;
 mod world;
