@@ -60,6 +60,8 @@ pub struct Config {
     pub address: IpAddr,
     /// Whether to write SDP as a browser that hides its addresses: port 9, `0.0.0.0`, a `.local` candidate.
     pub is_hiding: bool,
+    /// Whether its own calls send the INVITE without an offer (sip.js: `inviteWithoutSdp`); the other side then offers.
+    pub late_offer: bool,
 }
 
 impl Config {
@@ -73,6 +75,7 @@ impl Config {
             domain: domain.to_owned(),
             address: Ipv4Addr::LOCALHOST.into(),
             is_hiding: false,
+            late_offer: false,
         }
     }
 }

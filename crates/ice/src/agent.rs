@@ -269,6 +269,17 @@ impl Agent {
         }
     }
 
+    /// The peer's SDP says `a=ice-lite`: facing a lite agent the full one controls (RFC 8445 section 6.1.1). Call it
+    /// before [`Agent::add_remote`]; a lite agent is not changed by it.
+    pub fn face_lite_peer(&mut self) {
+        if let (Side::Full(full), Role::Full { controlling, .. }) =
+            (&mut self.side, &mut self.common.role)
+        {
+            *controlling = true;
+            full.control();
+        }
+    }
+
     /// Takes one of the peer's candidates. A lite agent only judges it, since it never checks.
     ///
     /// # Errors

@@ -51,6 +51,10 @@ impl Full {
         self.agent.add_local_candidate(candidate).map(|_| ())
     }
 
+    pub(crate) fn control(&mut self) {
+        self.agent.set_controlling(true);
+    }
+
     pub(crate) fn set_remote(&mut self, common: &mut Common, now: Instant) {
         let Some(remote) = &common.remote else { return };
         self.agent.set_remote_credentials(creds(remote));

@@ -22,6 +22,8 @@ pub(super) struct Description {
     /// The number of RFC 4733 events at 8000 Hz.
     pub(super) events: Option<u8>,
     pub(super) mid: String,
+    /// It answers checks and makes none.
+    pub(super) is_lite: bool,
 }
 
 /// Why a browser would not take a body.
@@ -96,6 +98,7 @@ impl Description {
             voice: voice(media),
             events: events(media),
             mid,
+            is_lite: session.ice_lite,
         })
     }
 }

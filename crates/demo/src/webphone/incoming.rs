@@ -9,7 +9,7 @@ use super::{End, State};
 use crate::phone::Voice;
 
 /// What sip.js takes.
-const ALLOW: &str = "ACK, BYE, CANCEL, INFO, INVITE, MESSAGE, NOTIFY, OPTIONS, REFER";
+pub(super) const ALLOW: &str = "ACK, BYE, CANCEL, INFO, INVITE, MESSAGE, NOTIFY, OPTIONS, REFER";
 
 impl Agent {
     pub(super) async fn asked(&mut self, request: Message) {

@@ -8,7 +8,8 @@ use sip::{Message, Method, RequestBuilder};
 use super::agent::{Agent, Ongoing};
 use super::description::Description;
 use super::dialog::Dialog;
-use super::{Call, End, Error, State};
+use super::incoming::ALLOW;
+use super::{Call, End, Error, State, Unacceptable};
 use crate::phone::Voice;
 use tokio::sync::oneshot;
 
@@ -69,7 +70,7 @@ impl Agent {
         let dialog = Dialog::calling(uri, &self.face, &mut self.names);
         let (caller, called) = (self.face.address.clone(), uri.to_owned());
         let (id, call) = self.open(dialog, caller, called, State::Trying);
-        if let Err(error) = self.prepare(id, voice, true).await {
+        if let Err(error) = self.prepare(id, voice, !self.config.late_offer).await {
             self.end(id, End::Silence);
             return Err(error);
         }
@@ -198,15 +199,14 @@ impl Agent {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        let Some(offer) = call.offer() else { return };
-        let request = call
+        let mut request = call
             .dialog
             .request(Method::Invite, &self.face, &mut self.names)
-            .header(
-                "Allow",
-                "ACK, BYE, CANCEL, INFO, INVITE, MESSAGE, NOTIFY, OPTIONS, REFER",
-            )
-            .body("application/sdp", offer);
+            .header("Allow", ALLOW);
+        if purpose != Purpose::Invite(id) || !self.config.late_offer {
+            let Some(offer) = call.offer() else { return };
+            request = request.body("application/sdp", offer);
+        }
         let Some(request) = self.build(request) else {
             return;
         };
@@ -397,32 +397,37 @@ impl Agent {
 
     /// Our call is answered.
     fn up(&mut self, id: u64, response: &Message) {
+        let is_late = self.config.late_offer;
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
         call.progress.mark(|timeline| &mut timeline.answered);
         call.dialog.establish(response);
         call.invite = None;
-        let taken = take_answer(call, response);
-        self.acknowledge(id, response);
-        let Some(call) = self.calls.get_mut(&id) else {
-            return;
+        let (taken, body) = if is_late {
+            let offer = Description::parse(response.body(), None);
+            match offer.and_then(|offer| call.answer_to(offer)) {
+                Ok(answer) => (Ok(()), Some(answer)),
+                Err(reason) => (Err(reason), None),
+            }
+        } else {
+            (take_answer(call, response), None)
         };
+        self.acknowledge(id, response, body);
+        let is_cancelled = self.calls.get(&id).is_some_and(|call| call.is_cancelled);
         match taken {
-            Ok(()) if call.is_cancelled => {
+            Ok(()) if is_cancelled => {
                 self.bye(id); // the answer overtook the CANCEL
                 self.end(id, End::Here);
             }
             Ok(()) => {
-                call.state.send_replace(State::Up);
+                if let Some(call) = self.calls.get(&id) {
+                    call.state.send_replace(State::Up);
+                }
             }
-            Err(Error::Unacceptable(reason)) => {
+            Err(reason) => {
                 self.bye(id);
                 self.end(id, End::Unacceptable(reason));
-            }
-            Err(_) => {
-                self.bye(id);
-                self.end(id, End::Refused(488));
             }
         }
     }
@@ -434,8 +439,8 @@ impl Agent {
         call.dialog.refresh(response);
         call.invite = None;
         let taken = take_answer(call, response);
-        self.acknowledge(id, response);
-        self.held(id, taken);
+        self.acknowledge(id, response, None);
+        self.held(id, taken.map_err(Error::from));
     }
 
     fn held(&mut self, id: u64, outcome: Result<(), Error>) {
@@ -444,11 +449,15 @@ impl Agent {
         }
     }
 
-    fn acknowledge(&mut self, id: u64, response: &Message) {
+    /// The ACK of a 2xx, with our answer if that had the offer.
+    fn acknowledge(&mut self, id: u64, response: &Message, answer: Option<String>) {
         let (Some(call), Some(cseq)) = (self.calls.get(&id), response.cseq()) else {
             return;
         };
-        let ack = call.dialog.ack(cseq.number, &self.face, &mut self.names);
+        let mut ack = call.dialog.ack(cseq.number, &self.face, &mut self.names);
+        if let Some(answer) = answer {
+            ack = ack.body("application/sdp", answer);
+        }
         if let Some(ack) = self.build(ack) {
             self.send(&ack);
             if let Some(call) = self.calls.get_mut(&id) {
@@ -476,18 +485,18 @@ impl Agent {
     }
 }
 
-/// Takes an answer out of a provisional response, if it has one.
-fn early(call: &mut Ongoing, response: &Message) -> Result<bool, Error> {
-    if response.body().is_empty() {
+/// Takes an answer out of a provisional response, if it has one and we have made an offer.
+fn early(call: &mut Ongoing, response: &Message) -> Result<bool, Unacceptable> {
+    let has_offered = call.ours.as_ref().is_some_and(|ours| ours.version > 0);
+    if response.body().is_empty() || !has_offered {
         return Ok(false);
     }
     take_answer(call, response)?;
     Ok(true)
 }
 
-fn take_answer(call: &mut Ongoing, response: &Message) -> Result<(), Error> {
+fn take_answer(call: &mut Ongoing, response: &Message) -> Result<(), Unacceptable> {
     let mid = call.mid().map(str::to_owned);
     let peer = Description::parse(response.body(), mid.as_deref())?;
-    call.answered_by(peer)?;
-    Ok(())
+    call.answered_by(peer)
 }

@@ -83,6 +83,9 @@ impl Transport {
 
     /// Takes what the peer's SDP says; `active` is our DTLS role by the offer and the answer together.
     pub(super) fn agree(&mut self, peer: &Description, active: bool, now: Instant) {
+        if peer.is_lite {
+            self.ice.face_lite_peer();
+        }
         if self.ice.remote_credentials() != Some(&peer.credentials) {
             self.ice.set_remote(peer.credentials.clone(), now);
         }

@@ -102,6 +102,19 @@ async fn a_challenged_invite_is_proved_and_works() {
 
 #[tokio::test]
 async fn a_call_without_offer_is_offered_by_the_callee() {
+    let switch = Switch::start(Habits::default()).await;
+    let bob = phone(&switch, "bob").await;
+    let late = Config {
+        late_offer: true,
+        ..config(&switch, "alice")
+    };
+    let alice = Webphone::connect(late).await.unwrap();
+    let (out, ring) = call(&alice, &bob, "bob").await;
+    assert_sound(&out, &ring).await;
+}
+
+#[tokio::test]
+async fn an_offer_where_an_answer_is_due_is_not_acceptable() {
     let habits = Habits {
         takes_offers_out: true,
         ..Habits::default()

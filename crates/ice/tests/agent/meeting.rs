@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::network::{Network, Node, credentials};
+use crate::network::{Network, Node, credentials, introduce};
 use causeway_ice::{Agent, Config, Local, Output, Role};
 
 const BROWSER: &str = "198.51.100.7:4000";
@@ -24,7 +24,7 @@ fn both_selected(nodes: &[&mut Node]) -> bool {
 #[test]
 fn a_browser_and_a_lite_relay_are_joined_within_two_round_trips() {
     let (mut network, mut browser, mut relay) = (Network::new(1), browser(), lite_relay());
-    network.introduce(&mut browser, &mut relay);
+    introduce(&network, &mut browser, &mut relay);
     assert!(network.run(&mut [&mut browser, &mut relay], SECOND, both_selected));
     assert!(
         network.elapsed() <= Duration::from_millis(20),
@@ -86,7 +86,7 @@ fn two_full_agents_are_joined_in_either_role_at_a_third_of_loss() {
             Config::full(credentials(2), !controlling, 9),
             &[RELAY, "10.1.1.2:6000"],
         );
-        network.introduce(&mut one, &mut other);
+        introduce(&network, &mut one, &mut other);
         assert!(
             network.run(&mut [&mut one, &mut other], 20 * SECOND, both_selected),
             "seed {seed}"
@@ -116,7 +116,7 @@ fn a_lossy_path_to_a_lite_relay_still_works() {
         network.loss = 40;
         network.delay = (Duration::from_millis(1), Duration::from_millis(200));
         let (mut browser, mut relay) = (browser(), lite_relay());
-        network.introduce(&mut browser, &mut relay);
+        introduce(&network, &mut browser, &mut relay);
         assert!(
             network.run(&mut [&mut browser, &mut relay], 20 * SECOND, both_selected),
             "seed {seed}"
@@ -130,7 +130,7 @@ fn two_that_both_control_settle_it_by_the_tie_breaker() {
         let mut network = Network::new(ours);
         let mut one = Node::new(Config::full(credentials(1), true, ours), &[BROWSER]);
         let mut other = Node::new(Config::full(credentials(2), true, theirs), &[RELAY]);
-        network.introduce(&mut one, &mut other);
+        introduce(&network, &mut one, &mut other);
         assert!(network.run(&mut [&mut one, &mut other], 5 * SECOND, both_selected));
     }
 }
@@ -139,8 +139,22 @@ fn two_that_both_control_settle_it_by_the_tie_breaker() {
 fn a_full_agent_that_thinks_it_is_controlled_is_told_by_the_lite_one() {
     let (mut network, mut relay) = (Network::new(1), lite_relay());
     let mut phone = Node::new(Config::full(credentials(1), false, 7), &[BROWSER]);
-    network.introduce(&mut phone, &mut relay);
+    introduce(&network, &mut phone, &mut relay);
     assert!(network.run(&mut [&mut phone, &mut relay], 5 * SECOND, both_selected));
+}
+
+#[test]
+fn a_full_answerer_that_knows_its_peer_is_lite_controls_from_the_start() {
+    let (mut network, mut relay) = (Network::new(1), lite_relay());
+    let mut phone = Node::new(Config::full(credentials(1), false, 7), &[BROWSER]);
+    phone.agent.face_lite_peer();
+    introduce(&network, &mut phone, &mut relay);
+    assert!(network.run(&mut [&mut phone, &mut relay], SECOND, both_selected));
+    assert!(
+        network.elapsed() <= Duration::from_millis(20),
+        "{:?}",
+        network.elapsed()
+    );
 }
 
 #[test]
@@ -169,7 +183,7 @@ fn behind_a_nat_the_advertised_address_is_told_and_the_bound_one_used() {
 #[test]
 fn a_browser_that_goes_silent_loses_its_consent_and_gets_it_back_when_it_returns() {
     let (mut network, mut browser, mut relay) = (Network::new(1), browser(), lite_relay());
-    network.introduce(&mut browser, &mut relay);
+    introduce(&network, &mut browser, &mut relay);
     assert!(
         network
             .run(&mut [&mut browser, &mut relay], 60 * SECOND, |_| false)
@@ -203,7 +217,7 @@ fn a_browser_that_goes_silent_loses_its_consent_and_gets_it_back_when_it_returns
 #[test]
 fn a_restart_keeps_the_old_pair_until_the_new_credentials_have_proved_themselves() {
     let (mut network, mut browser, mut relay) = (Network::new(1), browser(), lite_relay());
-    network.introduce(&mut browser, &mut relay);
+    introduce(&network, &mut browser, &mut relay);
     assert!(network.run(&mut [&mut browser, &mut relay], SECOND, both_selected));
 
     relay.agent.restart(credentials(3));
@@ -218,7 +232,7 @@ fn a_restart_keeps_the_old_pair_until_the_new_credentials_have_proved_themselves
     );
 
     browser.agent.restart(credentials(4));
-    network.introduce(&mut browser, &mut relay);
+    introduce(&network, &mut browser, &mut relay);
     assert!(relay.has_selected(RELAY, BROWSER));
     assert!(relay.agent.validated(BROWSER.parse().unwrap()));
     network.run(&mut [&mut browser, &mut relay], 60 * SECOND, |_| false);
@@ -231,12 +245,12 @@ fn a_full_agent_keeps_the_old_pair_through_a_restart_too() {
     let mut network = Network::new(1);
     let mut relay = Node::new(Config::full(credentials(2), false, 9), &[RELAY]);
     let mut browser = browser();
-    network.introduce(&mut browser, &mut relay);
+    introduce(&network, &mut browser, &mut relay);
     assert!(network.run(&mut [&mut browser, &mut relay], 3 * SECOND, both_selected));
     for (node, seed) in [(&mut relay, 3), (&mut browser, 4)] {
         node.agent.restart(credentials(seed));
     }
-    network.introduce(&mut browser, &mut relay);
+    introduce(&network, &mut browser, &mut relay);
     assert!(relay.has_selected(RELAY, BROWSER) && relay.agent.validated(BROWSER.parse().unwrap()));
     network.run(&mut [&mut browser, &mut relay], 60 * SECOND, |_| false);
     assert!(relay.has_selected(RELAY, BROWSER) && relay.agent.validated(BROWSER.parse().unwrap()));
@@ -271,7 +285,7 @@ fn a_full_agent_answers_early_checks_as_soon_as_it_knows_the_peer() {
 #[test]
 fn another_process_goes_on_with_the_exported_state() {
     let (mut network, mut browser, mut relay) = (Network::new(1), browser(), lite_relay());
-    network.introduce(&mut browser, &mut relay);
+    introduce(&network, &mut browser, &mut relay);
     assert!(network.run(&mut [&mut browser, &mut relay], 3 * SECOND, both_selected));
     let state = relay.agent.export();
     drop(relay);
@@ -293,7 +307,7 @@ fn a_full_agent_goes_on_from_its_exported_state_too() {
     let mut network = Network::new(1);
     let mut relay = Node::new(Config::full(credentials(2), false, 9), &[RELAY]);
     let mut browser = browser();
-    network.introduce(&mut browser, &mut relay);
+    introduce(&network, &mut browser, &mut relay);
     assert!(network.run(&mut [&mut browser, &mut relay], 3 * SECOND, both_selected));
     let state = relay.agent.export();
     assert!(matches!(state.role, Role::Full { .. }));
