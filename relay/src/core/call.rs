@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use sdp::{Connection, Origin, Session, Text, Token};
 
+use super::gate::Gates;
 use super::leg::Leg;
 use super::refused::Refused;
 use super::table::Key;
@@ -25,6 +26,8 @@ pub(super) struct Call {
     /// When it is to be freed: a `delete` with a delay came.
     pub(super) ends: Option<Instant>,
     pub(super) parties: Vec<Party>,
+    /// What is held back of whose media.
+    pub(super) gates: Gates,
 }
 
 /// One end of the call, or one branch of a fork: the sender of bodies under one From or To tag.
@@ -64,6 +67,7 @@ impl Call {
             answered: false,
             ends: None,
             parties: Vec::new(),
+            gates: Gates::default(),
         }
     }
 

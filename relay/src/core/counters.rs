@@ -30,6 +30,8 @@ pub enum Drop {
     NotMultiplexed,
     /// Feedback (RFC 4585) for a side that speaks no AVPF.
     FeedbackToAvp,
+    /// Held back by a command: `block media`, `block DTMF`, `silence media`.
+    Blocked,
     /// The other side has no address yet.
     PeerUnknown,
     /// The other side is on hold by the zero address: it wants nothing.
@@ -44,7 +46,7 @@ pub enum Drop {
 
 impl Drop {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::NoLeg,
         Self::Malformed,
         Self::StunRefused,
@@ -58,6 +60,7 @@ impl Drop {
         Self::Replayed,
         Self::NotMultiplexed,
         Self::FeedbackToAvp,
+        Self::Blocked,
         Self::PeerUnknown,
         Self::PeerOnHold,
         Self::PeerKeysMissing,
@@ -82,6 +85,7 @@ impl Drop {
             Self::Replayed => "replayed",
             Self::NotMultiplexed => "RTCP not multiplexed",
             Self::FeedbackToAvp => "feedback to AVP",
+            Self::Blocked => "blocked by command",
             Self::PeerUnknown => "peer address unknown",
             Self::PeerOnHold => "peer on hold",
             Self::PeerKeysMissing => "peer keys missing",

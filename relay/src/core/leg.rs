@@ -25,6 +25,8 @@ pub(super) use sdes::SdesTerms;
 pub(super) use transport::{Keys, Transport};
 
 use super::call::Call;
+use super::codecs::Codecs;
+use super::gate::Gate;
 use super::table::Key;
 use super::{IceRole, Random};
 
@@ -42,6 +44,10 @@ pub(super) struct Leg {
     /// The leg of the other side: where packets from here go.
     pub(super) peer: Option<Key<Leg>>,
     pub(super) terms: Terms,
+    /// What its payload types are.
+    pub(super) codecs: Codecs,
+    /// What is held back of that which comes from this side.
+    pub(super) gate: Gate,
     /// The SRTP contexts of both ports (or of the only one).
     pub(super) keys: Option<Keys>,
     /// RTP, and RTCP when it is multiplexed.
@@ -100,6 +106,8 @@ impl Leg {
                 sdes: SdesTerms::default(),
                 dtls: DtlsTerms::default(),
             },
+            codecs: Codecs::default(),
+            gate: Gate::default(),
             keys: None,
             rtp: None,
             rtcp: None,

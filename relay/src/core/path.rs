@@ -6,7 +6,8 @@
 //! 3. is this source heard on this leg?
 //! 4. SRTP: replay window, tag, decryption
 //! 5. learn where the peer is: only from what step 4 has proved, or from what the SDP said
-//! 6. what the other side does not understand is taken out
+//! 6. what a command holds back is dropped or silenced (`leg.gate`), what the other side does not understand is taken
+//!    out
 //! 7. protect for the other side; one datagram goes out
 //!
 //! Every step that says no names its [`Drop`].
@@ -112,8 +113,12 @@ impl Shard {
             transport.received.count(wire_len);
             transport.last_heard = Some(now);
         }
+        if kind == Media::Rtp {
+            // 6. what commands hold back
+            datagram.len = leg.gated(datagram.bytes(), other)?;
+        }
         if kind == Media::Rtcp && !other.terms.protocol.has_feedback() {
-            // 6. feedback is for AVPF only (RFC 4585 section 4.1)
+            // feedback is for AVPF only (RFC 4585 section 4.1)
             datagram.len = without_feedback(datagram.bytes()).ok_or(Drop::FeedbackToAvp)?;
         }
         send_out(other, kind, datagram).map(Some)

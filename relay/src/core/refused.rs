@@ -15,6 +15,23 @@ pub(super) enum Refused {
     /// An `answer` or `query` for a call that was never offered, or is over.
     #[error("Unknown call-id")]
     UnknownCall,
+    /// Any other command for a call that is not there.
+    #[error("Unknown call-ID")]
+    UnknownCallId,
+    /// A command for one party that names none.
+    #[error("No participant party specified")]
+    NoParty,
+    #[error("From-tag given, but no such tag exists")]
+    NoFromParty,
+    #[error("To-tag not found")]
+    NoToParty,
+    #[error("No monologue matching the given label")]
+    NoSuchLabel,
+    #[error("Failed to match address to any tag")]
+    NoSuchAddress,
+    /// DTMF is to be hidden in a way that takes a decoder.
+    #[error("DTMF-security: only 'drop' is supported")]
+    DtmfSecurity,
     /// The body is not SDP.
     #[error("Failed to parse SDP")]
     Sdp,

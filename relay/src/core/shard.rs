@@ -76,6 +76,12 @@ impl Shard {
             Command::Answer => self.answer(request, now),
             Command::Delete => self.delete(request, now, ports),
             Command::Query => self.query(request, now),
+            Command::BlockMedia
+            | Command::UnblockMedia
+            | Command::BlockDtmf
+            | Command::UnblockDtmf
+            | Command::SilenceMedia
+            | Command::UnsilenceMedia => self.order(request),
             _ => Err(Refused::Unrecognized),
         };
         done.unwrap_or_else(|refused| refusal(refused, request))
@@ -175,6 +181,7 @@ impl Shard {
             .flat_map(|party| party.legs.iter().copied())
             .collect();
         self.timers.arm(Timer::Call(key), Some(deadline));
+        self.set_gates(key);
         legs.into_iter().for_each(|leg| self.arm_leg(leg));
     }
 

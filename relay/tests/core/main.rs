@@ -10,6 +10,7 @@ mod conversions;
 mod exchanges;
 mod hostile;
 mod media;
+mod orders;
 mod peer;
 mod peers;
 mod protocols;

@@ -11,6 +11,7 @@ use sdp::{Connection, Crypto, Direction, Media, Protocol, RtcpAddress, Token};
 use super::ice::Exchange;
 use super::{Keys, Leg, Tools};
 
+use crate::core::codecs::Codecs;
 /// Attributes that name the sources of one sender. They are never passed on: a source that was never named may be
 /// changed, by a fork or by another relay that takes the call over, without new SDP.
 const SOURCE_ATTRIBUTES: [&str; 2] = ["ssrc", "ssrc-group"];
@@ -163,6 +164,7 @@ impl Leg {
         request: &Request,
         tools: &mut Tools<'_>,
     ) {
+        self.codecs = Codecs::of(media);
         let (dtls_runs, sdes_runs) = (
             self.terms.dtls.role().is_some(),
             self.terms.sdes.is_in_use(),

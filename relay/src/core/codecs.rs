@@ -1,0 +1,64 @@
+//! What the payload types of one medium are: just enough for what is done to packets without a decoder.
+
+use sdp::{Encoding, Formats, Media};
+
+/// The payload types that one side has named, by number.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Codecs(Vec<Codec>);
+
+/// One payload type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Codec {
+    pub(super) number: u8,
+    pub(super) kind: Kind,
+    /// In Hz.
+    pub(super) clock_rate: u32,
+}
+
+/// The codecs that the relay treats differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Pcmu,
+    Pcma,
+    G722,
+    Opus,
+    /// Named telephone events (RFC 4733).
+    Event,
+    Other,
+}
+
+impl Codecs {
+    /// Those of a body; none of a medium that is not RTP.
+    pub(super) fn of(media: &Media) -> Self {
+        let Formats::Rtp(payloads) = &media.formats else {
+            return Self::default();
+        };
+        let codec = |payload: &sdp::Payload| {
+            let encoding = payload.encoding.as_ref()?;
+            Some(Codec {
+                number: payload.number,
+                kind: Kind::of(encoding),
+                clock_rate: encoding.clock_rate,
+            })
+        };
+        Self(payloads.iter().filter_map(codec).collect())
+    }
+
+    pub(super) fn get(&self, number: u8) -> Option<Codec> {
+        self.0.iter().copied().find(|codec| codec.number == number)
+    }
+}
+
+impl Kind {
+    fn of(encoding: &Encoding) -> Self {
+        let is = |name: &str| encoding.name.eq_ignore_ascii_case(name);
+        match encoding.clock_rate {
+            _ if is("telephone-event") => Self::Event,
+            8000 if is("PCMU") => Self::Pcmu,
+            8000 if is("PCMA") => Self::Pcma,
+            8000 if is("G722") => Self::G722,
+            48000 if is("opus") => Self::Opus,
+            _ => Self::Other,
+        }
+    }
+}
