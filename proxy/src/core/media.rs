@@ -72,60 +72,54 @@ impl Core {
         route: &Route,
         now: Instant,
     ) -> Result<Option<AskId>, Answer> {
-        if !matches!(
-            request.method(),
-            Some(Method::Invite | Method::Update | Method::Prack)
-        ) {
+        if !may_negotiate(request) {
             return Ok(None);
         }
         let sdp = match Body::of(request) {
-            Body::Sdp(sdp) => Some(sdp.to_vec()),
+            Body::Sdp(sdp) => Some(sdp),
             Body::Other => None,
         };
-        let Some(media) = route.media else {
+        let media = match route.media {
+            Some(media) if sdp.is_some() || request.is(&Method::Invite) => media,
+            _ if sdp.is_none() => return Ok(None),
             // A dialog that no INVITE of ours began: nothing of this body may be shown to anybody.
-            return if sdp.is_none() {
-                Ok(None)
-            } else {
-                Err(Answer::new(488, "No Call Is Known For This SDP"))
-            };
+            _ => return Err(Answer::new(488, "No Call Is Known For This SDP")),
         };
-        if sdp.is_none() && !request.is(&Method::Invite) {
-            return Ok(None);
-        }
-        let names =
-            ng::Names::of(request, media).ok_or_else(|| Answer::new(400, "Missing Call-ID"))?;
+        let names = ng::Names::of(request, media).ok_or_else(|| Answer::new(400, "Missing Tag"))?;
         self.enlist(id, media, &names, request)?;
         let Some(sdp) = sdp else {
             self.set_exchange(id, Exchange::Invited);
             return Ok(None);
         };
-        if !is_description(&sdp) {
+        if !is_description(sdp) {
             return Err(Answer::new(488, "The SDP Cannot Be Read"));
         }
-        let from = self.side_of(id);
-        let late = self.media.late_offerer(media);
-        let question = match late {
-            // The callee's offer came in a reliable 18x; this PRACK answers it (RFC 3262 section 5).
-            Some(offerer)
-                if request.is(&Method::Prack) && names.to_tag.as_deref() == Some(&offerer) =>
-            {
+        let question = self.question_of_request(id, request, media, &names, sdp);
+        self.ask_relay(media, names.call_id, question, Waiter::Request(id), now)
+            .map(Some)
+    }
+
+    /// An offer, or in a PRACK the answer to the offer of a reliable 18x (RFC 3262 section 5).
+    fn question_of_request(
+        &mut self,
+        id: ContextId,
+        request: &Message,
+        media: MediaId,
+        names: &ng::Names,
+        sdp: &[u8],
+    ) -> control_proto::Request {
+        let (sdp, receiver) = (sdp.to_vec(), self.side_of(id).other());
+        let (from, to) = (&names.from_tag, names.to_tag.as_deref());
+        match self.media.late_offerer(media) {
+            Some(offerer) if request.is(&Method::Prack) && to == Some(&offerer) => {
                 self.media.answered_late(media);
-                ng::answer(&names.call, &offerer, &names.from_tag, sdp, from.other())
+                ng::answer(&names.call, &offerer, from, sdp, receiver)
             }
             _ => {
                 self.set_exchange(id, Exchange::Offered);
-                ng::offer(
-                    &names.call,
-                    &names.from_tag,
-                    names.to_tag.as_deref(),
-                    sdp,
-                    from.other(),
-                )
+                ng::offer(&names.call, from, to, sdp, receiver)
             }
-        };
-        self.ask_relay(media, names.call_id, question, Waiter::Request(id), now)
-            .map(Some)
+        }
     }
 
     /// Decides on a response's body.
@@ -212,6 +206,7 @@ impl Core {
         ) else {
             return Err(Answer::busy("The Media Relay Is Behind"));
         };
+        self.media.at_relay(media);
         self.alarms.arm(Due::Ask(id), Some(deadline));
         self.commands.push_back(Command::AskRelay {
             id,
@@ -271,6 +266,14 @@ impl Proxied {
             });
         }
     }
+}
+
+/// The requests whose SDP is an offer or an answer. An OPTIONS, say, only describes what would be possible.
+fn may_negotiate(request: &Message) -> bool {
+    matches!(
+        request.method(),
+        Some(Method::Invite | Method::Update | Method::Prack)
+    )
 }
 
 /// Whether a body can be a session description at all. The relay, who reads the rest, is not asked about garbage.

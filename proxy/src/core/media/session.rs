@@ -41,6 +41,8 @@ struct Session {
     call_id: String,
     /// Requests under way that use it.
     users: usize,
+    /// Whether the relay was asked about it: only then is there something to end.
+    at_relay: bool,
     /// Whether a 2xx has been seen: then only a BYE may end it.
     established: bool,
     /// The tags of those who answered with a 2xx.
@@ -115,6 +117,13 @@ impl MediaSessions {
         self.sessions.remove(&id);
     }
 
+    /// The relay is asked about it.
+    pub(super) fn at_relay(&mut self, id: MediaId) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.at_relay = true;
+        }
+    }
+
     pub(super) fn offered_late(&mut self, id: MediaId, offerer: &str) {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.late = Some(offerer.to_owned());
@@ -174,7 +183,11 @@ impl MediaSessions {
             return (Verdict::Keep, None);
         }
         if end && !session.established {
-            return (Verdict::Release, None);
+            if session.at_relay {
+                return (Verdict::Release, None);
+            }
+            self.sessions.remove(&id);
+            return (Verdict::Keep, None);
         }
         session.expires = Some(now + keep);
         (Verdict::Keep, session.expires)
@@ -211,7 +224,7 @@ impl MediaSessions {
         if at > now {
             return Err(at);
         }
-        let orphan = (!session.established).then(|| session.call_id.clone());
+        let orphan = (session.at_relay && !session.established).then(|| session.call_id.clone());
         self.sessions.remove(&id);
         Ok(orphan)
     }
