@@ -1,6 +1,7 @@
 //! The ng control protocol: what a proxy and a media relay say to each other.
 //!
-//! A datagram is a cookie, one space and a dictionary in bencode or JSON. [`Envelope`] opens it,
+//! A datagram is a cookie, one space and a dictionary in bencode or JSON; in a byte stream [`Frames`]
+//! tells where each ends. [`Envelope`] opens it,
 //! [`Request`] and [`Response`] are its typed contents, [`Client`] is the asking side (one cookie for
 //! each request, sent again until it is answered) and [`Replay`] the answering side's memory (a
 //! request that arrives twice is executed once).
@@ -39,6 +40,7 @@ mod command;
 mod envelope;
 mod error;
 mod flags;
+mod frames;
 mod json;
 mod options;
 mod replay;
@@ -52,6 +54,7 @@ pub use command::Command;
 pub use envelope::{Envelope, Format, MAX_COOKIE, MAX_DATAGRAM};
 pub use error::Refusal;
 pub use flags::{Flags, flag};
+pub use frames::{Frame, Frames};
 pub use options::{AddressFamily, Codec, Dtls, Ice, Replace, RtcpMux, Sdes, TransportProtocol};
 pub use replay::{Admission, Replay};
 pub use request::Request;

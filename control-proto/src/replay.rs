@@ -19,7 +19,7 @@ const MAX_COOKIES: usize = 65_536;
 /// How many bytes of replies a generation takes: as many cookies with a kilobyte each.
 const MAX_BYTES: usize = 64 << 20;
 
-/// How many other addresses may wait for the reply to one request. Clients that ask for one another
+/// How many others may wait for the reply to one request. Clients that ask for one another
 /// are rare; more than these are somebody's mistake.
 const MAX_WAITING: usize = 8;
 
@@ -34,31 +34,38 @@ pub enum Admission {
     Answered(Arc<[u8]>),
 }
 
-/// The requests of the last minute.
+/// The requests of the last minute. `P` is what a reply is sent to: an address, or whatever names one
+/// who asks where requests come by more than datagrams.
 #[derive(Debug)]
-pub struct Replay {
-    young: Generation,
-    old: Generation,
+pub struct Replay<P = SocketAddr> {
+    young: Generation<P>,
+    old: Generation<P>,
     /// When the young generation began.
     since: Instant,
 }
 
-#[derive(Debug, Default)]
-struct Generation {
-    entries: HashMap<Box<[u8]>, Entry>,
+#[derive(Debug)]
+struct Generation<P> {
+    entries: HashMap<Box<[u8]>, Entry<P>>,
     bytes: usize,
 }
 
+impl<P> Default for Generation<P> {
+    fn default() -> Self {
+        Self {
+            entries: HashMap::new(),
+            bytes: 0,
+        }
+    }
+}
+
 #[derive(Debug)]
-enum Entry {
-    Executing {
-        asked_by: SocketAddr,
-        waiting: Vec<SocketAddr>,
-    },
+enum Entry<P> {
+    Executing { asked_by: P, waiting: Vec<P> },
     Answered(Arc<[u8]>),
 }
 
-impl Replay {
+impl<P: PartialEq> Replay<P> {
     /// An empty memory.
     #[must_use]
     pub fn new(now: Instant) -> Self {
@@ -70,7 +77,7 @@ impl Replay {
     }
 
     /// A request with this cookie has come from `peer`.
-    pub fn admit(&mut self, cookie: &[u8], peer: SocketAddr, now: Instant) -> Admission {
+    pub fn admit(&mut self, cookie: &[u8], peer: P, now: Instant) -> Admission {
         self.age(now);
         if let Some(entry) = self.entry(cookie) {
             return match entry {
@@ -100,7 +107,7 @@ impl Replay {
 
     /// The request has been executed. Names all who are to be sent the reply: the one who asked and
     /// those who asked again meanwhile from elsewhere. Empty if the request is no longer known.
-    pub fn finish(&mut self, cookie: &[u8], reply: Arc<[u8]>) -> Vec<SocketAddr> {
+    pub fn finish(&mut self, cookie: &[u8], reply: Arc<[u8]>) -> Vec<P> {
         let generation = if self.young.entries.contains_key(cookie) {
             &mut self.young
         } else {
@@ -122,7 +129,7 @@ impl Replay {
         }
     }
 
-    fn entry(&mut self, cookie: &[u8]) -> Option<&mut Entry> {
+    fn entry(&mut self, cookie: &[u8]) -> Option<&mut Entry<P>> {
         match self.young.entries.get_mut(cookie) {
             Some(entry) => Some(entry),
             None => self.old.entries.get_mut(cookie),
