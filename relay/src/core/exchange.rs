@@ -217,10 +217,10 @@ impl Shard {
         let (strict, own) = (self.is_strict(request), self.own_addresses(from, to));
         let (leg, mut tools) = self.leg_and_tools(to, now).ok_or(Refused::Association)?;
         let usable = leg.take_answer(media, is_lite, &own, strict, &mut tools);
-        let muxes = leg.terms.mux.agreed;
+        let far = leg.far();
 
         let (leg, mut tools) = self.leg_and_tools(from, now).ok_or(Refused::Association)?;
-        if !usable || !leg.write_answer(media, muxes, request, &mut tools) {
+        if !usable || !leg.write_answer(media, far, request, &mut tools) {
             return self.reject(from, media);
         }
         Ok(())

@@ -14,4 +14,5 @@ mod orders;
 mod peer;
 mod peers;
 mod protocols;
+mod sdes;
 mod world;

@@ -5,18 +5,37 @@
 
 use std::net::SocketAddr;
 
-use control_proto::{Dtls, Ice, Request, TransportProtocol, flag};
+use control_proto::{Dtls, Ice, Request, Sdes, TransportProtocol, flag};
 use sdp::{Connection, Crypto, Direction, Media, Protocol, RtcpAddress, Token};
+use srtp::Suite;
 
 use super::ice::Exchange;
 use super::{Keys, Leg, Tools};
-
 use crate::core::codecs::Codecs;
+
 /// Attributes that name the sources of one sender. They are never passed on: a source that was never named may be
 /// changed, by a fork or by another relay that takes the call over, without new SDP.
 const SOURCE_ATTRIBUTES: [&str; 2] = ["ssrc", "ssrc-group"];
 
+/// What our answer to one side takes from the leg of the far side, which has answered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Far {
+    muxes: bool,
+    /// Its suite, where its keys stood in the SDP.
+    suite: Option<Suite>,
+}
+
 impl Leg {
+    /// What the answer to the other side takes from here.
+    pub(crate) fn far(&self) -> Far {
+        let uses_sdes = self.terms.sdes.is_in_use();
+        let keys = self.keys.as_ref().filter(|_| uses_sdes);
+        Far {
+            muxes: self.terms.mux.agreed,
+            suite: keys.map(Keys::suite),
+        }
+    }
+
     /// This side offers `media`. `false` when it can only speak in a way that we cannot: the medium is then rejected.
     pub(crate) fn take_offer(&mut self, media: &Media, request: &Request, strict: bool) -> bool {
         let protocol = &media.protocol;
@@ -123,7 +142,7 @@ impl Leg {
     pub(crate) fn write_answer(
         &mut self,
         out: &mut Media,
-        far_side_muxes: bool,
+        far: Far,
         request: &Request,
         tools: &mut Tools<'_>,
     ) -> bool {
@@ -131,20 +150,21 @@ impl Leg {
         strip(out);
         out.protocol = self.terms.protocol.clone();
         out.mid = self.terms.mid.clone();
-        out.rtcp_mux = self.terms.mux.answer(far_side_muxes) && out.protocol.is_rtp();
+        out.rtcp_mux = self.terms.mux.answer(far.muxes) && out.protocol.is_rtp();
         if request.ice == Some(Ice::Remove) {
             self.end_ice();
         }
         let one_port = out.rtcp_mux;
         self.write_ice(out, !one_port, request);
         self.write_ports(out, one_port, held, request);
-        !out.protocol.is_secure() || self.answer_keys(out, request, tools)
+        !out.protocol.is_secure() || self.answer_keys(out, far.suite, request, tools)
     }
 
     fn take_common(&mut self, media: &Media, strict: bool) {
         self.terms.direction = media.direction;
         self.terms.held = is_hold(media);
         self.terms.strict = strict;
+        self.codecs = Codecs::of(media);
     }
 
     fn set_protocol(&mut self, protocol: Protocol) {
@@ -164,7 +184,6 @@ impl Leg {
         request: &Request,
         tools: &mut Tools<'_>,
     ) {
-        self.codecs = Codecs::of(media);
         let (dtls_runs, sdes_runs) = (
             self.terms.dtls.role().is_some(),
             self.terms.sdes.is_in_use(),
@@ -173,7 +192,7 @@ impl Leg {
             self.offer_dtls(out, request, tools);
         }
         if !request.sdes.off && !dtls_runs {
-            out.cryptos = self.terms.sdes.offer(first, &request.sdes, tools);
+            out.cryptos = self.terms.sdes.offer(first, &sdes_words(request), tools);
         }
     }
 
@@ -190,7 +209,13 @@ impl Leg {
         true
     }
 
-    fn answer_keys(&mut self, out: &mut Media, request: &Request, tools: &mut Tools<'_>) -> bool {
+    fn answer_keys(
+        &mut self,
+        out: &mut Media,
+        far: Option<Suite>,
+        request: &Request,
+        tools: &mut Tools<'_>,
+    ) -> bool {
         let sdes_offered = self.terms.sdes.was_offered() && !request.sdes.off;
         let sdes_preferred = request.sdes.prefer || request.dtls == Some(Dtls::Off);
         if self.terms.dtls.was_offered() && !(sdes_offered && sdes_preferred) {
@@ -200,7 +225,7 @@ impl Leg {
         let Some((line, ours, theirs)) = self
             .terms
             .sdes
-            .answer(&request.sdes, tools)
+            .answer(&sdes_words(request), far, tools)
             .filter(|_| sdes_offered)
         else {
             return false;
@@ -269,6 +294,13 @@ fn strip(media: &mut Media) {
     media
         .attributes
         .retain(|attribute| !SOURCE_ATTRIBUTES.contains(&attribute.name.as_str()));
+}
+
+/// `pad-crypto` is an older name of one of the words.
+fn sdes_words(request: &Request) -> Sdes {
+    let mut words = request.sdes.clone();
+    words.pad |= request.flags.has(flag::PAD_CRYPTO);
+    words
 }
 
 fn protocol(asked: TransportProtocol) -> Option<Protocol> {

@@ -18,7 +18,12 @@ pub(crate) struct SdesTerms {
     offered: Vec<Crypto>,
     /// Our line that is in use.
     ours: Option<Crypto>,
+    /// Our lines of former answers: a suite that is taken again has its old key again.
+    answered: Vec<Crypto>,
 }
+
+/// Lines of former answers that are kept: as many as there are suites to choose from.
+const MAX_ANSWERED: usize = Suite::ALL.len();
 
 /// The tag of the lines that we number ourselves begins here.
 const FIRST_TAG: u32 = 1;
@@ -43,34 +48,36 @@ impl SdesTerms {
         &self.received
     }
 
-    /// The one line of our answer, and both keys. `None` when nothing that was offered can be used.
+    /// The one line of our answer, and both keys. `None` when nothing that was offered can be used. The suite that the
+    /// far side uses is taken if it can be; `far`.
     pub(crate) fn answer(
         &mut self,
         words: &Sdes,
+        far: Option<Suite>,
         tools: &mut Tools<'_>,
     ) -> Option<(Crypto, MasterKey, MasterKey)> {
-        let line = self
-            .received
-            .iter()
-            .find(|line| allowed(line, words))
-            .or(self.received.first())?
-            .clone();
+        let line = self.choose(words, far)?.clone();
         let theirs = theirs(&line)?;
-        let kept = self
-            .ours
-            .as_ref()
-            .filter(|ours| ours.tag == line.tag && ours.suite == line.suite);
+        let is_it = |ours: &&Crypto| ours.tag == line.tag && same_suite(ours, &line);
+        let kept = self.ours.iter().chain(&self.answered).find(is_it).cloned();
         let mut ours = match kept {
-            Some(ours) => ours.clone(),
+            Some(ours) => ours,
             None => make(line.tag, theirs.suite(), tools)?,
         };
         style(&mut ours, words);
         let key = key_of(&ours)?;
+        self.answered
+            .retain(|line| line.tag != ours.tag || !same_suite(line, &ours));
+        if self.answered.len() >= MAX_ANSWERED {
+            self.answered.remove(0);
+        }
+        self.answered.push(ours.clone());
         self.ours = Some(ours.clone());
         Some((ours, key, theirs))
     }
 
-    /// The lines of our offer to this side: the far side's suites first, under its tags, then the rest of ours.
+    /// The lines of our offer to this side: the one in use, the far side's suites under its tags, then the rest of
+    /// ours.
     pub(crate) fn offer(
         &mut self,
         first: &[Crypto],
@@ -108,28 +115,62 @@ impl SdesTerms {
         *self = Self::default();
     }
 
-    fn make_offer(&self, first: &[Crypto], words: &Sdes, tools: &mut Tools<'_>) -> Vec<Crypto> {
-        let mut lines: Vec<Crypto> = first
+    /// The line of this side's offer that is answered.
+    fn choose(&self, words: &Sdes, far: Option<Suite>) -> Option<&Crypto> {
+        let allowed: Vec<&Crypto> = self
+            .received
             .iter()
-            .filter_map(|line| make(line.tag, Suite::from_sdes_name(&line.suite)?, tools))
+            .filter(|line| suite_of(line).is_some_and(|suite| suite_allowed(suite, words)))
             .collect();
-        // What this side chose before must be on offer again, or its stream would need new keys.
+        let of_suite = |suite: Suite| move |line: &&&Crypto| suite_of(line) == Some(suite);
+        let taken_before = || {
+            let ours = self.ours.as_ref().filter(|_| words.static_suite)?;
+            allowed
+                .iter()
+                .find(|line| line.tag == ours.tag && same_suite(line, ours))
+        };
+        let preferred = || {
+            let mut order = named(&words.offerer_pref);
+            order.find_map(|suite| allowed.iter().find(of_suite(suite)))
+        };
+        taken_before()
+            .or_else(preferred)
+            .or_else(|| allowed.iter().find(of_suite(far?)))
+            .or(allowed.first())
+            .copied()
+            // Filters that leave nothing are no reason for a call without keys.
+            .or(self.received.first())
+    }
+
+    fn make_offer(&self, first: &[Crypto], words: &Sdes, tools: &mut Tools<'_>) -> Vec<Crypto> {
+        // What is in use must be on offer again, or its stream would need new keys.
+        let mut lines: Vec<Crypto> = self.ours.iter().cloned().collect();
+        for line in first {
+            let Some(suite) = suite_of(line).filter(|suite| suite_allowed(*suite, words)) else {
+                continue;
+            };
+            let is_there = |other: &Crypto| other.tag == line.tag || suite_of(other) == Some(suite);
+            if !lines.iter().any(is_there) {
+                lines.extend(make(line.tag, suite, tools));
+            }
+        }
         let mut tag = lines
             .iter()
             .map(|line| line.tag)
             .max()
             .map_or(FIRST_TAG, |tag| tag.saturating_add(1));
-        let added = Suite::ALL.into_iter().filter(|suite| {
-            !words.no_new
-                && suite_allowed(suite.sdes_name(), words)
-                && !first
-                    .iter()
-                    .any(|line| Suite::from_sdes_name(&line.suite) == Some(*suite))
-        });
-        for suite in added {
-            lines.extend(make(tag, suite, tools));
-            tag = tag.saturating_add(1);
+        for suite in Suite::ALL.into_iter().filter(|_| !words.no_new) {
+            let is_there = |line: &Crypto| suite_of(line) == Some(suite);
+            if suite_allowed(suite, words) && !lines.iter().any(is_there) {
+                lines.extend(make(tag, suite, tools));
+                tag = tag.saturating_add(1);
+            }
         }
+        let rank = |line: &Crypto| {
+            let place = named(&words.order).position(|suite| suite_of(line) == Some(suite));
+            place.unwrap_or(usize::MAX)
+        };
+        lines.sort_by_key(rank);
         lines
     }
 }
@@ -147,7 +188,7 @@ fn make(tag: u32, suite: Suite, tools: &mut Tools<'_>) -> Option<Crypto> {
 }
 
 fn key_of(line: &Crypto) -> Option<MasterKey> {
-    let suite = Suite::from_sdes_name(&line.suite)?;
+    let suite = suite_of(line)?;
     MasterKey::from_inline(suite, &line.keys.first()?.key_salt.0).ok()
 }
 
@@ -162,20 +203,27 @@ fn theirs(line: &Crypto) -> Option<MasterKey> {
     (plain_key && negligible).then(|| key_of(line)).flatten()
 }
 
+fn suite_of(line: &Crypto) -> Option<Suite> {
+    Suite::from_sdes_name(&line.suite)
+}
+
 fn same_suite(a: &Crypto, b: &Crypto) -> bool {
-    Suite::from_sdes_name(&a.suite) == Suite::from_sdes_name(&b.suite)
+    suite_of(a) == suite_of(b)
 }
 
-fn allowed(line: &Crypto, words: &Sdes) -> bool {
-    Suite::from_sdes_name(&line.suite).is_some_and(|suite| suite_allowed(suite.sdes_name(), words))
+/// The suites that we know of a list of names.
+fn named(names: &[String]) -> impl Iterator<Item = Suite> {
+    names.iter().filter_map(|name| Suite::from_sdes_name(name))
 }
 
-/// `only` beats `no`.
-fn suite_allowed(name: &str, words: &Sdes) -> bool {
-    if words.only.is_empty() {
-        !words.no.iter().any(|word| word == name)
+/// `nonew` beats `only`, and `only` beats `no`.
+fn suite_allowed(suite: Suite, words: &Sdes) -> bool {
+    if words.no_new {
+        true
+    } else if words.only.is_empty() {
+        !named(&words.no).any(|no| no == suite)
     } else {
-        words.only.iter().any(|word| word == name)
+        named(&words.only).any(|only| only == suite)
     }
 }
 
