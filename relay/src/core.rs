@@ -34,6 +34,7 @@ mod shard;
 mod signals;
 mod table;
 mod timers;
+mod trickle;
 
 /// The certificate that every leg of a process shows; made once and shared.
 pub use dtls::Identity;

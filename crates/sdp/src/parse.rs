@@ -27,6 +27,16 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Reads a trickle ICE fragment (RFC 8840 section 9): lines of a body that has no head.
+    pub fn parse_fragment(body: &[u8]) -> Result<Self, Error> {
+        if body.starts_with(b"v=") {
+            return Self::parse(body);
+        }
+        Self::parse(&[b"v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\n".as_slice(), body].concat())
+    }
+}
+
 /// The state between two lines.
 #[derive(Default)]
 struct Parser {

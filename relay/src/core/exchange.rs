@@ -36,6 +36,9 @@ impl Shard {
         now: Instant,
         ports: &mut dyn Ports,
     ) -> Result<Response, Refused> {
+        if request.flags.has(flag::FRAGMENT) {
+            return self.fragment(request, now);
+        }
         let mut body = body_of(request)?;
         let call_id = request.call_id.as_deref().ok_or(Refused::NoCallId)?;
         let from_tag = request.from_tag.as_deref().ok_or(Refused::NoFromTag)?;
@@ -322,6 +325,7 @@ impl Shard {
             transports.for_each(|(_, transport)| transport.peer.expect(passage.now));
             self.drain(leg, passage.now);
         }
+        self.take_waiting_fragments(passage.call, passage.now);
         self.arm_call(passage.call);
     }
 }

@@ -26,6 +26,8 @@ pub struct Shard {
     pub(super) legs: Table<Leg>,
     /// By socket: what a datagram that comes in belongs to.
     places: Vec<Option<Place>>,
+    /// Trickled candidates that came before their body.
+    pub(super) fragments: VecDeque<super::trickle::Waiting>,
     timers: Timers<Timer>,
     pub(super) outputs: VecDeque<Output>,
     /// Datagrams for sockets that are closed.
@@ -60,6 +62,7 @@ impl Shard {
             by_id: HashMap::new(),
             legs: Table::new(),
             places: Vec::new(),
+            fragments: VecDeque::new(),
             timers: Timers::new(),
             outputs: VecDeque::new(),
             strays: 0,

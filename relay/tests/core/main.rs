@@ -15,4 +15,5 @@ mod peer;
 mod peers;
 mod protocols;
 mod sdes;
+mod trickle;
 mod world;

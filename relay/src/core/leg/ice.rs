@@ -1,5 +1,8 @@
 //! ICE (RFC 8445, RFC 8839) with one side.
 
+use std::net::IpAddr;
+use std::time::Instant;
+
 use ::ice::{AddressPolicy, Agent, Candidate, Config, Credentials, Kind, Local, Role};
 use control_proto::{Request, flag};
 use sdp::{Media, Token};
@@ -53,13 +56,27 @@ impl Leg {
             if agent.remote_credentials() != Some(&theirs) {
                 agent.set_remote(theirs.clone(), tools.now);
             }
-            for candidate in &media.ice.candidates {
-                if let Ok(candidate) = Candidate::parse(&candidate.to_string()) {
-                    // Names, TCP and forbidden addresses are skipped: the peer's own checks will tell.
-                    let _ = agent.add_remote(&candidate, tools.now);
-                }
+            add_candidates(agent, media, tools.now);
+        }
+    }
+
+    /// Takes more of this side's candidates; `false` when its body has not brought the credentials they go with.
+    pub(crate) fn take_candidates(&mut self, media: &Media, now: Instant) -> bool {
+        let mut taken = false;
+        for (_, transport) in self.transports_mut() {
+            let Some(agent) = transport.agent.as_mut() else {
+                continue;
+            };
+            let is_known = agent.remote_credentials().is_some_and(|theirs| {
+                let named = media.ice.ufrag.as_deref();
+                named.is_none_or(|named| named == theirs.ufrag())
+            });
+            if is_known {
+                taken = true;
+                add_candidates(agent, media, now);
             }
         }
+        taken
     }
 
     /// Sees to it that there is an agent for every port.
@@ -121,9 +138,12 @@ impl Leg {
             };
             out.ice.ufrag = Token::new(agent.credentials().ufrag()).ok();
             out.ice.pwd = Token::new(agent.credentials().pwd()).ok();
-            out.ice
-                .candidates
-                .extend(agent.candidates().iter().filter_map(line));
+            out.ice.candidates.extend(
+                agent
+                    .candidates()
+                    .iter()
+                    .filter_map(|candidate| line(candidate, request.media_address)),
+            );
         }
         if out.ice.ufrag.is_some() {
             let options = [("trickle", flag::TRICKLE_ICE), ("ice2", flag::ICE2)];
@@ -158,6 +178,15 @@ impl Leg {
     }
 }
 
+/// Names, TCP and forbidden addresses are skipped: the peer's own checks will tell.
+fn add_candidates(agent: &mut Agent, media: &Media, now: Instant) {
+    for candidate in &media.ice.candidates {
+        if let Ok(candidate) = Candidate::parse(&candidate.to_string()) {
+            let _ = agent.add_remote(&candidate, now);
+        }
+    }
+}
+
 fn credentials_of(media: &Media) -> Option<Credentials> {
     Credentials::new(media.ice.ufrag.as_ref()?, media.ice.pwd.as_ref()?).ok()
 }
@@ -177,12 +206,14 @@ fn full(controlling: bool, tools: &mut Tools<'_>) -> Role {
     }
 }
 
-fn line(candidate: &Candidate) -> Option<sdp::Candidate> {
+/// The line of one candidate, with the address that was asked for in place of the interface's.
+fn line(candidate: &Candidate, address: Option<IpAddr>) -> Option<sdp::Candidate> {
+    let ip = address.unwrap_or(candidate.address.ip());
     let foundation = Token::new(candidate.foundation.as_str()).ok()?;
     Some(sdp::Candidate::host(
         foundation,
         candidate.component.into(),
         candidate.priority,
-        candidate.address,
+        (ip, candidate.address.port()).into(),
     ))
 }
