@@ -15,6 +15,7 @@
 mod address;
 mod authentic;
 mod call;
+mod codec_words;
 mod codecs;
 mod config;
 mod counters;

@@ -7,6 +7,7 @@ use control_proto::{AddressFamily, Request, Response, flag};
 use sdp::{Connection, Family, Group, Media, Session, Token};
 
 use super::call::Call;
+use super::codec_words;
 use super::leg::Leg;
 use super::refused::Refused;
 use super::table::Key;
@@ -163,6 +164,7 @@ impl Shard {
             self.close_ports(to, now, ports);
             return self.reject(to, media);
         }
+        let suits = suits && codec_words::select(media, request);
         let strict = self.is_strict(request);
         let leg = self.legs.get_mut(from).ok_or(Refused::Association)?;
         if index >= MAX_RELAYED || !suits || !leg.take_offer(media, request, strict) {
@@ -215,6 +217,9 @@ impl Shard {
             .ok_or(Refused::Association)?;
         let is_open = |leg: Option<&Leg>| leg.is_some_and(|leg| leg.rtp.is_some());
         if media.port == 0 || !is_open(self.legs.get(from)) || !is_open(self.legs.get(to)) {
+            return self.reject(from, media);
+        }
+        if !codec_words::select(media, request) {
             return self.reject(from, media);
         }
         let (strict, own) = (self.is_strict(request), self.own_addresses(from, to));

@@ -6,6 +6,7 @@
 mod bodies;
 mod browser;
 mod calls;
+mod codecs;
 mod conversions;
 mod exchanges;
 mod hostile;
