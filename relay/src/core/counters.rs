@@ -30,6 +30,8 @@ pub enum Drop {
     NotMultiplexed,
     /// Feedback (RFC 4585) for a side that speaks no AVPF.
     FeedbackToAvp,
+    /// A report for a side that is sent the relay's own (`generate RTCP`).
+    ReportReplaced,
     /// Held back by a command: `block media`, `block DTMF`, `silence media`.
     Blocked,
     /// The other side has no address yet.
@@ -46,7 +48,7 @@ pub enum Drop {
 
 impl Drop {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::NoLeg,
         Self::Malformed,
         Self::StunRefused,
@@ -60,6 +62,7 @@ impl Drop {
         Self::Replayed,
         Self::NotMultiplexed,
         Self::FeedbackToAvp,
+        Self::ReportReplaced,
         Self::Blocked,
         Self::PeerUnknown,
         Self::PeerOnHold,
@@ -85,6 +88,7 @@ impl Drop {
             Self::Replayed => "replayed",
             Self::NotMultiplexed => "RTCP not multiplexed",
             Self::FeedbackToAvp => "feedback to AVP",
+            Self::ReportReplaced => "report replaced",
             Self::Blocked => "blocked by command",
             Self::PeerUnknown => "peer address unknown",
             Self::PeerOnHold => "peer on hold",

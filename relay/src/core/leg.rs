@@ -17,7 +17,7 @@ use std::net::IpAddr;
 
 use ::dtls::Identity;
 use ::sdp::{Direction, Media, MediaKind, Protocol, Token};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(super) use dtls::DtlsTerms;
 pub(super) use mux::Mux;
@@ -27,6 +27,7 @@ pub(super) use transport::{Keys, Transport};
 use super::call::Call;
 use super::codecs::Codecs;
 use super::gate::Gate;
+use super::reports::Reports;
 use super::table::Key;
 use super::{IceRole, Random};
 
@@ -48,6 +49,10 @@ pub(super) struct Leg {
     pub(super) codecs: Codecs,
     /// What is held back of that which comes from this side.
     pub(super) gate: Gate,
+    /// Reports to this side are made here and not passed on.
+    pub(super) reports: Option<Reports>,
+    /// From us to this side and back, as its last report told.
+    pub(super) round_trip: Option<Duration>,
     /// The SRTP contexts of both ports (or of the only one).
     pub(super) keys: Option<Keys>,
     /// RTP, and RTCP when it is multiplexed.
@@ -108,6 +113,8 @@ impl Leg {
             },
             codecs: Codecs::default(),
             gate: Gate::default(),
+            reports: None,
+            round_trip: None,
             keys: None,
             rtp: None,
             rtcp: None,
@@ -149,6 +156,7 @@ impl Leg {
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.transports()
             .filter_map(|(_, transport)| transport.deadline())
+            .chain(self.reports.as_ref().map(Reports::next))
             .min()
     }
 

@@ -5,7 +5,7 @@
 //! 2. the first bytes name the protocol (RFC 7983); STUN and DTLS leave here
 //! 3. is this source heard on this leg?
 //! 4. SRTP: replay window, tag, decryption
-//! 5. learn where the peer is: only from what step 4 has proved, or from what the SDP said
+//! 5. learn where the peer is: only from what step 4 has proved, or from what the SDP said; count (`sources.rs`)
 //! 6. what a command holds back is dropped or silenced (`leg.gate`), what the other side does not understand is taken
 //!    out
 //! 7. protect for the other side; one datagram goes out
@@ -16,17 +16,17 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use rtp::Kind;
-use rtp::rtcp::packet_type::{PAYLOAD_FEEDBACK, TRANSPORT_FEEDBACK};
 
 use super::address::StreamPosition;
 use super::authentic;
 use super::leg::{Component, Keys, Leg, Transport};
+use super::reports;
 use super::shard::Place;
-use super::{Drop, Send, Shard, SocketId};
+use super::{Drop, HEADROOM, Output, Send, Shard, SocketId};
 
 /// What a datagram on a media port is, once the first bytes have been looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Media {
+pub(super) enum Media {
     Rtp,
     Rtcp,
     /// Plain UDP by agreement (T.38): passed on as it is, and not looked into.
@@ -113,13 +113,18 @@ impl Shard {
             transport.received.count(wire_len);
             transport.last_heard = Some(now);
         }
-        if kind == Media::Rtp {
-            // 6. what commands hold back
-            datagram.len = leg.gated(datagram.bytes(), other)?;
-        }
-        if kind == Media::Rtcp && !other.terms.protocol.has_feedback() {
-            // feedback is for AVPF only (RFC 4585 section 4.1)
-            datagram.len = without_feedback(datagram.bytes()).ok_or(Drop::FeedbackToAvp)?;
+        match kind {
+            Media::Rtp => {
+                // 6. what commands hold back; every packet is counted
+                let passed = leg.gated(datagram.bytes(), other);
+                leg.note_rtp(datagram.bytes(), passed.is_ok(), now);
+                datagram.len = passed?;
+            }
+            Media::Rtcp => {
+                leg.note_rtcp(datagram.bytes(), other, now);
+                datagram.len = what_passes(datagram.bytes(), other)?;
+            }
+            Media::Other => {}
         }
         send_out(other, kind, datagram).map(Some)
     }
@@ -277,23 +282,52 @@ fn well_formed(kind: Media, packet: &[u8]) -> Result<Option<StreamPosition>, Dro
     }
 }
 
-/// Moves the packets of a compound that are no feedback together; `None` when none is left.
-fn without_feedback(compound: &mut [u8]) -> Option<usize> {
+/// Moves the packets of a compound together that the other side is to have; the reason when none is left.
+fn what_passes(compound: &mut [u8], other: &Leg) -> Result<usize, Drop> {
     let (mut read, mut written) = (0, 0);
+    let mut reason = Drop::Malformed;
     while let Some([_, kind, a, b]) = compound
         .get(read..)
         .and_then(|rest| rest.first_chunk::<4>())
         .copied()
     {
         let len = 4 * (usize::from(u16::from_be_bytes([a, b])) + 1);
-        let end = read.checked_add(len).filter(|end| *end <= compound.len())?;
-        if kind != TRANSPORT_FEEDBACK && kind != PAYLOAD_FEEDBACK {
-            compound.copy_within(read..end, written);
-            written += len;
+        let end = read
+            .checked_add(len)
+            .filter(|end| *end <= compound.len())
+            .ok_or(Drop::Malformed)?;
+        match reports::passes(kind, other) {
+            Ok(()) => {
+                compound.copy_within(read..end, written);
+                written += len;
+            }
+            Err(held_back) => reason = held_back,
         }
         read = end;
     }
-    (written > 0).then_some(written)
+    if written == 0 {
+        Err(reason)
+    } else {
+        Ok(written)
+    }
+}
+
+/// A packet that the relay makes itself, on its way to this side.
+pub(super) fn made(leg: &mut Leg, kind: Media, packet: &[u8]) -> Result<Output, Drop> {
+    let mut buffer = packet.to_vec();
+    buffer.resize(packet.len().saturating_add(HEADROOM), 0);
+    let mut datagram = Datagram {
+        len: packet.len(),
+        buffer: &mut buffer,
+        from: SocketAddr::from(([0, 0, 0, 0], 0)),
+    };
+    let Send { socket, to, len } = send_out(leg, kind, &mut datagram)?;
+    buffer.truncate(len);
+    Ok(Output::Datagram {
+        socket,
+        to,
+        bytes: buffer,
+    })
 }
 
 #[cfg(test)]
@@ -306,23 +340,47 @@ mod tests {
         packet
     }
 
+    fn leg(protocol: sdp::Protocol) -> Leg {
+        let body = b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n";
+        let mut body = sdp::Session::parse(body).unwrap();
+        let mut media = body.media.remove(0);
+        media.protocol = protocol;
+        Leg::new(
+            crate::core::table::Table::new()
+                .insert(crate::core::call::Call::new("c".into(), Instant::now())),
+            &media,
+        )
+    }
+
     #[test]
-    fn feedback_is_cut_out_of_a_compound() {
-        let mut compound = [rtcp(201, 1), rtcp(206, 2), rtcp(202, 3), rtcp(205, 3)].concat();
-        let len = without_feedback(&mut compound).unwrap();
-        assert_eq!(compound[..len], [rtcp(201, 1), rtcp(202, 3)].concat());
-        assert_eq!(without_feedback(&mut rtcp(206, 2)), None);
-        assert_eq!(without_feedback(&mut rtcp(201, 1)), Some(8));
+    fn feedback_is_cut_out_of_a_compound_for_a_side_without_it() {
+        let compound = [rtcp(201, 1), rtcp(206, 2), rtcp(202, 3), rtcp(205, 3)].concat();
+        let (plain, feedback) = (leg(sdp::Protocol::RtpAvp), leg(sdp::Protocol::RtpAvpf));
+        let mut cut = compound.clone();
+        let len = what_passes(&mut cut, &plain).unwrap();
+        assert_eq!(cut[..len], [rtcp(201, 1), rtcp(202, 3)].concat());
+        let mut whole = compound.clone();
+        assert_eq!(what_passes(&mut whole, &feedback), Ok(compound.len()));
+        assert_eq!(whole, compound);
+        assert_eq!(
+            what_passes(&mut rtcp(206, 2), &plain),
+            Err(Drop::FeedbackToAvp)
+        );
+        assert_eq!(what_passes(&mut rtcp(201, 1), &plain), Ok(8));
     }
 
     #[test]
     fn a_compound_whose_lengths_lie_is_dropped() {
+        let plain = leg(sdp::Protocol::RtpAvp);
         for words in 2..=255 {
             let mut packet = rtcp(201, 1);
             packet[3] = words;
-            assert_eq!(without_feedback(&mut packet), None);
+            assert_eq!(what_passes(&mut packet, &plain), Err(Drop::Malformed));
         }
-        assert_eq!(without_feedback(&mut []), None);
-        assert_eq!(without_feedback(&mut [0x80, 201, 0]), None);
+        assert_eq!(what_passes(&mut [], &plain), Err(Drop::Malformed));
+        assert_eq!(
+            what_passes(&mut [0x80, 201, 0], &plain),
+            Err(Drop::Malformed)
+        );
     }
 }

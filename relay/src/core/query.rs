@@ -41,7 +41,7 @@ impl Shard {
             .with("created_ts", micros(created))
             .with("last signal", seconds(self.wall_clock(call.last_signal)))
             .with("last redis update", 0)
-            .with("SSRC", Dictionary::new())
+            .with("SSRC", self.scores(call))
             .with("tags", tags)
             .with("totals", self.totals(call))
     }
@@ -164,14 +164,29 @@ impl Shard {
             .with("drops", drops(&transport.received))
     }
 
+    /// How each stream of the call sounds, by its SSRC.
+    fn scores(&self, call: &Call) -> Dictionary {
+        let seconds = |at: Instant| seconds(self.wall_clock(at));
+        let mut out = Dictionary::new();
+        for leg in self.legs_of(call) {
+            let is_audio = leg.terms.kind == sdp::MediaKind::Audio;
+            for source in leg.rtp.iter().flat_map(|rtp| rtp.sources.iter()) {
+                if let Some(score) = source.score(is_audio, &seconds) {
+                    out.push(source.ssrc().to_string(), score);
+                }
+            }
+        }
+        out
+    }
+
+    fn legs_of(&self, call: &Call) -> impl Iterator<Item = &Leg> {
+        let keys = call.parties.iter().flat_map(|party| &party.legs);
+        keys.filter_map(|leg| self.legs.get(*leg))
+    }
+
     fn totals(&self, call: &Call) -> Dictionary {
         let (mut rtp, mut rtcp) = (Counters::default(), Counters::default());
-        for leg in call
-            .parties
-            .iter()
-            .flat_map(|party| &party.legs)
-            .filter_map(|leg| self.legs.get(*leg))
-        {
+        for leg in self.legs_of(call) {
             for (component, transport) in leg.transports() {
                 match component {
                     Component::Rtp => rtp.add(&transport.received),
@@ -222,11 +237,11 @@ fn drops(counters: &Counters) -> Dictionary {
 }
 
 fn ssrcs(leg: &Leg) -> Vec<Value> {
-    let heard = leg.rtp.as_ref().and_then(|transport| transport.ssrc);
-    heard
-        .map(|ssrc| Dictionary::new().with("SSRC", i64::from(ssrc)).into())
-        .into_iter()
-        .collect()
+    let sources = leg
+        .rtp
+        .iter()
+        .flat_map(|transport| transport.sources.iter());
+    sources.map(|source| source.counts().into()).collect()
 }
 
 fn words(flags: &[(&str, bool)]) -> Vec<Value> {

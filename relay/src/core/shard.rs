@@ -87,6 +87,9 @@ impl Shard {
             | Command::UnsilenceMedia => self.order(request),
             _ => Err(Refused::Unrecognized),
         };
+        if done.is_ok() && matches!(request.command, Command::Offer | Command::Answer) {
+            self.take_wishes(request, now);
+        }
         done.unwrap_or_else(|refused| refusal(refused, request))
     }
 
@@ -281,6 +284,7 @@ impl Shard {
             }
         }
         self.drain(key, now);
+        self.report(key, now);
     }
 }
 

@@ -106,6 +106,9 @@ impl Shard {
         }
         let call = leg.call;
         self.arm_leg(key);
+        if news.contains(&EventKind::DtlsConnected) {
+            self.ask_for_key_frame(key);
+        }
         if let Some(call) = self.calls.get(call) {
             let events = news.into_iter().map(|kind| {
                 Output::Event(Event {

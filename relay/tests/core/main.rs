@@ -15,6 +15,7 @@ mod orders;
 mod peer;
 mod peers;
 mod protocols;
+mod reports;
 mod sdes;
 mod trickle;
 mod world;

@@ -10,6 +10,7 @@ use super::numbering::Numbering;
 use crate::core::Counters;
 use crate::core::address::PeerAddress;
 use crate::core::ports::Bound;
+use crate::core::sources::Sources;
 
 /// One port of a leg: its socket, its peer, and what runs between them.
 pub(crate) struct Transport {
@@ -29,6 +30,8 @@ pub(crate) struct Transport {
     pub(crate) last_heard: Option<Instant>,
     /// The SSRC heard last.
     pub(crate) ssrc: Option<u32>,
+    /// The streams heard; of both ports, on the RTP port.
+    pub(crate) sources: Sources,
 }
 
 /// The two SRTP contexts of one association. Each is kept as long as its own key stays, since roll-over counters and
@@ -60,6 +63,7 @@ impl Transport {
             sent: Counters::default(),
             last_heard: None,
             ssrc: None,
+            sources: Sources::default(),
         }
     }
 

@@ -1,0 +1,219 @@
+//! RTCP that the relay makes itself: reports, where `generate RTCP` asks for them, and the request for a key frame when a
+//! side with video begins to hear.
+//!
+//! Otherwise reports pass as they are: packets keep their numbers, so what one end tells of them is true for the other.
+
+use std::time::{Duration, Instant};
+
+use control_proto::{Command, Request, Value, flag};
+use rtp::NtpTime;
+use rtp::rtcp::{ReportBlock, SenderInfo, Writer, packet_type};
+use sdp::MediaKind;
+
+use super::call::Call;
+use super::leg::Leg;
+use super::path::{self, Media};
+use super::sources::Source;
+use super::table::Key;
+use super::{Drop, Output, Shard};
+
+/// Time between two reports (RFC 3550 section 6.2: five seconds at least on average).
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// Room for a report on every stream of a leg and the description of its sender.
+const ROOM: usize = 512;
+
+/// Reports on one leg's behalf.
+#[derive(Debug, Clone)]
+pub(super) struct Reports {
+    next: Instant,
+    /// Who reports while nothing is sent to this side.
+    ssrc: u32,
+    cname: String,
+}
+
+impl Reports {
+    pub(super) fn next(&self) -> Instant {
+        self.next
+    }
+}
+
+impl Shard {
+    /// Takes from an offer or answer what does not concern its body.
+    pub(super) fn take_wishes(&mut self, request: &Request, now: Instant) {
+        let key = request.call_id.as_ref().and_then(|id| self.by_id.get(id));
+        let Some(key) = key.copied() else {
+            return;
+        };
+        if let Some(on) = wants_reports(request) {
+            self.make_reports(key, on, now);
+        }
+        if request.command == Command::Answer {
+            let legs = self.leg_keys(key);
+            legs.into_iter().for_each(|leg| self.ask_for_key_frame(leg));
+        }
+    }
+
+    fn make_reports(&mut self, key: Key<Call>, on: bool, now: Instant) {
+        let cname = format!("{:016x}", self.random_u64());
+        for leg in self.leg_keys(key) {
+            let ssrc = self.random_u64() as u32;
+            if let Some(leg) = self.legs.get_mut(leg) {
+                let fresh = || Reports {
+                    next: now + INTERVAL,
+                    ssrc,
+                    cname: cname.clone(),
+                };
+                leg.reports = on.then(|| leg.reports.take().unwrap_or_else(fresh));
+            }
+            self.arm_leg(leg);
+        }
+    }
+
+    /// Sends the report to this side that is due.
+    pub(super) fn report(&mut self, key: Key<Leg>, now: Instant) {
+        let anchor = self.config.anchor;
+        let ntp = anchor.unix + now.saturating_duration_since(anchor.instant);
+        let ntp = NtpTime::from_system_time(std::time::UNIX_EPOCH + ntp);
+        let Some(peer) = self.legs.get(key).and_then(|leg| leg.peer) else {
+            return;
+        };
+        let Some((leg, other)) = self.legs.pair_mut(key, peer) else {
+            return;
+        };
+        let Some(reports) = leg.reports.as_mut().filter(|reports| reports.next <= now) else {
+            return;
+        };
+        reports.next = now + INTERVAL;
+        let reports = reports.clone();
+        let mut buffer = [0; ROOM];
+        let mut writer = Writer::new(&mut buffer);
+        if write(&mut writer, leg, other, &reports, ntp, now).is_ok() {
+            let len = writer.len();
+            let sent = path::made(leg, Media::Rtcp, buffer.get(..len).unwrap_or_default());
+            self.outputs.extend(sent.ok());
+        }
+        self.arm_leg(key);
+    }
+
+    /// Asks whoever this side hears for a picture that stands alone: it has not seen what came before.
+    pub(super) fn ask_for_key_frame(&mut self, key: Key<Leg>) {
+        let sender = self.random_u64() as u32;
+        let source = self.legs.get(key).and_then(|leg| leg.peer);
+        let Some(source) = source.and_then(|source| self.legs.get_mut(source)) else {
+            return;
+        };
+        self.outputs.extend(key_frame_request(source, sender).ok());
+    }
+
+    pub(super) fn leg_keys(&self, key: Key<Call>) -> Vec<Key<Leg>> {
+        let parties = self
+            .calls
+            .get(key)
+            .into_iter()
+            .flat_map(|call| &call.parties);
+        parties
+            .flat_map(|party| party.legs.iter().copied())
+            .collect()
+    }
+
+    pub(super) fn random_u64(&mut self) -> u64 {
+        let mut bytes = [0; 8];
+        (self.random)(&mut bytes);
+        u64::from_ne_bytes(bytes)
+    }
+}
+
+/// What becomes of one RTCP packet on its way to `other`.
+pub(super) fn passes(packet_type: u8, other: &Leg) -> Result<(), Drop> {
+    match packet_type {
+        // Feedback is for AVPF only (RFC 4585 section 4.1).
+        packet_type::TRANSPORT_FEEDBACK | packet_type::PAYLOAD_FEEDBACK
+            if !other.terms.protocol.has_feedback() =>
+        {
+            Err(Drop::FeedbackToAvp)
+        }
+        packet_type::SENDER_REPORT
+        | packet_type::RECEIVER_REPORT
+        | packet_type::SOURCE_DESCRIPTION
+        | packet_type::EXTENDED_REPORT
+            if other.reports.is_some() =>
+        {
+            Err(Drop::ReportReplaced)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn wants_reports(request: &Request) -> Option<bool> {
+    if request.flags.has(flag::GENERATE_RTCP) {
+        return Some(true);
+    }
+    let word = request.other.get("generate-rtcp").and_then(Value::as_str)?;
+    match word.to_ascii_lowercase().as_str() {
+        "on" | "yes" | "1" => Some(true),
+        "off" | "no" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// A report to `leg`: on what it is sent, which comes from `other`, and on what is heard from it.
+fn write(
+    writer: &mut Writer<'_>,
+    leg: &mut Leg,
+    other: &mut Leg,
+    reports: &Reports,
+    ntp: NtpTime,
+    now: Instant,
+) -> Result<(), rtp::Error> {
+    let heard = leg.rtp.iter_mut().flat_map(|rtp| rtp.sources.iter_mut());
+    let blocks: Vec<ReportBlock> = heard
+        .map(|source| source.reception.report_block(now))
+        .collect();
+    let latest = other.rtp.as_ref().and_then(|rtp| rtp.sources.latest());
+    let latest = latest.map(Source::ssrc);
+    let sent = other.rtp.as_mut().zip(latest);
+    let ssrc = match sent.and_then(|(rtp, ssrc)| rtp.sources.get_mut(ssrc)) {
+        Some(source) => {
+            let info = sender_info(source, ntp, now);
+            writer.sender_report(source.ssrc(), &info, &blocks)?;
+            source.told(ntp, now);
+            source.ssrc()
+        }
+        None => {
+            writer.receiver_report(reports.ssrc, &blocks)?;
+            reports.ssrc
+        }
+    };
+    writer.source_description(ssrc, &reports.cname)
+}
+
+fn sender_info(source: &Source, ntp: NtpTime, now: Instant) -> SenderInfo {
+    let since = now.saturating_duration_since(source.last.at);
+    let units = since.as_micros() * u128::from(source.clock_rate()) / 1_000_000;
+    let headers = source.passed.saturating_mul(rtp::Header::LEN as u64);
+    SenderInfo {
+        ntp,
+        // All three wrap, as their fields do.
+        timestamp: source.last.timestamp.wrapping_add(units as u32),
+        packets: source.passed as u32,
+        octets: source.passed_bytes.saturating_sub(headers) as u32,
+    }
+}
+
+/// A receiver report with nothing in it, and a picture loss indication: what a browser takes for a compound packet.
+fn key_frame_request(source: &mut Leg, sender: u32) -> Result<Output, Drop> {
+    let latest = source.rtp.as_ref().and_then(|rtp| rtp.sources.latest());
+    let media = latest.map(Source::ssrc).ok_or(Drop::PeerUnknown)?;
+    if source.terms.kind != MediaKind::Video || !source.terms.protocol.has_feedback() {
+        return Err(Drop::FeedbackToAvp);
+    }
+    let mut buffer = [0; 32];
+    let mut writer = Writer::new(&mut buffer);
+    writer
+        .receiver_report(sender, &[])
+        .and_then(|()| writer.picture_loss(sender, media))
+        .map_err(|_| Drop::TooLarge)?;
+    let len = writer.len();
+    path::made(source, Media::Rtcp, buffer.get(..len).unwrap_or_default())
+}

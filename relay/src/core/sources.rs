@@ -1,0 +1,209 @@
+//! What is known of the RTP streams that a leg hears, one by one: how many packets came, what was lost on the way to us,
+//! and what the far end reports of its own reception.
+
+use std::time::{Duration, Instant};
+
+use rtp::rtcp::{Compound, ReportBlock, SenderInfo};
+use rtp::{NtpTime, Packet, Reception};
+use sdp::MediaKind;
+
+use super::leg::Leg;
+use super::quality::{Quality, Sample};
+
+/// Streams of one leg that are known at once. A browser's video has two (RTX), a simulcast up to six; of more, the one
+/// that was silent longest is forgotten.
+const MAX_SOURCES: usize = 8;
+
+/// The clock of payload types that nobody has explained: that of telephony.
+const DEFAULT_CLOCK: u32 = 8000;
+
+/// The streams that one leg hears.
+#[derive(Debug, Default)]
+pub(super) struct Sources(Vec<Source>);
+
+/// One stream.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) reception: Reception,
+    pub(super) packets: u64,
+    /// Of RTP packets without their protection.
+    pub(super) bytes: u64,
+    /// Those that no command held back.
+    pub(super) passed: u64,
+    pub(super) passed_bytes: u64,
+    pub(super) last: Last,
+    pub(super) quality: Quality,
+    clock_rate: u32,
+    /// The last sender report about it that went to the other side.
+    told: Option<(u32, Instant)>,
+}
+
+/// The last packet of a stream.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Last {
+    pub(super) sequence: u16,
+    pub(super) timestamp: u32,
+    pub(super) at: Instant,
+}
+
+impl Sources {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Source> {
+        self.0.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Source> {
+        self.0.iter_mut()
+    }
+
+    pub(super) fn get_mut(&mut self, ssrc: u32) -> Option<&mut Source> {
+        self.0.iter_mut().find(|source| source.ssrc() == ssrc)
+    }
+
+    /// The one heard last.
+    pub(super) fn latest(&self) -> Option<&Source> {
+        self.0.iter().max_by_key(|source| source.last.at)
+    }
+
+    fn add(&mut self, source: Source) {
+        let oldest =
+            (0..self.0.len()).min_by_key(|at| self.0.get(*at).map(|source| source.last.at));
+        if let Some(oldest) = oldest.filter(|_| self.0.len() >= MAX_SOURCES) {
+            self.0.swap_remove(oldest);
+        }
+        self.0.push(source);
+    }
+}
+
+impl Source {
+    fn new(packet: &Packet<'_>, clock_rate: u32, now: Instant) -> Self {
+        let (ssrc, sequence, timestamp) = (packet.ssrc(), packet.sequence(), packet.timestamp());
+        Self {
+            reception: Reception::new(ssrc, clock_rate, sequence, timestamp, now),
+            packets: 0,
+            bytes: 0,
+            passed: 0,
+            passed_bytes: 0,
+            last: Last::of(packet, now),
+            quality: Quality::default(),
+            clock_rate,
+            told: None,
+        }
+    }
+
+    pub(super) fn ssrc(&self) -> u32 {
+        self.reception.ssrc()
+    }
+
+    /// In Hz.
+    pub(super) fn clock_rate(&self) -> u32 {
+        self.clock_rate
+    }
+
+    /// The other side is told of this stream by a sender report with this time.
+    pub(super) fn told(&mut self, ntp: NtpTime, now: Instant) {
+        self.told = Some((ntp.middle(), now));
+    }
+
+    /// From us to who wrote the block and back (RFC 3550 section 6.4.1).
+    fn round_trip(&self, block: &ReportBlock, now: Instant) -> Option<Duration> {
+        let (middle, at) = self.told.filter(|(middle, _)| *middle == block.last_sr)?;
+        if middle == 0 {
+            return None;
+        }
+        let held = Duration::from_secs(1).mul_f64(f64::from(block.delay_since_last_sr) / 65_536.0);
+        now.saturating_duration_since(at).checked_sub(held)
+    }
+
+    pub(super) fn jitter(&self, units: u32) -> Duration {
+        let rate = u64::from(self.clock_rate.max(1));
+        Duration::from_micros(u64::from(units).saturating_mul(1_000_000) / rate)
+    }
+}
+
+impl Last {
+    fn of(packet: &Packet<'_>, at: Instant) -> Self {
+        Self {
+            sequence: packet.sequence(),
+            timestamp: packet.timestamp(),
+            at,
+        }
+    }
+}
+
+impl Leg {
+    /// Notes a plain RTP packet of this side. `passes`: no command holds it back. Nothing is
+    /// allocated but for the first packet of a stream.
+    pub(super) fn note_rtp(&mut self, packet: &[u8], passes: bool, now: Instant) {
+        let (Some(transport), Ok(read)) = (&mut self.rtp, Packet::parse(packet)) else {
+            return;
+        };
+        let sources = &mut transport.sources;
+        let known = sources.get_mut(read.ssrc()).is_some();
+        if !known {
+            let codec = self.codecs.get(read.payload_type());
+            let clock_rate = codec.map_or(DEFAULT_CLOCK, |codec| codec.clock_rate);
+            sources.add(Source::new(&read, clock_rate, now));
+        }
+        let Some(source) = sources.get_mut(read.ssrc()) else {
+            return;
+        };
+        if known {
+            source
+                .reception
+                .packet(read.sequence(), read.timestamp(), now);
+        }
+        source.packets += 1;
+        source.bytes += packet.len() as u64;
+        if passes {
+            source.passed += 1;
+            source.passed_bytes += packet.len() as u64;
+        }
+        source.last = Last::of(&read, now);
+    }
+
+    /// Notes the reports in a plain compound packet of this side; `other` is whose streams it hears.
+    pub(super) fn note_rtcp(&mut self, compound: &[u8], other: &mut Leg, now: Instant) {
+        let Ok(compound) = Compound::parse(compound) else {
+            return;
+        };
+        for report in compound.filter_map(|packet| packet.report()) {
+            if let Some(info) = report.sender {
+                self.note_sender(report.ssrc, &info, now);
+            }
+            for block in report.blocks() {
+                self.note_block(&block, other, now);
+            }
+        }
+    }
+
+    fn note_sender(&mut self, ssrc: u32, info: &SenderInfo, now: Instant) {
+        let source = self.rtp.as_mut().and_then(|rtp| rtp.sources.get_mut(ssrc));
+        if let Some(source) = source {
+            source.reception.sender_report(info.ntp, now);
+            source.told(info.ntp, now);
+        }
+    }
+
+    /// This side tells how it hears a stream of the other.
+    fn note_block(&mut self, block: &ReportBlock, other: &mut Leg, now: Instant) {
+        let far = other.round_trip;
+        let is_audio = other.terms.kind == MediaKind::Audio;
+        let Some(source) = other
+            .rtp
+            .as_mut()
+            .and_then(|rtp| rtp.sources.get_mut(block.ssrc))
+        else {
+            return;
+        };
+        let near = source.round_trip(block, now);
+        self.round_trip = near.or(self.round_trip);
+        if is_audio {
+            source.quality.add(Sample::new(
+                now,
+                f64::from(block.fraction_lost) / 256.0,
+                source.jitter(block.jitter),
+                [self.round_trip, far],
+            ));
+        }
+    }
+}
