@@ -85,8 +85,9 @@ impl Core {
             // A dialog that no INVITE of ours began: nothing of this body may be shown to anybody.
             _ => return Err(Answer::new(488, "No Call Is Known For This SDP")),
         };
-        let names = ng::Names::of(request, media).ok_or_else(|| Answer::new(400, "Missing Tag"))?;
-        self.enlist(id, media, &names, request)?;
+        let parties =
+            ng::Parties::of(request, media).ok_or_else(|| Answer::new(400, "Missing Tag"))?;
+        self.enlist(id, media, &parties, request)?;
         let Some(sdp) = sdp else {
             self.set_exchange(id, Exchange::Invited);
             return Ok(None);
@@ -94,8 +95,8 @@ impl Core {
         if !is_description(sdp) {
             return Err(Answer::new(488, "The SDP Cannot Be Read"));
         }
-        let question = self.question_of_request(id, request, media, &names, sdp);
-        self.ask_relay(media, names.call_id, question, Waiter::Request(id), now)
+        let question = self.question_of_request(id, request, media, &parties, sdp);
+        self.ask_relay(media, parties.call_id, question, Waiter::Request(id), now)
             .map(Some)
     }
 
@@ -105,19 +106,19 @@ impl Core {
         id: ContextId,
         request: &Message,
         media: MediaId,
-        names: &ng::Names,
+        parties: &ng::Parties,
         sdp: &[u8],
     ) -> control_proto::Request {
         let (sdp, receiver) = (sdp.to_vec(), self.side_of(id).other());
-        let (from, to) = (&names.from_tag, names.to_tag.as_deref());
+        let (from, to) = (&parties.from_tag, parties.to_tag.as_deref());
         match self.media.late_offerer(media) {
             Some(offerer) if request.is(&Method::Prack) && to == Some(&offerer) => {
                 self.media.answered_late(media);
-                ng::answer(&names.call, &offerer, from, sdp, receiver)
+                ng::answer(&parties.call, &offerer, from, sdp, receiver)
             }
             _ => {
                 self.set_exchange(id, Exchange::Offered);
-                ng::offer(&names.call, from, to, sdp, receiver)
+                ng::offer(&parties.call, from, to, sdp, receiver)
             }
         }
     }
@@ -147,20 +148,24 @@ impl Core {
             return Ok(Fate::Replace(known.after.clone()));
         }
         let receiver = side(context.from);
-        let Some(names) = ng::Names::of(response, media).filter(|_| status < 300) else {
+        let Some(parties) = ng::Parties::of(response, media).filter(|_| status < 300) else {
             return Ok(Fate::Strip);
         };
         let question = match context.exchange {
-            Exchange::Offered => {
-                ng::answer(&names.call, &names.from_tag, to_tag, sdp.to_vec(), receiver)
-            }
+            Exchange::Offered => ng::answer(
+                &parties.call,
+                &parties.from_tag,
+                to_tag,
+                sdp.to_vec(),
+                receiver,
+            ),
             // Only what is delivered for certain can make an offer (RFC 3261 section 13.2.1).
             Exchange::Invited if status >= 200 || response.lists("Require", "100rel") => {
                 self.media.offered_late(media, to_tag);
                 ng::offer(
-                    &names.call,
+                    &parties.call,
                     to_tag,
-                    Some(&names.from_tag),
+                    Some(&parties.from_tag),
                     sdp.to_vec(),
                     receiver,
                 )
@@ -170,7 +175,7 @@ impl Core {
         if !is_description(sdp) {
             return Err(Answer::new(502, "The Answer's SDP Cannot Be Read"));
         }
-        self.ask_relay(media, names.call_id, question, Waiter::Response(id), now)
+        self.ask_relay(media, parties.call_id, question, Waiter::Response(id), now)
             .map(Fate::Ask)
     }
 
@@ -220,13 +225,13 @@ impl Core {
         &mut self,
         id: ContextId,
         media: MediaId,
-        names: &ng::Names,
+        parties: &ng::Parties,
         request: &Message,
     ) -> Result<(), Answer> {
         let in_dialog = request.to_tag().is_some();
         if !self.media.enlist(
             media,
-            &names.call_id,
+            &parties.call_id,
             in_dialog,
             self.config.limits.media_sessions,
         ) {

@@ -1,7 +1,7 @@
 //! Step 8 of the walk: what a proxy changes in a request (RFC 3261 section 16.6): Max-Forwards, Record-Route with
 //! our token (in REGISTER Path and Contact), Via. The body was step 7's.
 
-use sip::{Error, Message, Method};
+use sip::{Error, Message, Method, NameAddr};
 
 use super::Core;
 use super::face::{FlowId, Source};
@@ -153,23 +153,47 @@ pub(super) fn emit_only_ws(message: &mut Message) -> Result<(), Error> {
         .map(|value| value.into_owned())
         .collect();
     for (at, contact) in contacts.iter().enumerate() {
-        let lower = contact.to_ascii_lowercase();
-        let Some(found) = lower.find(";transport=wss") else {
-            continue;
-        };
-        let (head, tail) = contact
-            .split_at_checked(found + ";transport=ws".len())
-            .unwrap_or((contact, ""));
-        if !tail
-            .get(1..2)
-            .is_some_and(|next| next.starts_with(|c: char| c.is_ascii_alphanumeric()))
-        {
-            message.set_value(
-                "Contact",
-                at,
-                format!("{head}{}", tail.get(1..).unwrap_or_default()),
-            )?;
+        if let Some(ws) = as_ws(contact) {
+            message.set_value("Contact", at, ws)?;
         }
     }
     Ok(())
+}
+
+/// The Contact value with `transport=ws` in its URI, if it says `wss`.
+fn as_ws(contact: &str) -> Option<String> {
+    let value = NameAddr::parse(contact.as_bytes()).ok()?;
+    let said = value.uri().ok()?.param("transport")?.to_owned();
+    if !said.eq_ignore_ascii_case("wss") {
+        return None;
+    }
+    let uri = contact.find(value.uri_text())?;
+    let lower = contact.to_ascii_lowercase();
+    let at = uri + lower.get(uri..)?.find(";transport=wss")?;
+    let (head, tail) = contact.split_at_checked(at)?;
+    Some(format!(
+        "{head};transport=ws{}",
+        tail.get(";transport=wss".len()..)?
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_transport_of_a_contacts_uri_is_changed() {
+        assert_eq!(
+            as_ws("<sip:a@b.invalid;transport=WSS;ob>;expires=60").as_deref(),
+            Some("<sip:a@b.invalid;transport=ws;ob>;expires=60")
+        );
+        assert_eq!(as_ws("<sip:a@b.invalid;transport=ws>"), None);
+        assert_eq!(as_ws("<sip:a@b.invalid;transport=wssx>"), None);
+        assert_eq!(as_ws("\"x;transport=wss\" <sip:a@b.invalid>"), None);
+        assert_eq!(
+            as_ws("\"x;transport=wss\" <sip:a@b.invalid;transport=wss>").as_deref(),
+            Some("\"x;transport=wss\" <sip:a@b.invalid;transport=ws>")
+        );
+        assert_eq!(as_ws("*"), None);
+    }
 }

@@ -40,7 +40,7 @@ impl Core {
         let Some(media) = route.media else {
             return AckBody::Unusable;
         };
-        let Some(names) = ng::Names::of(request, media) else {
+        let Some(parties) = ng::Parties::of(request, media) else {
             return AckBody::Unusable;
         };
         if let Some(after) = self.media.answered_before(media, sdp) {
@@ -49,19 +49,19 @@ impl Core {
         let offerer = match self.media.late_offerer(media) {
             Some(offerer) => offerer,
             // Forgotten since (we may have been restarted): the relay still knows what it waits for.
-            None if !self.media.knows(media) => names.to_tag.clone().unwrap_or_default(),
+            None if !self.media.knows(media) => parties.to_tag.clone().unwrap_or_default(),
             None => return AckBody::Unasked,
         };
         let question = ng::answer(
-            &names.call,
+            &parties.call,
             &offerer,
-            &names.from_tag,
+            &parties.from_tag,
             sdp.to_vec(),
             receiver,
         );
         AckBody::Ask {
             media,
-            call_id: names.call_id,
+            call_id: parties.call_id,
             question: Box::new(question),
         }
     }

@@ -11,7 +11,7 @@ const PUBLIC: &str = "public";
 const PRIVATE: &str = "private";
 
 /// How a message names a call and its parties at the relay.
-pub(super) struct Names {
+pub(super) struct Parties {
     /// SIP's Call-ID.
     pub(super) call_id: String,
     /// The call at the relay.
@@ -20,7 +20,7 @@ pub(super) struct Names {
     pub(super) to_tag: Option<String>,
 }
 
-impl Names {
+impl Parties {
     pub(super) fn of(message: &Message, media: MediaId) -> Option<Self> {
         let call_id = message.call_id()?.to_owned();
         Some(Self {

@@ -51,7 +51,8 @@ impl Core {
             true => self.config.limits.challenge_linger,
             false => self.config.timers.timeout(),
         };
-        let end = status >= 300 && !challenged && !in_dialog;
+        // A session that a dialog has is established, and not ended by this.
+        let end = status >= 300 && !challenged;
         let (verdict, alarm) = self.media.dismiss(media, end, keep, now);
         self.alarms.arm(Due::Media(media), alarm);
         if verdict == Verdict::Release {
