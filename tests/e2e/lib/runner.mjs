@@ -41,12 +41,12 @@ export class Runner {
   }
 }
 
+export const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
 /** Median and range of some milliseconds. */
 export function spread(values) {
   if (values.length === 0) return 'none';
-  const sorted = [...values].sort((a, b) => a - b);
-  const round = (v) => Math.round(v);
-  return `median ${round(sorted[Math.floor(sorted.length / 2)])} ms, ${round(sorted[0])} to ${round(sorted.at(-1))} ms`;
+  return `median ${Math.round(median(values))} ms, ${Math.round(Math.min(...values))} to ${Math.round(Math.max(...values))} ms`;
 }
 
 export function assert(truth, complaint) {

@@ -1,5 +1,5 @@
 // The page's scripted softphones: one interface over both libraries, called by the harness.
-import { invitedAt, now, sockets, wire } from './wire.js';
+import { answeredAt, invitedAt, now, sockets, wire } from './wire.js';
 import { JsSipPhone } from './jssip.js';
 import { soundIsReady } from './sound.js';
 import { SipJsPhone } from './sipjs.js';
@@ -123,7 +123,7 @@ class Softphone {
   async figures(id) {
     const call = this.find(id);
     const ear = this.ear(id);
-    return { ...(await ear.stats()), callId: call.callId, invitedAt: invitedAt(call.callId), firstAudioAt: ear.firstAudioAt };
+    return { ...(await ear.stats()), callId: call.callId, invitedAt: invitedAt(call.callId), answeredAt: answeredAt(call.callId), connectedAt: ear.connectedAt, firstAudioAt: ear.firstAudioAt };
   }
 
   /** Cuts the newest socket below the library, comes back over a new one, registers again. */

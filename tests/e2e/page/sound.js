@@ -30,6 +30,7 @@ export class Ear {
   constructor(pc) {
     this.pc = pc;
     this.firstAudioAt = undefined;
+    pc.addEventListener('connectionstatechange', () => pc.connectionState === 'connected' && (this.connectedAt ??= now()));
     pc.addEventListener('track', (event) => event.track.kind === 'audio' && this.attach(event));
   }
 

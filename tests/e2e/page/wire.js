@@ -17,6 +17,9 @@ function note(direction, data) {
 /** When the first INVITE of this call crossed the socket. */
 export const invitedAt = (callId) => wire.find((m) => m.method === 'INVITE' && m.callId === callId)?.at;
 
+/** When the 200 to its INVITE crossed it. */
+export const answeredAt = (callId) => wire.find((m) => m.callId === callId && /^SIP\/2.0 200 /.test(m.data) && /^cseq\s*:\s*\d+ INVITE/im.test(m.data))?.at;
+
 const Native = window.WebSocket;
 
 window.WebSocket = class extends Native {
