@@ -22,6 +22,7 @@ mod counters;
 mod deletion;
 mod exchange;
 mod gate;
+mod learning;
 mod leg;
 mod opening;
 mod orders;

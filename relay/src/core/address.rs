@@ -8,15 +8,15 @@
 //!   the port is another; and never on a strict leg;
 //! - whoever sends from the address in the SDP always wins, for good;
 //! - after that only new signalling, or a new ICE pair, changes anything.
+//!
+//! A command may ask for other rules, see [`learning`](super::learning).
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::Drop;
 use super::authentic::Authentic;
-
-/// Packets in sequence from one stranger before a plain leg takes it for its phone behind NAT: 100 ms of speech.
-const LEARN_AFTER: u8 = 5;
+use super::learning::{Learning, Strangers};
 
 /// How long after an offer or answer a phone behind NAT may be learned. Whoever has not spoken by then speaks from
 /// where its SDP says.
@@ -26,23 +26,20 @@ const LEARN_WITHIN: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Default)]
 pub(super) struct PeerAddress {
     signalled: Option<SocketAddr>,
-    heard: Heard,
+    /// The peer: nobody else is listened to on a plain leg.
+    heard: Option<SocketAddr>,
+    candidate: Option<Candidate>,
+    learning: Learning,
     learn_until: Option<Instant>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-enum Heard {
-    #[default]
-    Nobody,
-    /// A stranger, who has sent this many packets in sequence.
-    Candidate {
-        from: SocketAddr,
-        ssrc: u32,
-        sequence: u16,
-        packets: u8,
-    },
-    /// The peer: nobody else is listened to on a plain leg.
-    Peer(SocketAddr),
+/// A stranger, who has sent this many packets in sequence.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    from: SocketAddr,
+    ssrc: u32,
+    sequence: u16,
+    packets: u8,
 }
 
 /// The parts of an RTP header that tell one stream from another.
@@ -58,8 +55,19 @@ impl PeerAddress {
     pub(super) fn signal(&mut self, address: Option<SocketAddr>) {
         if self.signalled != address {
             self.signalled = address;
-            self.heard = Heard::Nobody;
+            self.forget();
         }
+    }
+
+    /// How it is learned from now on.
+    pub(super) fn obey(&mut self, learning: Learning) {
+        self.learning = learning;
+    }
+
+    /// Forgets whatever was learned.
+    pub(super) fn forget(&mut self) {
+        self.heard = None;
+        self.candidate = None;
     }
 
     /// An offer or answer has passed: the peer may speak for the first time from now on.
@@ -69,10 +77,8 @@ impl PeerAddress {
 
     /// Where packets for the peer go.
     pub(super) fn destination(&self) -> Option<SocketAddr> {
-        match self.heard {
-            Heard::Peer(address) => Some(address),
-            Heard::Nobody | Heard::Candidate { .. } => self.signalled,
-        }
+        let learned = self.heard.filter(|_| !self.learning.asymmetric);
+        learned.or(self.signalled)
     }
 
     /// What its SDP said.
@@ -96,20 +102,23 @@ impl PeerAddress {
     ) -> Result<(), Drop> {
         let signalled = self.signalled.ok_or(Drop::NoRemoteDescription)?;
         if from == signalled {
-            self.heard = Heard::Peer(from);
+            (self.heard, self.candidate) = (Some(from), None);
             return Ok(());
         }
-        match self.heard {
-            Heard::Peer(peer) if peer == from => Ok(()),
-            Heard::Peer(_) => Err(Drop::WrongSource),
-            Heard::Nobody | Heard::Candidate { .. } => {
-                let in_time = self.learn_until.is_some_and(|until| now <= until);
-                if strict || !in_time || !may_be_behind_nat(signalled.ip(), from.ip()) {
-                    return Err(Drop::WrongSource);
-                }
-                self.consider(from, position)
-            }
+        if self.heard == Some(from) {
+            return Ok(());
         }
+        let follows = self.learning.handover;
+        let in_time = follows || self.learn_until.is_some_and(|until| now <= until);
+        let may_be_it = match self.learning.from {
+            Strangers::Nobody => false,
+            Strangers::Likely => follows || may_be_behind_nat(signalled.ip(), from.ip()),
+            Strangers::Anybody => true,
+        };
+        if strict || !in_time || !may_be_it || (self.heard.is_some() && !follows) {
+            return Err(Drop::WrongSource);
+        }
+        self.consider(from, position)
     }
 
     /// The same for RTCP on its own port: `rtp` is what the RTP of the same leg is known by. Its address must be the
@@ -124,53 +133,56 @@ impl PeerAddress {
             .signalled
             .or(rtp.signalled)
             .ok_or(Drop::NoRemoteDescription)?;
-        if from == signalled {
-            self.heard = Heard::Peer(from);
+        if from == signalled || self.heard == Some(from) {
+            self.heard = Some(from);
             return Ok(());
         }
-        match (&self.heard, &rtp.heard) {
-            (Heard::Peer(peer), _) if *peer == from => Ok(()),
-            (Heard::Peer(_), _) => Err(Drop::WrongSource),
-            (_, Heard::Peer(peer)) if peer.ip() == from.ip() && !strict => {
-                self.heard = Heard::Peer(from);
-                Ok(())
-            }
-            _ => Err(Drop::WrongSource),
+        let is_beside_rtp = rtp.heard.is_some_and(|rtp| rtp.ip() == from.ip());
+        let is_free = self.heard.is_none() || self.learning.handover;
+        if is_beside_rtp && is_free && !strict {
+            self.heard = Some(from);
+            return Ok(());
         }
+        Err(Drop::WrongSource)
     }
 
     /// Takes the source of a packet whose tag held. The proof is what makes this safe to call.
     pub(super) fn learn<T>(&mut self, from: SocketAddr, _proof: &Authentic<T>) {
-        if !matches!(self.heard, Heard::Peer(_)) || self.signalled == Some(from) {
-            self.heard = Heard::Peer(from);
+        if self.heard.is_none() || self.learning.handover || self.signalled == Some(from) {
+            self.heard = Some(from);
         }
     }
 
+    /// One more packet of a stranger. Who speaks from the address of the SDP, through another port, is not put off
+    /// by others.
     fn consider(&mut self, from: SocketAddr, at: StreamPosition) -> Result<(), Drop> {
-        let packets = match self.heard {
-            Heard::Candidate {
-                from: candidate,
-                ssrc,
-                sequence,
-                packets,
-            } if candidate == from
-                && ssrc == at.ssrc
-                && at.sequence == sequence.wrapping_add(1) =>
+        let is_near = |address: SocketAddr| {
+            self.signalled
+                .is_some_and(|signalled| signalled.ip() == address.ip())
+        };
+        let packets = match self.candidate {
+            Some(candidate)
+                if candidate.from == from
+                    && candidate.ssrc == at.ssrc
+                    && at.sequence == candidate.sequence.wrapping_add(1) =>
             {
-                packets.saturating_add(1)
+                candidate.packets.saturating_add(1)
+            }
+            Some(candidate) if is_near(candidate.from) && !is_near(from) => {
+                return Err(Drop::WrongSource);
             }
             _ => 1,
         };
-        if packets >= LEARN_AFTER {
-            self.heard = Heard::Peer(from);
+        if packets >= self.learning.packets {
+            (self.heard, self.candidate) = (Some(from), None);
             return Ok(());
         }
-        self.heard = Heard::Candidate {
+        self.candidate = Some(Candidate {
             from,
             ssrc: at.ssrc,
             sequence: at.sequence,
             packets,
-        };
+        });
         Err(Drop::WrongSource)
     }
 }
@@ -364,6 +376,72 @@ mod tests {
         assert_eq!(peer.destination(), Some(nat));
         peer.signal(Some(address("192.168.1.2:4002")));
         assert_eq!(peer.destination(), Some(address("192.168.1.2:4002")));
+    }
+
+    fn learning(change: impl FnOnce(&mut Learning)) -> PeerAddress {
+        let mut peer = signalled_as("198.51.100.7:4000");
+        let mut learning = Learning::default();
+        change(&mut learning);
+        peer.obey(learning);
+        peer
+    }
+
+    /// The packets of the stream that are let in.
+    fn admitted(peer: &mut PeerAddress, from: &str, sequences: std::ops::Range<u16>) -> usize {
+        let admit = |sequence: &u16| {
+            peer.admit(address(from), at(*sequence), false, Instant::now())
+                .is_ok()
+        };
+        sequences.filter(admit).count()
+    }
+
+    #[test]
+    fn a_peer_that_is_asymmetric_is_heard_from_elsewhere_and_sent_to_as_it_said() {
+        let mut peer = learning(|learning| {
+            (learning.asymmetric, learning.from) = (true, Strangers::Anybody);
+        });
+        assert_eq!(admitted(&mut peer, "203.0.113.9:31000", 0..10), 6);
+        assert_eq!(peer.destination(), Some(address("198.51.100.7:4000")));
+        assert_eq!(admitted(&mut peer, "203.0.113.66:31000", 0..10), 0);
+    }
+
+    #[test]
+    fn a_peer_that_moves_is_followed_only_where_that_was_asked_for() {
+        for handover in [false, true] {
+            let mut peer = learning(|learning| learning.handover = handover);
+            assert_eq!(admitted(&mut peer, "198.51.100.7:4000", 0..10), 10);
+            let moved = admitted(&mut peer, "203.0.113.9:31000", 10..20);
+            assert_eq!(moved, if handover { 6 } else { 0 });
+            let to = ["198.51.100.7:4000", "203.0.113.9:31000"][usize::from(handover)];
+            assert_eq!(peer.destination(), Some(address(to)));
+        }
+    }
+
+    #[test]
+    fn immediate_takes_the_first_packet() {
+        let mut peer = learning(|learning| {
+            (learning.packets, learning.from) = (1, Strangers::Anybody);
+        });
+        assert_eq!(admitted(&mut peer, "203.0.113.9:31000", 0..10), 10);
+        assert_eq!(admitted(&mut peer, "203.0.113.66:31000", 0..10), 0);
+    }
+
+    #[test]
+    fn whoever_is_nearer_to_the_sdp_is_not_put_off_by_others() {
+        let mut peer = learning(|learning| learning.from = Strangers::Anybody);
+        for sequence in 0..5 {
+            let _ = admitted(&mut peer, "198.51.100.7:4400", sequence..sequence + 1);
+            let _ = admitted(&mut peer, "203.0.113.66:31000", sequence..sequence + 1);
+        }
+        assert_eq!(peer.destination(), Some(address("198.51.100.7:4400")));
+    }
+
+    #[test]
+    fn what_was_learned_can_be_forgotten() {
+        let mut peer = signalled();
+        assert_eq!(admitted(&mut peer, "203.0.113.9:31000", 0..5), 1);
+        peer.forget();
+        assert_eq!(peer.destination(), Some(address("192.168.1.2:4000")));
     }
 
     #[test]

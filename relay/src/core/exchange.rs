@@ -1,6 +1,6 @@
 //! `offer` and `answer`: a body comes from one party and goes to the other, with our own face in place of its sender's.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use control_proto::{AddressFamily, Request, Response, flag};
@@ -165,7 +165,7 @@ impl Shard {
             return self.reject(to, media);
         }
         let suits = suits && codec_words::select(media, request);
-        let strict = self.is_strict(request);
+        let strict = self.config.strict_source;
         let leg = self.legs.get_mut(from).ok_or(Refused::Association)?;
         if index >= MAX_RELAYED || !suits || !leg.take_offer(media, request, strict) {
             return self.reject(to, media);
@@ -222,9 +222,9 @@ impl Shard {
         if !codec_words::select(media, request) {
             return self.reject(from, media);
         }
-        let (strict, own) = (self.is_strict(request), self.own_addresses(from, to));
+        let (strict, own) = (self.config.strict_source, self.own_addresses(from, to));
         let (leg, mut tools) = self.leg_and_tools(to, now).ok_or(Refused::Association)?;
-        let usable = leg.take_answer(media, is_lite, &own, strict, &mut tools);
+        let usable = leg.take_answer(media, is_lite, &own, strict, request, &mut tools);
         let far = leg.far();
 
         let (leg, mut tools) = self.leg_and_tools(from, now).ok_or(Refused::Association)?;
@@ -290,10 +290,6 @@ impl Shard {
             .collect()
     }
 
-    fn is_strict(&self, request: &Request) -> bool {
-        self.config.strict_source || request.flags.has(flag::STRICT_SOURCE)
-    }
-
     /// The session part of a body for `party`, and everything that is set going by it.
     fn finish(&mut self, passage: &Passage<'_>, party: usize, body: &mut Session) {
         let Some(call) = self.calls.get_mut(passage.call) else {
@@ -337,7 +333,27 @@ impl Shard {
 
 fn body_of(request: &Request) -> Result<Session, Refused> {
     let body = request.sdp.as_deref().ok_or(Refused::NoSdp)?;
-    Session::parse(body).map_err(|_| Refused::Sdp)
+    let mut body = Session::parse(body).map_err(|_| Refused::Sdp)?;
+    if let Some(source) = request
+        .received_from
+        .filter(|_| request.flags.has(flag::SIP_SOURCE_ADDRESS))
+    {
+        body.media
+            .iter_mut()
+            .for_each(|media| believe_source(media, source));
+    }
+    Ok(body)
+}
+
+/// `SIP-source-address`: the SIP message came from nearer to the sender than its body tells. A hold stays one.
+fn believe_source(media: &mut Media, source: IpAddr) {
+    let is_hold = |connection: &Connection| connection.is_unspecified();
+    if !media.connection.as_ref().is_some_and(is_hold) {
+        media.connection = Some(Connection::from(source));
+    }
+    if let Some(rtcp) = &mut media.rtcp {
+        rtcp.connection = None;
+    }
 }
 
 /// RTP, or towards a side without keys what is plain UDP by its protocol's name (T.38's `udptl`). What runs its own

@@ -27,6 +27,7 @@ pub(super) use transport::{Keys, Transport};
 use super::call::Call;
 use super::codecs::Codecs;
 use super::gate::Gate;
+use super::learning::Learning;
 use super::reports::Reports;
 use super::table::Key;
 use super::{IceRole, Random};
@@ -80,6 +81,7 @@ pub(super) struct Terms {
     pub(super) held: bool,
     /// No address is learned from packets.
     pub(super) strict: bool,
+    pub(super) learning: Learning,
     pub(super) mux: Mux,
     pub(super) sdes: SdesTerms,
     pub(super) dtls: DtlsTerms,
@@ -107,6 +109,7 @@ impl Leg {
                 direction: Direction::SendRecv,
                 held: false,
                 strict: false,
+                learning: Learning::default(),
                 mux: Mux::default(),
                 sdes: SdesTerms::default(),
                 dtls: DtlsTerms::default(),

@@ -88,10 +88,15 @@ impl Shard {
     }
 
     /// The interface of that name, with an address of that family if it has one. A name that nobody configured is the
-    /// default interface.
+    /// default interface; `internal` and `external` are then what they are to rtpengine, IPv4 and IPv6.
     fn interface(&self, name: Option<&str>, family: Option<Family>) -> usize {
         let interfaces = &self.config.interfaces;
         let is_known = |name: &&str| interfaces.iter().any(|interface| interface.name == **name);
+        let family = match name.filter(|name| !is_known(name)) {
+            Some("internal") => Some(Family::Ip4),
+            Some("external") => Some(Family::Ip6),
+            _ => family,
+        };
         let name = name
             .filter(is_known)
             .or_else(|| interfaces.first().map(|first| first.name.as_str()));

@@ -8,6 +8,7 @@ mod browser;
 mod calls;
 mod codecs;
 mod conversions;
+mod endpoints;
 mod exchanges;
 mod hostile;
 mod media;

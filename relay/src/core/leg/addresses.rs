@@ -14,6 +14,7 @@ impl Leg {
         if self.has_ice() || self.terms.held {
             return;
         }
+        let learning = self.terms.learning;
         for (component, transport) in self.transports_mut() {
             let address = match component {
                 Component::Rtp => media.rtp_address(),
@@ -22,6 +23,7 @@ impl Leg {
             let policy = policy_for(transport.bound.at.ip());
             let usable =
                 |address: &SocketAddr| policy.check(*address).is_ok() && !own.contains(address);
+            transport.peer.obey(learning);
             transport.peer.signal(address.filter(usable));
         }
     }

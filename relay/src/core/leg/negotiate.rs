@@ -12,6 +12,7 @@ use srtp::Suite;
 use super::ice::Exchange;
 use super::{Keys, Leg, Tools};
 use crate::core::codecs::Codecs;
+use crate::core::learning::Learning;
 
 /// Attributes that name the sources of one sender. They are never passed on: a source that was never named may be
 /// changed, by a fork or by another relay that takes the call over, without new SDP.
@@ -46,7 +47,7 @@ impl Leg {
         let is_browser =
             protocol.is_dtls() && terms.dtls.was_offered() && media.ice.ufrag.is_some();
         terms.mux.take_offer(media, request.rtcp_mux, is_browser);
-        self.take_common(media, strict);
+        self.take_common(media, request, strict);
         self.set_protocol(protocol.clone());
         !protocol.is_secure() || self.terms.dtls.was_offered() || self.terms.sdes.was_offered()
     }
@@ -124,9 +125,10 @@ impl Leg {
         is_lite: bool,
         own: &[SocketAddr],
         strict: bool,
+        request: &Request,
         tools: &mut Tools<'_>,
     ) -> bool {
-        self.take_common(media, strict);
+        self.take_common(media, request, strict);
         if media.mid.is_some() {
             self.terms.mid = media.mid.clone();
         }
@@ -160,7 +162,12 @@ impl Leg {
         !out.protocol.is_secure() || self.answer_keys(out, far.suite, request, tools)
     }
 
-    fn take_common(&mut self, media: &Media, strict: bool) {
+    fn take_common(&mut self, media: &Media, request: &Request, strict: bool) {
+        self.terms.learning = Learning::asked(request).unwrap_or(self.terms.learning);
+        if request.flags.has(flag::RESET) {
+            self.transports_mut()
+                .for_each(|(_, transport)| transport.peer.forget());
+        }
         self.terms.direction = media.direction;
         self.terms.held = is_hold(media);
         self.terms.strict = strict;
