@@ -20,6 +20,7 @@ mod codecs;
 mod config;
 mod counters;
 mod deletion;
+mod dtmf;
 mod exchange;
 mod gate;
 mod learning;

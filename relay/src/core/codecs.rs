@@ -47,6 +47,21 @@ impl Codecs {
     pub(super) fn get(&self, number: u8) -> Option<Codec> {
         self.0.iter().copied().find(|codec| codec.number == number)
     }
+
+    /// The payload type of telephone events that goes with audio of this clock rate, or else any.
+    pub(super) fn event(&self, clock_rate: Option<u32>) -> Option<Codec> {
+        let events = || self.0.iter().filter(|codec| codec.kind == Kind::Event);
+        let same_clock = events().find(|codec| Some(codec.clock_rate) == clock_rate);
+        same_clock.or_else(|| events().next()).copied()
+    }
+
+    /// The first that carries sound or pictures.
+    pub(super) fn main(&self) -> Option<Codec> {
+        self.0
+            .iter()
+            .copied()
+            .find(|codec| codec.kind != Kind::Event)
+    }
 }
 
 impl Kind {

@@ -34,6 +34,8 @@ pub enum Drop {
     ReportReplaced,
     /// Held back by a command: `block media`, `block DTMF`, `silence media`.
     Blocked,
+    /// Speech while a telephone event is played in its place (`play DTMF`).
+    EventPlayed,
     /// The other side has no address yet.
     PeerUnknown,
     /// The other side is on hold by the zero address: it wants nothing.
@@ -48,7 +50,7 @@ pub enum Drop {
 
 impl Drop {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::NoLeg,
         Self::Malformed,
         Self::StunRefused,
@@ -64,6 +66,7 @@ impl Drop {
         Self::FeedbackToAvp,
         Self::ReportReplaced,
         Self::Blocked,
+        Self::EventPlayed,
         Self::PeerUnknown,
         Self::PeerOnHold,
         Self::PeerKeysMissing,
@@ -90,6 +93,7 @@ impl Drop {
             Self::FeedbackToAvp => "feedback to AVP",
             Self::ReportReplaced => "report replaced",
             Self::Blocked => "blocked by command",
+            Self::EventPlayed => "telephone event played",
             Self::PeerUnknown => "peer address unknown",
             Self::PeerOnHold => "peer on hold",
             Self::PeerKeysMissing => "peer keys missing",

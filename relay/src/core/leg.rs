@@ -26,6 +26,7 @@ pub(super) use transport::{Keys, Transport};
 
 use super::call::Call;
 use super::codecs::Codecs;
+use super::dtmf::Injection;
 use super::gate::Gate;
 use super::learning::Learning;
 use super::reports::Reports;
@@ -50,6 +51,8 @@ pub(super) struct Leg {
     pub(super) codecs: Codecs,
     /// What is held back of that which comes from this side.
     pub(super) gate: Gate,
+    /// Events that are played to this side by command.
+    pub(super) injection: Option<Box<Injection>>,
     /// Reports to this side are made here and not passed on.
     pub(super) reports: Option<Reports>,
     /// From us to this side and back, as its last report told.
@@ -116,6 +119,7 @@ impl Leg {
             },
             codecs: Codecs::default(),
             gate: Gate::default(),
+            injection: None,
             reports: None,
             round_trip: None,
             keys: None,
@@ -160,6 +164,11 @@ impl Leg {
         self.transports()
             .filter_map(|(_, transport)| transport.deadline())
             .chain(self.reports.as_ref().map(Reports::next))
+            .chain(
+                self.injection
+                    .as_ref()
+                    .and_then(|injection| injection.next()),
+            )
             .min()
     }
 

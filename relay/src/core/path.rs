@@ -7,7 +7,7 @@
 //! 4. SRTP: replay window, tag, decryption
 //! 5. learn where the peer is: only from what step 4 has proved, or from what the SDP said; count (`sources.rs`)
 //! 6. what a command holds back is dropped or silenced (`leg.gate`), what the other side does not understand is taken
-//!    out
+//!    out; the numbers make room for events that are played (`leg.injection`)
 //! 7. protect for the other side; one datagram goes out
 //!
 //! Every step that says no names its [`Drop`].
@@ -119,6 +119,9 @@ impl Shard {
                 let passed = leg.gated(datagram.bytes(), other);
                 leg.note_rtp(datagram.bytes(), passed.is_ok(), now);
                 datagram.len = passed?;
+                if let Some(injection) = &mut other.injection {
+                    injection.number(datagram.bytes())?;
+                }
             }
             Media::Rtcp => {
                 leg.note_rtcp(datagram.bytes(), other, now);

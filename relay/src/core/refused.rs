@@ -32,6 +32,11 @@ pub(super) enum Refused {
     /// DTMF is to be hidden in a way that takes a decoder.
     #[error("DTMF-security: only 'drop' is supported")]
     DtmfSecurity,
+    #[error("DTMF code missing or unknown")]
+    NoDtmfCode,
+    /// `play DTMF` towards a side that takes no telephone events.
+    #[error("No telephone-event payload type negotiated")]
+    NoDtmf,
     /// The body is not SDP.
     #[error("Failed to parse SDP")]
     Sdp,

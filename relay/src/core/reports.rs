@@ -189,13 +189,11 @@ fn write(
 }
 
 fn sender_info(source: &Source, ntp: NtpTime, now: Instant) -> SenderInfo {
-    let since = now.saturating_duration_since(source.last.at);
-    let units = since.as_micros() * u128::from(source.clock_rate()) / 1_000_000;
     let headers = source.passed.saturating_mul(rtp::Header::LEN as u64);
     SenderInfo {
         ntp,
         // All three wrap, as their fields do.
-        timestamp: source.last.timestamp.wrapping_add(units as u32),
+        timestamp: source.timestamp(now),
         packets: source.passed as u32,
         octets: source.passed_bytes.saturating_sub(headers) as u32,
     }

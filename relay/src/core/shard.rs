@@ -85,6 +85,7 @@ impl Shard {
             | Command::UnblockDtmf
             | Command::SilenceMedia
             | Command::UnsilenceMedia => self.order(request),
+            Command::PlayDtmf => self.play_dtmf(request, now),
             _ => Err(Refused::Unrecognized),
         };
         if done.is_ok() && matches!(request.command, Command::Offer | Command::Answer) {
@@ -285,6 +286,7 @@ impl Shard {
         }
         self.drain(key, now);
         self.report(key, now);
+        self.play_on(key, now);
     }
 }
 

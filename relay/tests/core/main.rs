@@ -8,6 +8,7 @@ mod browser;
 mod calls;
 mod codecs;
 mod conversions;
+mod dtmf;
 mod endpoints;
 mod exchanges;
 mod hostile;
