@@ -96,6 +96,10 @@ impl Core {
             return Err(Answer::new(488, "The SDP Cannot Be Read"));
         }
         let question = self.question_of_request(id, request, media, &parties, sdp);
+        if question.command == control_proto::Command::Offer {
+            let remind = self.media.offered(media, &question, now);
+            self.alarms.arm(Due::Media(media), remind);
+        }
         self.ask_relay(media, parties.call_id, question, Waiter::Request(id), now)
             .map(Some)
     }
@@ -172,6 +176,7 @@ impl Core {
             }
             Exchange::Invited | Exchange::None => return Ok(Fate::Strip),
         };
+        self.media.answered(media);
         if !is_description(sdp) {
             return Err(Answer::new(502, "The Answer's SDP Cannot Be Read"));
         }

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use control_proto::Request;
 use sip::Message;
 
 use super::super::ack::HeldAck;
@@ -16,6 +17,10 @@ use super::super::transactions::ContextId;
 /// Dialogs of one call remembered: as many answers as a fork may sensibly have.
 const MAX_DIALOGS: usize = 8;
 
+/// How often the relay is reminded of an offer that nobody has answered. A relay frees such a call (ours after a
+/// minute), but a phone may ring for three.
+const REMIND: Duration = Duration::from_secs(25);
+
 /// Who waits for the relay's reply.
 pub(in crate::core) enum Waiter {
     /// A request on its way out.
@@ -24,7 +29,7 @@ pub(in crate::core) enum Waiter {
     Response(ContextId),
     /// An ACK, which has no transaction to wait in.
     Ack(Box<HeldAck>),
-    /// Nobody: a `delete`.
+    /// Nobody: a `delete`, or the reminder of an offer.
     Nobody,
 }
 
@@ -51,6 +56,8 @@ struct Session {
     late: Option<String>,
     /// The answer that an ACK or PRACK brought, before and after, for when the ACK comes again.
     ack: Option<(Vec<u8>, Vec<u8>)>,
+    /// The offer that is out and has no answer, and when the relay is reminded of it.
+    unanswered: Option<(Instant, Request)>,
     /// When it is forgotten, or, if nothing was established, ended.
     expires: Option<Instant>,
 }
@@ -124,6 +131,40 @@ impl MediaSessions {
         }
     }
 
+    /// An offer goes to the relay. Gives back when it is to be reminded of it.
+    pub(super) fn offered(
+        &mut self,
+        id: MediaId,
+        offer: &Request,
+        now: Instant,
+    ) -> Option<Instant> {
+        let session = self.sessions.get_mut(&id)?;
+        session.unanswered = Some((now + REMIND, offer.clone()));
+        Some(now + REMIND)
+    }
+
+    /// An answer goes to the relay: it will not forget the call now.
+    pub(super) fn answered(&mut self, id: MediaId) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.unanswered = None;
+        }
+    }
+
+    /// The offer that the relay is to be reminded of now. `Err` is when to look again.
+    pub(super) fn reminder(
+        &mut self,
+        id: MediaId,
+        now: Instant,
+    ) -> Option<Result<(String, Request), Instant>> {
+        let session = self.sessions.get_mut(&id)?;
+        let (at, offer) = session.unanswered.as_mut()?;
+        if *at > now {
+            return Some(Err(*at));
+        }
+        *at = now + REMIND;
+        Some(Ok((session.call_id.clone(), offer.clone())))
+    }
+
     pub(super) fn offered_late(&mut self, id: MediaId, offerer: &str) {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.late = Some(offerer.to_owned());
@@ -179,6 +220,9 @@ impl MediaSessions {
             return (Verdict::Keep, None);
         };
         session.users = session.users.saturating_sub(1);
+        if session.users == 0 {
+            session.unanswered = None;
+        }
         if session.users > 0 {
             return (Verdict::Keep, None);
         }

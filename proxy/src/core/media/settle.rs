@@ -95,8 +95,20 @@ impl Core {
         }
     }
 
-    /// A session's alarm: one that was never established is ended, any other forgotten.
+    /// A session's alarm: the relay is reminded of an offer that nobody has answered; a session that was never
+    /// established is ended, any other forgotten.
     pub(in crate::core) fn session_due(&mut self, media: MediaId, now: Instant) {
+        match self.media.reminder(media, now) {
+            Some(Ok((call_id, offer))) => {
+                // One that is lost is made good by the next.
+                let _ = self.ask_relay(media, call_id, offer, Waiter::Nobody, now);
+                if let Some(Err(next)) = self.media.reminder(media, now) {
+                    self.alarms.arm(Due::Media(media), Some(next));
+                }
+            }
+            Some(Err(later)) => self.alarms.arm(Due::Media(media), Some(later)),
+            None => {}
+        }
         match self.media.expire(media, now) {
             Ok(Some(call_id)) => self.release(media, &call_id, now),
             Ok(None) => {}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use control_proto::Response;
+use control_proto::{Command as Ng, Response};
 use sip::Method;
 
 use super::super::*;
@@ -168,4 +168,30 @@ fn questions_are_bounded() {
     }
     assert_eq!(bench.browser_gets(flow).status(), Some(503));
     assert_eq!(bench.open_asks.len(), 2, "and nothing else is asked");
+}
+
+#[test]
+fn while_a_phone_rings_the_relay_is_reminded_of_the_offer() {
+    let mut bench = Bench::new();
+    let flow = bench.open(1);
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    let at_phone = bench.upstream_gets();
+    bench.upstream_sends(reply(&at_phone, 180, &[], ""));
+    let offers = |bench: &Bench| bench.count(Ng::Offer);
+    assert_eq!(offers(&bench), 1);
+    bench.wait(Duration::from_secs(80));
+    assert_eq!(
+        offers(&bench),
+        4,
+        "a relay frees an unanswered call after a minute"
+    );
+
+    bench.upstream_sends(reply(
+        &at_phone,
+        200,
+        &[("Contact", "<sip:bob@10.0.0.9>")],
+        PHONE_SDP,
+    ));
+    bench.wait(Duration::from_secs(80));
+    assert_eq!(offers(&bench), 4, "answered: nothing to remind of");
 }
