@@ -28,6 +28,8 @@ pub(super) struct Bench {
     pub(super) asked: Vec<Request>,
     pub(super) events: Vec<Event>,
     pub(super) closed: Vec<FlowId>,
+    /// The upstream's port that the last datagram went to.
+    pub(super) last_port: u16,
 }
 
 impl Bench {
@@ -52,6 +54,7 @@ impl Bench {
             asked: Vec::new(),
             events: Vec::new(),
             closed: Vec::new(),
+            last_port: 0,
         }
     }
 
@@ -73,6 +76,7 @@ impl Bench {
                         upstream,
                         "nothing may go anywhere but to the upstream"
                     );
+                    self.last_port = to.port();
                     self.to_upstream.push_back(bytes);
                 }
                 Command::AskRelay { id, request } => self.ask(id, *request),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use control_proto::Command as Ng;
 use sip::Method;
 
+use super::super::*;
 use super::bench::*;
 
 #[test]
@@ -247,6 +248,8 @@ fn cancel_before_the_relay_has_answered_ends_the_call_here() {
         [""; 0],
         "the late offer is deleted as well"
     );
+    // The first delete may have overtaken the offer on its way.
+    assert_eq!(bench.count(Ng::Delete), 2);
     bench.relay_answers = true;
     while !bench.open_asks.is_empty() {
         bench.relay_replies();
@@ -310,6 +313,21 @@ fn a_cancel_that_loses_the_race_changes_nothing() {
     bench.browser_sends(flow, cancel("other", "9"));
     assert_eq!(bench.browser_gets(flow).status(), Some(481));
     let _ = call;
+}
+
+#[test]
+fn a_phone_that_goes_on_ringing_audibly_is_given_more_time() {
+    let mut bench = Bench::new();
+    let flow = bench.open(1);
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_gets(flow);
+    let up = bench.upstream_gets();
+    for _ in 0..4 {
+        bench.upstream_sends(reply(&up, 180, &[], ""));
+        assert_eq!(bench.browser_gets(flow).status(), Some(180));
+        bench.wait(Duration::from_secs(100));
+    }
+    bench.silence();
 }
 
 #[test]
@@ -384,6 +402,37 @@ fn requests_inside_a_call_reach_the_other_side() {
     bench.browser_sends(flow, reply(&refer, 202, &[], ""));
     assert_eq!(bench.upstream_gets().status(), Some(202));
     bench.silence();
+}
+
+#[test]
+fn the_upstream_is_answered_at_the_port_it_names_or_the_one_it_asks_for() {
+    let mut bench = Bench::new();
+    let source = address("192.0.2.5:40000");
+    for (via, port) in [
+        ("192.0.2.5:5070", 5070),
+        ("192.0.2.5", 5060),
+        ("192.0.2.5:5070;rport", 40000),
+    ] {
+        let request = message(
+            &format!(
+                "OPTIONS sip:192.0.2.1 SIP/2.0
+                 Via: SIP/2.0/UDP {via};branch=z9hG4bK{port}
+                 Max-Forwards: 70
+                 To: <sip:192.0.2.1>
+                 From: <sip:x@example.com>;tag=1
+                 Call-ID: o
+                 CSeq: 1 OPTIONS"
+            ),
+            "",
+        );
+        let from = Source::Upstream(source);
+        bench.input(Input::Message {
+            from,
+            bytes: request,
+        });
+        assert_eq!(bench.upstream_gets().status(), Some(200));
+        assert_eq!(bench.last_port, port, "{via}");
+    }
 }
 
 #[test]

@@ -53,10 +53,14 @@ fn an_upstream_that_challenges_invite_after_the_offer_gets_the_same_session_agai
         calls[0], calls[1],
         "one call at the relay: same ports, same ICE, same keys"
     );
+    // The linger of the first attempt must end neither the call that the second makes, nor its ringing.
+    bench.upstream_sends(reply(&up, 180, &PHONE, ""));
+    assert_eq!(bench.browser_gets(flow).status(), Some(180));
+    bench.wait(std::time::Duration::from_secs(40));
+    assert_eq!(bench.count(Ng::Delete), 0);
     bench.upstream_sends(reply(&up, 200, &PHONE, PHONE_SDP));
     let answer = bench.browser_gets(flow);
     assert_eq!(answer.status(), Some(200));
-    // The linger of the first attempt must not end the call that the second has made.
     bench.ignore_output();
     bench.assert_drained();
     assert_eq!(bench.calls_at_relay().len(), 1);
