@@ -1,11 +1,15 @@
 //! Against another implementation: webrtc-srtp opens what we protect and we open what it protects, byte for byte.
 
-#![allow(clippy::unwrap_used, reason = "tests may stop on what is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "tests may stop on what is not as it should be"
+)]
 
 mod common;
 
 use causeway_srtp::{Inbound, Outbound, Suite};
-use common::{Dice, SSRC, key, pair, protect, protect_rtcp, rtcp, rtp};
+use common::{SSRC, key, pair, protect, protect_rtcp, rtcp, rtp};
+use testkit::Dice;
 use webrtc_srtp::context::Context;
 use webrtc_srtp::protection_profile::ProtectionProfile;
 
@@ -53,7 +57,7 @@ fn laden(sequence: u16) -> Vec<u8> {
 fn they_open_what_we_protect_across_a_wrap() {
     for suite in Suite::ALL {
         let (mut ours, mut theirs) = (Outbound::new(&key(suite)), theirs(suite));
-        for sequence in rough_sequence(&mut Dice(7)) {
+        for sequence in rough_sequence(&mut Dice::new(7)) {
             let plain = rtp(SSRC, sequence);
             let protected = protect(&mut ours, &plain);
             assert_eq!(protected.len(), plain.len() + suite.rtp_overhead());
@@ -67,7 +71,7 @@ fn they_open_what_we_protect_across_a_wrap() {
 fn we_open_what_they_protect_across_a_wrap() {
     for suite in Suite::ALL {
         let (mut ours, mut theirs) = (Inbound::new(&key(suite)), theirs(suite));
-        for sequence in rough_sequence(&mut Dice(11)) {
+        for sequence in rough_sequence(&mut Dice::new(11)) {
             let plain = rtp(SSRC, sequence);
             let mut packet = theirs.encrypt_rtp(&plain).unwrap().to_vec();
             let len = ours.unprotect(&mut packet).unwrap();

@@ -3,7 +3,8 @@
 mod common;
 
 use causeway_srtp::{MAX_INBOUND_SOURCES, Refused, Rejected, Suite, WINDOW};
-use common::{Dice, SSRC, pair, protect, protect_rtcp, rtcp, rtp};
+use common::{SSRC, pair, protect, protect_rtcp, rtcp, rtp};
+use testkit::Dice;
 
 #[test]
 fn each_packet_is_taken_once_however_often_it_comes() {
@@ -80,7 +81,7 @@ fn one_flipped_bit_anywhere_is_refused_and_changes_nothing() {
 
 #[test]
 fn junk_of_every_length_is_refused_and_never_panics() {
-    let mut dice = Dice(3);
+    let mut dice = Dice::new(3);
     for suite in Suite::ALL {
         let (mut sender, mut receiver) = pair(suite);
         receiver
@@ -89,7 +90,7 @@ fn junk_of_every_length_is_refused_and_never_panics() {
         let before = receiver.export();
         for len in 0..1500 {
             for first in [0x80, 0x9f, 0xb3, 0x00] {
-                let mut junk: Vec<u8> = (0..len).map(|_| dice.roll() as u8).collect();
+                let mut junk: Vec<u8> = dice.bytes(len);
                 if let Some(byte) = junk.first_mut() {
                     *byte = first;
                 }

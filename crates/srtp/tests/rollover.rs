@@ -5,13 +5,14 @@ mod common;
 use std::collections::HashSet;
 
 use causeway_srtp::{Inbound, MAX_RESERVE, Outbound, OutboundState, Refused, Suite};
-use common::{Dice, SSRC, pair, protect, protect_rtcp, rtcp, rtp};
+use common::{SSRC, pair, protect, protect_rtcp, rtcp, rtp};
+use testkit::Dice;
 
 #[test]
 fn every_packet_that_arrives_is_heard_through_three_wraps_at_20_percent_loss() {
     for suite in Suite::ALL {
         let (mut sender, mut receiver) = pair(suite);
-        let mut dice = Dice(42);
+        let mut dice = Dice::new(42);
         let mut held: Vec<(u16, Vec<u8>)> = Vec::new();
         for n in 0..(3 * 65_536_u32 + 100) / 64 {
             // Sixty-four at a time arrive in any order; whole blocks are skipped so that three wraps stay quick.
@@ -105,7 +106,7 @@ fn a_saved_call_goes_on_in_another_process_after_the_wrap() {
 fn no_index_is_used_twice_over_many_crashes_with_reservations() {
     const RESERVED: u16 = 50;
     let (mut sender, mut receiver) = pair(Suite::AeadAes128Gcm);
-    let mut dice = Dice(5);
+    let mut dice = Dice::new(5);
     let mut used = HashSet::new();
     let mut next = 65_000_u64;
     protect(&mut sender, &rtp(SSRC, next as u16));

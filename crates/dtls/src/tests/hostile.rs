@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::network::{Client, Network, Node, SECOND, client, fingerprints};
+use testkit::Dice;
+
+use super::network::{Client, Network, Node, SECOND, Side, client, fingerprints, join};
 use crate::{Endpoint, Identity, Reason, Role, Verdict};
 
 /// A ClientHello that offers TLS_NULL_WITH_NULL_NULL and nothing else, as in the advisories about this race.
@@ -45,7 +47,7 @@ fn a_bad_hello_before_the_good_one_poisons_nothing() {
         let bad = null_cipher_hello(1);
         nodes[1].endpoint.receive(&bad, network.now);
         assert_eq!(nodes[1].endpoint.poll(), None, "nobody is answered");
-        assert!(network.join(&mut nodes, 5 * SECOND), "{kind:?}");
+        assert!(join(&mut network, &mut nodes, 5 * SECOND), "{kind:?}");
         assert!(
             network.now - network.start < Duration::from_millis(100),
             "no retransmission was needed"
@@ -75,10 +77,10 @@ fn bad_hellos_garbage_and_alerts_all_through_the_handshake_poison_nothing() {
                     nodes[0].endpoint.receive(&alert, now),
                     Verdict::Dropped(Reason::PlainAlert)
                 );
-                joined = joined || network.join(&mut nodes, Duration::from_millis(5));
+                joined = joined || join(&mut network, &mut nodes, Duration::from_millis(5));
             }
             assert!(
-                joined || network.join(&mut nodes, 10 * SECOND),
+                joined || join(&mut network, &mut nodes, 10 * SECOND),
                 "{kind:?} seed {seed}"
             );
         }
@@ -100,7 +102,7 @@ fn a_spray_of_hellos_makes_only_so_many_engines() {
         .count();
     assert!(dropped > 900, "{dropped}");
     assert!(
-        network.join(&mut nodes, 10 * SECOND),
+        join(&mut network, &mut nodes, 10 * SECOND),
         "the good hello is repeated until it finds a place"
     );
 }
@@ -109,15 +111,17 @@ fn a_spray_of_hellos_makes_only_so_many_engines() {
 fn a_hello_after_the_keys_changes_nothing() {
     let mut network = Network::new(1);
     let mut nodes = pair(Client::Ours, network.now);
-    assert!(network.join(&mut nodes, SECOND));
+    assert!(join(&mut network, &mut nodes, SECOND));
     let late = nodes[1]
         .endpoint
         .receive(&null_cipher_hello(9), network.now);
     assert_eq!(late, Verdict::Dropped(Reason::LateHello));
     let mut stranger = pair(Client::Ours, network.now);
     let mut elsewhere = Network::new(2);
-    elsewhere.collect(0, &mut stranger[0]);
-    let late = nodes[1].endpoint.receive(&elsewhere.log[0].1, network.now);
+    elsewhere.collect(&mut stranger[0]);
+    let late = nodes[1]
+        .endpoint
+        .receive(&elsewhere.log[0].bytes, network.now);
     assert_eq!(late, Verdict::Dropped(Reason::LateHello));
     assert_eq!(nodes[1].endpoint.poll(), None);
 }
@@ -137,7 +141,7 @@ fn a_peer_that_starts_anew_before_it_is_done_is_served() {
     network.forget();
     nodes[0] = Node::new(client(Client::Dtls13, &ours, &theirs, network.now));
     nodes[0].endpoint.start(network.now);
-    assert!(network.join(&mut nodes, 5 * SECOND));
+    assert!(join(&mut network, &mut nodes, 5 * SECOND));
 }
 
 #[test]
@@ -145,37 +149,31 @@ fn an_active_endpoint_outlives_answers_that_are_not_meant_for_it() {
     let mut network = Network::new(1);
     let mut other = pair(Client::Ours, network.now);
     network.run(&mut other, Duration::from_millis(8), |_| false);
-    let answers = network.log.into_iter().filter(|(to, _)| *to == 0);
+    let answers = network.log.into_iter().filter(|sent| sent.to == Side(0));
     let mut network = Network::new(2);
     let mut nodes = pair(Client::Ours, network.now);
-    let verdicts = answers.map(|(_, answer)| nodes[0].endpoint.receive(&answer, network.now));
+    let verdicts = answers.map(|sent| nodes[0].endpoint.receive(&sent.bytes, network.now));
     assert!(
         verdicts
             .into_iter()
             .any(|verdict| verdict == Verdict::Dropped(Reason::BadHandshake))
     );
-    assert!(network.join(&mut nodes, 5 * SECOND));
+    assert!(join(&mut network, &mut nodes, 5 * SECOND));
 }
 
 #[test]
 fn bytes_of_any_kind_are_dropped_without_harm() {
     let mut network = Network::new(7);
     let mut nodes = pair(Client::Ours, network.now);
-    let mut seed = 0x1234_5678_9abc_def1_u64;
-    let mut next = move || {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        seed
-    };
+    let mut dice = Dice::new(7);
     for round in 0..4000_u32 {
-        let length = (next() % 200) as usize;
-        let mut bytes = (0..length).map(|_| next() as u8).collect::<Vec<_>>();
+        let length = dice.below(200) as usize;
+        let mut bytes = dice.bytes(length);
         if let Some(first) = bytes.first_mut() {
-            *first = 20 + (next() % 44) as u8;
+            *first = 20 + dice.below(44) as u8;
         }
         if let Some(version) = bytes.get_mut(1..5) {
-            version.copy_from_slice(&[0xfe, 0xfd, 0, (next() % 2) as u8]);
+            version.copy_from_slice(&[0xfe, 0xfd, 0, dice.below(2) as u8]);
         }
         if let Some(field) = bytes.get_mut(11..13) {
             field.copy_from_slice(&(length.saturating_sub(13) as u16).to_be_bytes());
@@ -194,17 +192,17 @@ fn bytes_of_any_kind_are_dropped_without_harm() {
 fn a_spoilt_flight_never_panics_and_never_yields_keys_of_another() {
     let mut network = Network::new(3);
     let mut clean = pair(Client::Ours, network.now);
-    assert!(network.join(&mut clean, SECOND));
+    assert!(join(&mut network, &mut clean, SECOND));
     let log = network.log.clone();
-    for (round, (to, datagram)) in log.iter().cycle().take(400).enumerate() {
+    for (round, sent) in log.iter().cycle().take(400).enumerate() {
         let mut nodes = pair(Client::Ours, network.now);
-        let mut bytes = datagram.clone();
+        let mut bytes = sent.bytes.clone();
         let at = (round * 131) % bytes.len();
         bytes[at] ^= 1 << (round % 8);
-        nodes[*to].endpoint.receive(&bytes, network.now);
+        nodes[sent.to.0].endpoint.receive(&bytes, network.now);
         for node in &mut nodes {
             let mut quiet = Network::new(1);
-            quiet.collect(0, node);
+            quiet.collect(node);
             assert_eq!((&node.keys, node.failure), (&None, None));
         }
     }

@@ -1,6 +1,9 @@
 //! Keys and packets that the tests share.
 #![allow(dead_code, reason = "each test uses some of it")]
-#![allow(clippy::unwrap_used, reason = "tests may stop on what is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "tests may stop on what is not as it should be"
+)]
 
 use causeway_srtp::{Inbound, MasterKey, Outbound, Suite};
 
@@ -48,20 +51,4 @@ pub(crate) fn protect_rtcp(context: &mut Outbound, plain: &[u8]) -> Vec<u8> {
     let len = context.protect_rtcp(&mut buffer, plain.len()).unwrap();
     buffer.truncate(len);
     buffer
-}
-
-/// Small, seeded, good enough to shuffle and to lose packets.
-pub(crate) struct Dice(pub(crate) u64);
-
-impl Dice {
-    pub(crate) fn roll(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
-    }
-
-    pub(crate) fn chance(&mut self, percent: u64) -> bool {
-        self.roll() % 100 < percent
-    }
 }
