@@ -9,6 +9,10 @@ use std::net::SocketAddr;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::bind::Transport;
+
+pub use crate::bind::BindError;
+
 /// How a socket is set up. The default leaves everything to the system.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Options {
@@ -17,35 +21,6 @@ pub struct Options {
     pub receive_buffer: Option<usize>,
     /// Bytes that the kernel holds while the network is busy (`SO_SNDBUF`).
     pub send_buffer: Option<usize>,
-}
-
-/// A socket could not be had. The text is one sentence with the address, the reason and the cure.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on UDP {address}: {}", cure(.source))]
-pub struct BindError {
-    /// The address asked for.
-    pub address: SocketAddr,
-    /// What the system said.
-    pub source: io::Error,
-}
-
-fn cure(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "another program has that port; stop it, or choose another port".to_owned()
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            "this machine has no such address; choose one that `ip address` shows".to_owned()
-        }
-        io::ErrorKind::PermissionDenied => {
-            "ports below 1024 need root or CAP_NET_BIND_SERVICE; choose a higher one".to_owned()
-        }
-        _ if error.raw_os_error() == Some(libc::EMFILE) => {
-            "this process has too many files open; raise its limit (ulimit -n, LimitNOFILE=)"
-                .to_owned()
-        }
-        _ => error.to_string(),
-    }
 }
 
 /// A non-blocking UDP socket that belongs to one address.
@@ -58,7 +33,11 @@ pub struct UdpSocket {
 impl UdpSocket {
     /// Binds to exactly this address. Port 0 takes any free one. An IPv6 socket is for IPv6 alone.
     pub fn bind(address: SocketAddr, options: Options) -> Result<Self, BindError> {
-        open(address, options).map_err(|source| BindError { address, source })
+        open(address, options).map_err(|source| BindError {
+            transport: Transport::Udp,
+            address,
+            source,
+        })
     }
 
     /// The address with the port that was taken.

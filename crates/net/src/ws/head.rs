@@ -110,7 +110,7 @@ fn parse(bytes: &[u8]) -> Head {
 }
 
 /// `Sec-WebSocket-Accept` for a key (RFC 6455 4.2.2).
-pub(super) fn accept_key(key: &str) -> String {
+pub(crate) fn accept_key(key: &str) -> String {
     let digest = Sha1::new()
         .chain_update(key)
         .chain_update(ACCEPT_GUID)
@@ -119,7 +119,7 @@ pub(super) fn accept_key(key: &str) -> String {
 }
 
 /// The header's value if it stands there exactly once and is text.
-fn unique<'a>(headers: &[httparse::Header<'a>], name: &str) -> Option<&'a str> {
+pub(crate) fn unique<'a>(headers: &[httparse::Header<'a>], name: &str) -> Option<&'a str> {
     let mut named = headers.iter().filter(|h| h.name.eq_ignore_ascii_case(name));
     let value = named.next()?.value;
     match named.next() {
@@ -128,7 +128,8 @@ fn unique<'a>(headers: &[httparse::Header<'a>], name: &str) -> Option<&'a str> {
     }
 }
 
-fn lists(value: Option<&str>, token: &str) -> bool {
+/// Whether a comma-separated list has this token.
+pub(crate) fn lists(value: Option<&str>, token: &str) -> bool {
     value.is_some_and(|v| v.split(',').any(|t| t.trim().eq_ignore_ascii_case(token)))
 }
 

@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 
 pub use flow::{Closing, FlowSender};
+pub(crate) use head::{accept_key, lists, unique};
 
 /// A WebSocket message above this size closes the flow: it is the largest SIP message that the proxy takes.
 pub const MAX_MESSAGE: usize = 64 * 1024;
