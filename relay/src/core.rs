@@ -33,6 +33,7 @@ mod ports;
 mod quality;
 mod query;
 mod refused;
+mod recording;
 mod reports;
 mod selection;
 mod shard;
@@ -50,6 +51,7 @@ pub use counters::{Counters, Drop};
 pub use output::{Event, EventKind, Output, Send};
 pub use ports::{Ports, SocketId};
 pub use shard::Shard;
+pub use recording::{Record, RecordedPacket, Sound};
 
 /// The bytes a packet may grow by when it is protected: an SRTCP index and the longest tag (RFC 3711, RFC 7714).
 pub const HEADROOM: usize = 4 + 16;

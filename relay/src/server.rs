@@ -5,12 +5,14 @@
 //! nothing is shared between them but two queues.
 
 mod control;
+mod recorder;
 mod sockets;
 mod worker;
 
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -21,6 +23,7 @@ use net::udp::{BindError, Options, UdpSocket};
 
 use crate::core::{self, Anchor, Random, Shard};
 use control::{Control, ShardDoor};
+use recorder::{Writing, recorder};
 use worker::Worker;
 
 /// Media threads when nothing is said: more than four cores are better spent on another relay.
@@ -41,6 +44,8 @@ pub struct Config {
     pub control: SocketAddr,
     /// Media threads, at least one.
     pub shards: usize,
+    /// Where recordings are written: a directory that is there. Without one, nothing can be recorded.
+    pub recordings: Option<PathBuf>,
     /// What each of them is told.
     pub core: core::Config,
 }
@@ -53,6 +58,7 @@ impl Config {
         Self {
             control,
             shards: cores.min(MAX_DEFAULT_SHARDS),
+            recordings: None,
             core: core::Config::new(interfaces, anchor()),
         }
     }
@@ -75,6 +81,11 @@ pub enum Error {
     /// There is nowhere to open a media port.
     #[error("the relay has no interface; name at least one address under [media]")]
     NoInterface,
+    /// The directory of the recordings cannot be written to.
+    #[error(
+        "recordings cannot be written to '{0}': {1}; make the directory, and let the relay's user write there"
+    )]
+    Recordings(PathBuf, #[source] io::Error),
     /// The system gives no random bytes, without which every key could be guessed.
     #[error(
         "the system gives no random bytes ({0}); mount /dev or allow the getrandom system call"
@@ -95,6 +106,7 @@ pub enum Error {
 pub struct Server {
     control: Control,
     workers: Vec<Worker>,
+    writing: Option<Writing>,
     wakers: Vec<Waker>,
     address: SocketAddr,
 }
@@ -113,11 +125,21 @@ impl Server {
         let address = socket.local_addr();
         let (reply_sender, replies) = mpsc::channel();
         let (mut control, control_waker) = Control::new(socket, replies)?;
+        let recorder = config.recordings.as_ref().map(|directory| {
+            recorder(directory).map_err(|error| Error::Recordings(directory.clone(), error))
+        });
+        let (recorder, writing) = recorder.transpose()?.unzip();
         let mut wakers = vec![control_waker.clone()];
         let mut workers = Vec::new();
         for shard in make_shards(&config)? {
             let (jobs_sender, jobs) = mpsc::sync_channel(JOBS);
-            let worker = Worker::new(shard, jobs, reply_sender.clone(), control_waker.clone())?;
+            let worker = Worker::new(
+                shard,
+                jobs,
+                reply_sender.clone(),
+                control_waker.clone(),
+                recorder.clone(),
+            )?;
             control.add_shard(ShardDoor {
                 jobs: jobs_sender,
                 waker: worker.waker(),
@@ -128,6 +150,7 @@ impl Server {
         Ok(Self {
             control,
             workers,
+            writing,
             wakers,
             address,
         })
@@ -176,6 +199,11 @@ impl Server {
                 Box::new(|stopping| control.run(stopping)),
             )
         });
+        if let Some(writing) = self.writing {
+            // It ends when the last shard has.
+            started =
+                started.and_then(|()| spawn("recorder".to_owned(), Box::new(|_| writing.run())));
+        }
         let result = match started {
             Err(error) => Err(error.into()),
             Ok(()) => {
@@ -243,7 +271,9 @@ fn warn_if_exposed(control: SocketAddr) {
 fn make_shards(config: &Config) -> Result<Vec<Shard>, Error> {
     let identity =
         dtls::Identity::generate().map_err(|error| Error::Certificate(error.to_string()))?;
-    let shard = |_| Shard::new(config.core.clone(), identity.clone(), random());
+    let mut core = config.core.clone();
+    core.recording = config.recordings.is_some();
+    let shard = |_| Shard::new(core.clone(), identity.clone(), random());
     Ok((0..config.shards.max(1)).map(shard).collect())
 }
 

@@ -157,6 +157,7 @@ pub(crate) fn relay_config(edge: &Edge, control: SocketAddr) -> relay::server::C
         interface("private", media.private, media.private),
     ];
     let mut config = relay::server::Config::new(control, interfaces);
+    config.recordings.clone_from(&edge.recordings);
     config.shards = media.shards.unwrap_or(config.shards);
     config.core.ports = media.ports.clone();
     config.core.ice = if media.ice_full {

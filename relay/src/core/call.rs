@@ -7,6 +7,7 @@ use sdp::{Connection, Origin, Session, Text, Token};
 
 use super::gate::Gates;
 use super::leg::Leg;
+use super::recording::Recording;
 use super::refused::Refused;
 use super::table::Key;
 
@@ -28,6 +29,7 @@ pub(super) struct Call {
     pub(super) parties: Vec<Party>,
     /// What is held back of whose media.
     pub(super) gates: Gates,
+    pub(super) recording: Option<Recording>,
 }
 
 /// One end of the call, or one branch of a fork: the sender of bodies under one From or To tag.
@@ -68,6 +70,7 @@ impl Call {
             ends: None,
             parties: Vec::new(),
             gates: Gates::default(),
+            recording: None,
         }
     }
 

@@ -49,6 +49,16 @@ pub struct Anchor {
     pub unix: Duration,
 }
 
+impl Anchor {
+    /// The time since the Unix epoch at a moment.
+    pub(super) fn unix_at(&self, at: Instant) -> Duration {
+        match at.checked_duration_since(self.instant) {
+            Some(later) => self.unix + later,
+            None => self.unix.saturating_sub(self.instant.duration_since(at)),
+        }
+    }
+}
+
 /// What one shard is told at its start. Durations and limits are per shard.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -74,6 +84,8 @@ pub struct Config {
     /// `true`: a plain-RTP peer is only ever heard from, and sent to, at the address its SDP names. `false`: a phone
     /// behind NAT may be learned once from its first packets.
     pub strict_source: bool,
+    /// Whether calls can be recorded: whoever drives the core writes down what [`Record`](super::Record) says.
+    pub recording: bool,
     /// How dates are printed.
     pub anchor: Anchor,
 }
@@ -93,6 +105,7 @@ impl Config {
             quarantine: Duration::from_secs(5),
             ice: IceRole::Lite,
             strict_source: false,
+            recording: false,
             anchor,
         }
     }

@@ -29,6 +29,7 @@ use super::codecs::Codecs;
 use super::dtmf::Injection;
 use super::gate::Gate;
 use super::learning::Learning;
+use super::recording::Tap;
 use super::reports::Reports;
 use super::table::Key;
 use super::{IceRole, Random};
@@ -53,6 +54,8 @@ pub(super) struct Leg {
     pub(super) gate: Gate,
     /// Events that are played to this side by command.
     pub(super) injection: Option<Box<Injection>>,
+    /// What comes from this side is recorded.
+    pub(super) tap: Option<Box<Tap>>,
     /// Reports to this side are made here and not passed on.
     pub(super) reports: Option<Reports>,
     /// From us to this side and back, as its last report told.
@@ -120,6 +123,7 @@ impl Leg {
             codecs: Codecs::default(),
             gate: Gate::default(),
             injection: None,
+            tap: None,
             reports: None,
             round_trip: None,
             keys: None,

@@ -16,7 +16,7 @@ impl Shard {
             Command::UnblockDtmf => (false, true, false, false),
             Command::SilenceMedia => (false, false, true, true),
             Command::UnsilenceMedia => (false, false, true, false),
-            _ => return Err(Refused::Unrecognized),
+            other => return Err(Refused::Unsupported(other.name())),
         };
         if events && on && !drops_events(request) {
             return Err(Refused::DtmfSecurity);

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::SocketId;
+use super::{Record, SocketId};
 
 /// The one datagram that a received media packet becomes. Its bytes are the first `len` of the buffer that was
 /// handed to [`Shard::receive`](super::Shard::receive): decrypted, rewritten and encrypted in place.
@@ -28,6 +28,8 @@ pub enum Output {
         /// The whole datagram.
         bytes: Vec<u8>,
     },
+    /// Write this to a recording; only of calls that are recorded.
+    Record(Record),
     /// Something an operator may want to read in the log.
     Event(Event),
 }

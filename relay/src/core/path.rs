@@ -8,6 +8,7 @@
 //! 5. learn where the peer is: only from what step 4 has proved, or from what the SDP said; count (`sources.rs`)
 //! 6. what a command holds back is dropped or silenced (`leg.gate`), what the other side does not understand is taken
 //!    out; the numbers make room for events that are played (`leg.injection`)
+//!    and a copy is made where the call is recorded (`leg.tap`): then, and only then, something is allocated
 //! 7. protect for the other side; one datagram goes out
 //!
 //! Every step that says no names its [`Drop`].
@@ -128,6 +129,11 @@ impl Shard {
                 datagram.len = what_passes(datagram.bytes(), other)?;
             }
             Media::Other => {}
+        }
+        if leg.tap.is_some() {
+            let (from, at) = (datagram.from, (self.config.anchor, now));
+            let copy = leg.recorded(place.component, from, datagram.bytes(), at);
+            self.outputs.extend(copy);
         }
         send_out(other, kind, datagram).map(Some)
     }

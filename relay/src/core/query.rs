@@ -44,6 +44,7 @@ impl Shard {
             .with("SSRC", self.scores(call))
             .with("tags", tags)
             .with("totals", self.totals(call))
+            .with("recording", recording(call))
     }
 
     fn party(&self, call: &Call, party: &Party, now: Instant) -> Dictionary {
@@ -200,14 +201,12 @@ impl Shard {
     }
 
     fn wall_clock(&self, at: Instant) -> Duration {
-        let anchor = self.config.anchor;
-        match at.checked_duration_since(anchor.instant) {
-            Some(later) => anchor.unix + later,
-            None => anchor
-                .unix
-                .saturating_sub(anchor.instant.duration_since(at)),
-        }
+        self.config.anchor.unix_at(at)
     }
+}
+
+fn recording(call: &Call) -> Dictionary {
+    Dictionary::new().with("call recording", i64::from(call.recording.is_some()))
 }
 
 fn endpoint(address: std::net::SocketAddr) -> Dictionary {

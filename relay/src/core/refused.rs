@@ -37,6 +37,14 @@ pub(super) enum Refused {
     /// `play DTMF` towards a side that takes no telephone events.
     #[error("No telephone-event payload type negotiated")]
     NoDtmf,
+    /// `start recording` on a relay that was given no directory for it.
+    #[error("Recording is not configured")]
+    RecordingOff,
+    #[error("Call is not being recorded")]
+    NotRecording,
+    /// A command of the protocol that this relay does not have.
+    #[error("Command '{0}' is not supported")]
+    Unsupported(&'static str),
     /// The body is not SDP.
     #[error("Failed to parse SDP")]
     Sdp,
@@ -52,7 +60,4 @@ pub(super) enum Refused {
     /// `delete` with the flag `fatal`, and no such call or party.
     #[error("Call-ID not found or tags didn't match")]
     NotFound,
-    /// A command that this relay does not execute.
-    #[error("Unrecognized command")]
-    Unrecognized,
 }

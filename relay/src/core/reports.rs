@@ -45,6 +45,7 @@ impl Shard {
         let Some(key) = key.copied() else {
             return;
         };
+        self.take_recording_wish(key, request, now);
         if let Some(on) = wants_reports(request) {
             self.make_reports(key, on, now);
         }
@@ -72,9 +73,8 @@ impl Shard {
 
     /// Sends the report to this side that is due.
     pub(super) fn report(&mut self, key: Key<Leg>, now: Instant) {
-        let anchor = self.config.anchor;
-        let ntp = anchor.unix + now.saturating_duration_since(anchor.instant);
-        let ntp = NtpTime::from_system_time(std::time::UNIX_EPOCH + ntp);
+        let unix = self.config.anchor.unix_at(now);
+        let ntp = NtpTime::from_system_time(std::time::UNIX_EPOCH + unix);
         let Some(peer) = self.legs.get(key).and_then(|leg| leg.peer) else {
             return;
         };

@@ -9,6 +9,7 @@ use dtls::Identity;
 use super::call::Call;
 use super::leg::{Component, Leg, Tools};
 use super::ports::PortPool;
+use super::recording::Recording;
 use super::refused::Refused;
 use super::table::{Key, Table};
 use super::timers::Timers;
@@ -26,6 +27,8 @@ pub struct Shard {
     pub(super) legs: Table<Leg>,
     /// By socket: what a datagram that comes in belongs to.
     places: Vec<Option<Place>>,
+    /// What bodies are marked with that must not pass here twice.
+    pub(super) mark: sdp::Attribute,
     /// Trickled candidates that came before their body.
     pub(super) fragments: VecDeque<super::trickle::Waiting>,
     timers: Timers<Timer>,
@@ -51,8 +54,9 @@ enum Timer {
 impl Shard {
     /// An empty shard. All shards of a process share one `identity`.
     #[must_use]
-    pub fn new(config: Config, identity: Identity, random: Random) -> Self {
+    pub fn new(config: Config, identity: Identity, mut random: Random) -> Self {
         let pool = PortPool::new(config.ports.clone(), config.quarantine);
+        let mark = super::exchange::mark(&mut random);
         Self {
             config,
             identity,
@@ -62,6 +66,7 @@ impl Shard {
             by_id: HashMap::new(),
             legs: Table::new(),
             places: Vec::new(),
+            mark,
             fragments: VecDeque::new(),
             timers: Timers::new(),
             outputs: VecDeque::new(),
@@ -86,7 +91,10 @@ impl Shard {
             | Command::SilenceMedia
             | Command::UnsilenceMedia => self.order(request),
             Command::PlayDtmf => self.play_dtmf(request, now),
-            _ => Err(Refused::Unrecognized),
+            Command::StartRecording | Command::PauseRecording | Command::StopRecording => {
+                self.recording(request, now)
+            }
+            other => Err(Refused::Unsupported(other.name())),
         };
         if done.is_ok() && matches!(request.command, Command::Offer | Command::Answer) {
             self.take_wishes(request, now);
@@ -189,6 +197,7 @@ impl Shard {
             .collect();
         self.timers.arm(Timer::Call(key), Some(deadline));
         self.set_gates(key);
+        self.set_taps(key);
         legs.into_iter().for_each(|leg| self.arm_leg(leg));
     }
 
@@ -210,6 +219,7 @@ impl Shard {
         };
         self.timers.arm(Timer::Call(key), None);
         self.by_id.remove(&call.id);
+        self.outputs.extend(call.recording.map(Recording::end));
         for leg in call.parties.into_iter().flat_map(|party| party.legs) {
             self.free_leg(leg, now, ports);
         }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use control_proto::{Dictionary, Format, MAX_DATAGRAM, Request, Response};
 use net::poll::{Key, Waker};
 
+use super::recorder::Recorder;
 use super::sockets::Sockets;
 use crate::core::{Event, EventKind, HEADROOM, Output, Shard, SocketId};
 
@@ -51,6 +52,7 @@ pub(super) struct Worker {
     readable: Vec<Key>,
     /// Whether commands may be waiting still.
     more_jobs: bool,
+    recorder: Option<Recorder>,
     lost: Lost,
     buffer: Box<[u8]>,
 }
@@ -61,6 +63,7 @@ impl Worker {
         jobs: Receiver<Job>,
         replies: Sender<Reply>,
         control: Waker,
+        recorder: Option<Recorder>,
     ) -> io::Result<Self> {
         Ok(Self {
             shard,
@@ -70,6 +73,7 @@ impl Worker {
             control,
             readable: Vec::new(),
             more_jobs: false,
+            recorder,
             lost: Lost::default(),
             buffer: vec![0; MAX_DATAGRAM + HEADROOM].into(),
         })
@@ -180,6 +184,10 @@ impl Worker {
                     }
                 }
                 Output::Event(event) => log(&event),
+                Output::Record(record) => {
+                    // Without a recorder the core makes none.
+                    _ = self.recorder.as_ref().map(|recorder| recorder.take(record));
+                }
             }
         }
     }

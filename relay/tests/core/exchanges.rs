@@ -448,7 +448,7 @@ fn commands_are_refused_in_ngs_exact_words() {
     );
     assert_eq!(
         reason(&mut world, request(Command::PlayMedia, "c")),
-        "Unrecognized command"
+        "Command 'play media' is not supported"
     );
     assert!(world.command(&request(Command::Ping, "c")).is_pong());
 }

@@ -18,6 +18,7 @@ mod peer;
 mod peers;
 mod protocols;
 mod reports;
+mod recording;
 mod sdes;
 mod trickle;
 mod world;

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use causeway_relay::core::{
-    Advertise, Anchor, Bind, Config, Event, EventKind, HEADROOM, Interface, Output, Ports, Shard,
-    SocketId,
+    Advertise, Anchor, Bind, Config, Event, EventKind, HEADROOM, Interface, Output, Ports, Record,
+    Shard, SocketId,
 };
 use control_proto::{
     Command, Dictionary, Dtls, Ice, Request, Response, TransportProtocol, Value, flag,
@@ -54,6 +54,7 @@ pub struct World {
     pub start: Instant,
     pub sent: VecDeque<Sent>,
     pub events: Vec<EventKind>,
+    pub records: Vec<Record>,
 }
 
 impl World {
@@ -86,6 +87,7 @@ impl World {
             start,
             sent: VecDeque::new(),
             events: Vec::new(),
+            records: Vec::new(),
         }
     }
 
@@ -165,6 +167,7 @@ impl World {
                     self.sent.push_back(Sent { from, to, bytes });
                 }
                 Output::Event(Event { kind, .. }) => self.events.push(kind),
+                Output::Record(record) => self.records.push(record),
             }
         }
     }

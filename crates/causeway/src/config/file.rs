@@ -37,6 +37,7 @@ pub(super) struct Relay {
     #[serde(default)]
     pub(super) control: Vec<Spanned<String>>,
     pub(super) listen: Option<Spanned<String>>,
+    pub(super) recordings: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default, Debug)]

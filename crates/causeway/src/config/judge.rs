@@ -47,8 +47,18 @@ pub(super) fn judge(file: file::File, path: &Path) -> Result<Edge, Fault> {
         listen: listen(&file.listen, upstream, path)?,
         relays,
         control,
+        recordings: file
+            .relay
+            .recordings
+            .as_ref()
+            .map(|text| beside(text, path)),
         media: media(&file.media, upstream)?,
     })
+}
+
+/// Relative paths are relative to the configuration file, so that it can be started from anywhere.
+fn beside(text: &Text, file: &Path) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).join(text.get_ref())
 }
 
 fn check_domain(domain: &Text) -> Result<(), Fault> {
@@ -337,12 +347,8 @@ fn origin(text: &Text) -> Result<String, Fault> {
     ))
 }
 
-/// Relative paths are relative to the configuration file, so that it can be started from anywhere.
 fn readable(text: &Text, config: &Path) -> Result<PathBuf, Fault> {
-    let path = config
-        .parent()
-        .unwrap_or(Path::new(""))
-        .join(text.get_ref());
+    let path = beside(text, config);
     match std::fs::File::open(&path) {
         Ok(_) => Ok(path),
         Err(error) => Err(wrong(

@@ -24,6 +24,8 @@ pub(crate) struct Edge {
     pub(crate) relays: Vec<SocketAddr>,
     /// Where our own relay takes commands.
     pub(crate) control: SocketAddr,
+    /// Where our own relay writes recordings; `None`: nothing is recorded.
+    pub(crate) recordings: Option<PathBuf>,
     /// What the relay reads.
     pub(crate) media: Media,
 }
