@@ -28,6 +28,8 @@ try {
   build(names);
   if (!isSeparated(names)) throw new Error('the namespaces are not separated: packets cross them without the edge');
   code = await suite();
+} catch (error) {
+  console.log(`the suite could not run: ${error.message}\n0 passed, 1 failed`);
 } finally {
   remove(names);
   if (code === 0 && !process.argv.includes('--keep')) rmSync(folder, { recursive: true, force: true });
