@@ -22,6 +22,7 @@ mod counters;
 mod deletion;
 mod dtmf;
 mod exchange;
+mod extmap_words;
 mod gate;
 mod learning;
 mod leg;
@@ -32,8 +33,8 @@ mod path;
 mod ports;
 mod quality;
 mod query;
-mod refused;
 mod recording;
+mod refused;
 mod reports;
 mod selection;
 mod shard;
@@ -50,8 +51,8 @@ pub use config::{Advertise, Anchor, Bind, Config, IceRole, Interface, Random};
 pub use counters::{Counters, Drop};
 pub use output::{Event, EventKind, Output, Send};
 pub use ports::{Ports, SocketId};
-pub use shard::Shard;
 pub use recording::{Record, RecordedPacket, Sound};
+pub use shard::Shard;
 
 /// The bytes a packet may grow by when it is protected: an SRTCP index and the longest tag (RFC 3711, RFC 7714).
 pub const HEADROOM: usize = 4 + 16;

@@ -4,7 +4,8 @@
 use std::fmt;
 
 use crate::{
-    Bandwidth, Connection, Family, Formats, Ice, Media, Origin, Payload, RtcpAddress, Session,
+    Attribute, Bandwidth, Connection, Family, Formats, Ice, Media, Origin, Payload, RtcpAddress,
+    Session,
 };
 
 impl Session {
@@ -20,6 +21,8 @@ impl fmt::Display for Session {
         optional(f, "i=", self.information.as_ref())?;
         bandwidths(f, &self.bandwidths)?;
         write!(f, "t={}\r\n", self.timing)?;
+        let is_mark = |attribute: &&Attribute| attribute.name.as_str() == "rtpengine";
+        attributes(f, self.attributes.iter().filter(is_mark))?;
         flag(f, "ice-lite", self.ice_lite)?;
         for group in &self.groups {
             write!(f, "a=group:{}", group.semantics)?;
@@ -28,7 +31,7 @@ impl fmt::Display for Session {
             }
             f.write_str("\r\n")?;
         }
-        attributes(f, &self.attributes)?;
+        attributes(f, self.attributes.iter().filter(|a| !is_mark(a)))?;
         self.media.iter().try_for_each(|media| media.fmt(f))
     }
 }
@@ -49,7 +52,7 @@ impl fmt::Display for Media {
         self.payloads().iter().try_for_each(|p| payload(f, p))?;
         each(f, "a=rtcp-fb:* ", &self.rtcp_fb_all)?;
         each(f, "a=extmap:", &self.extmaps)?;
-        attributes(f, &self.attributes)?;
+        attributes(f, self.attributes.iter())?;
         write!(f, "a={}\r\n", self.direction)?;
         optional(f, "a=rtcp:", self.rtcp.as_ref())?;
         flag(f, "rtcp-mux", self.rtcp_mux)?;
@@ -149,7 +152,10 @@ fn bandwidths(f: &mut fmt::Formatter<'_>, bandwidths: &[Bandwidth]) -> fmt::Resu
     Ok(())
 }
 
-fn attributes(f: &mut fmt::Formatter<'_>, attributes: &[crate::Attribute]) -> fmt::Result {
+fn attributes<'a>(
+    f: &mut fmt::Formatter<'_>,
+    attributes: impl Iterator<Item = &'a Attribute>,
+) -> fmt::Result {
     for attribute in attributes {
         write!(f, "a={}", attribute.name)?;
         if let Some(value) = &attribute.value {

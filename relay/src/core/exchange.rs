@@ -4,14 +4,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use control_proto::{AddressFamily, Request, Response, flag};
-use sdp::{Connection, Family, Group, Media, Session, Token};
+use sdp::{Attribute, Connection, Family, Group, Media, Session, Text, Token};
 
 use super::call::Call;
 use super::codec_words;
+use super::extmap_words;
 use super::leg::Leg;
 use super::refused::Refused;
 use super::table::Key;
-use super::{EventKind, Ports, Shard};
+use super::{EventKind, Ports, Random, Shard};
 
 /// Media of one body that are relayed; more are rejected. Each takes up to four ports, and a stranger's INVITE must not
 /// take many.
@@ -43,6 +44,9 @@ impl Shard {
         let mut body = body_of(request)?;
         let call_id = request.call_id.as_deref().ok_or(Refused::NoCallId)?;
         let from_tag = request.from_tag.as_deref().ok_or(Refused::NoFromTag)?;
+        if self.is_marked(&body, request) {
+            return Ok(Response::ok().with_sdp(request.sdp.clone().unwrap_or_default()));
+        }
         let known = self.by_id.get(call_id).copied();
         let call = match known {
             Some(call) => call,
@@ -165,6 +169,7 @@ impl Shard {
             return self.reject(to, media);
         }
         let suits = suits && codec_words::select(media, request);
+        extmap_words::select(media, request);
         let strict = self.config.strict_source;
         let leg = self.legs.get_mut(from).ok_or(Refused::Association)?;
         if index >= MAX_RELAYED || !suits || !leg.take_offer(media, request, strict) {
@@ -222,6 +227,7 @@ impl Shard {
         if !codec_words::select(media, request) {
             return self.reject(from, media);
         }
+        extmap_words::select(media, request);
         let (strict, own) = (self.config.strict_source, self.own_addresses(from, to));
         let (leg, mut tools) = self.leg_and_tools(to, now).ok_or(Refused::Association)?;
         let usable = leg.take_answer(media, is_lite, &own, strict, request, &mut tools);
@@ -290,6 +296,11 @@ impl Shard {
             .collect()
     }
 
+    /// Whether the body has been through here already, and is to be left alone then.
+    fn is_marked(&self, body: &Session, request: &Request) -> bool {
+        request.flags.has(flag::LOOP_PROTECT) && body.attributes.contains(&self.mark)
+    }
+
     /// The session part of a body for `party`, and everything that is set going by it.
     fn finish(&mut self, passage: &Passage<'_>, party: usize, body: &mut Session) {
         let Some(call) = self.calls.get_mut(passage.call) else {
@@ -300,6 +311,9 @@ impl Shard {
             .iter()
             .flat_map(|party| party.legs.iter().copied())
             .collect();
+        if passage.request.flags.has(flag::LOOP_PROTECT) {
+            body.attributes.insert(0, self.mark.clone());
+        }
         if let Some(party) = call.party_mut(party) {
             let legs = || party.legs.iter().filter_map(|leg| self.legs.get(*leg));
             body.ice_lite = legs().any(Leg::is_ice_lite);
@@ -328,6 +342,17 @@ impl Shard {
         }
         self.take_waiting_fragments(passage.call, passage.now);
         self.arm_call(passage.call);
+    }
+}
+
+/// `a=rtpengine` with a name of our own, by which a relay knows its own bodies again.
+pub(super) fn mark(random: &mut Random) -> Attribute {
+    let mut bytes = [0; 6];
+    random(&mut bytes);
+    let name: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Attribute {
+        name: Token::from_static("rtpengine"),
+        value: Text::new(name).ok(),
     }
 }
 

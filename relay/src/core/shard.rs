@@ -27,6 +27,8 @@ pub struct Shard {
     pub(super) legs: Table<Leg>,
     /// By socket: what a datagram that comes in belongs to.
     places: Vec<Option<Place>>,
+    /// What bodies are marked with that must not pass here twice.
+    pub(super) mark: sdp::Attribute,
     /// Trickled candidates that came before their body.
     pub(super) fragments: VecDeque<super::trickle::Waiting>,
     timers: Timers<Timer>,
@@ -52,8 +54,9 @@ enum Timer {
 impl Shard {
     /// An empty shard. All shards of a process share one `identity`.
     #[must_use]
-    pub fn new(config: Config, identity: Identity, random: Random) -> Self {
+    pub fn new(config: Config, identity: Identity, mut random: Random) -> Self {
         let pool = PortPool::new(config.ports.clone(), config.quarantine);
+        let mark = super::exchange::mark(&mut random);
         Self {
             config,
             identity,
@@ -63,6 +66,7 @@ impl Shard {
             by_id: HashMap::new(),
             legs: Table::new(),
             places: Vec::new(),
+            mark,
             fragments: VecDeque::new(),
             timers: Timers::new(),
             outputs: VecDeque::new(),

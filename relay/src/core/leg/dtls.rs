@@ -3,7 +3,7 @@
 //! An association is named by the peer's fingerprint and tls-id. While those stay, nothing about it changes: not the
 //! role, whatever `a=setup` says, not the keys, not for a new address or an ICE restart (RFC 8842 section 5.5).
 
-use control_proto::{Dtls, flag};
+use control_proto::{Dtls, Value, flag};
 use dtls::{Endpoint, Fingerprint, Hash, Role};
 use sdp::{Media, Setup, Token};
 
@@ -19,6 +19,8 @@ pub(crate) struct DtlsTerms {
     role: Option<Role>,
     /// Our own `a=tls-id`; new with each association.
     tls_id: Option<Token>,
+    /// The hash of our fingerprint; kept, since another line looks like another certificate.
+    hash: Option<Hash>,
     /// What this side offered last.
     offered: Option<Offered>,
 }
@@ -45,6 +47,11 @@ impl DtlsTerms {
     /// Our part, once it is known.
     pub(crate) fn role(&self) -> Option<Role> {
         self.role
+    }
+
+    fn theirs(&self) -> Option<&Association> {
+        let offered = self.offered.as_ref().map(|offered| &offered.association);
+        offered.or(self.association.as_ref())
     }
 
     /// This side offers.
@@ -164,7 +171,12 @@ impl Leg {
     }
 
     fn write_dtls(&mut self, out: &mut Media, request: &Request, tools: &mut Tools<'_>) {
-        let fingerprint = tools.identity.fingerprint(Hash::Sha256);
+        let hash = *self
+            .terms
+            .dtls
+            .hash
+            .get_or_insert(hash_for(request, self.terms.dtls.theirs()));
+        let fingerprint = tools.identity.fingerprint(hash);
         out.fingerprints = sdp_fingerprint(&fingerprint).into_iter().collect();
         if request.flags.has(flag::NO_TLS_ID) {
             return;
@@ -189,6 +201,16 @@ impl super::Transport {
             endpoint.start(now);
         }
     }
+}
+
+/// The hash asked for, or that of the peer's own fingerprint, or the usual one.
+fn hash_for(request: &Request, theirs: Option<&Association>) -> Hash {
+    let asked = request.other.get("dtls-fingerprint");
+    asked
+        .and_then(Value::as_str)
+        .and_then(Hash::from_name)
+        .or_else(|| Some(theirs?.fingerprints.first()?.hash()))
+        .unwrap_or(Hash::Sha256)
 }
 
 fn sdp_fingerprint(fingerprint: &Fingerprint) -> Option<sdp::Fingerprint> {
