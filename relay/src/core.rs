@@ -40,6 +40,7 @@ mod selection;
 mod shard;
 mod signals;
 mod sources;
+mod subscription;
 mod table;
 mod timers;
 mod trickle;
@@ -54,5 +55,6 @@ pub use ports::{Ports, SocketId};
 pub use recording::{Record, RecordedPacket, Sound};
 pub use shard::Shard;
 
-/// The bytes a packet may grow by when it is protected: an SRTCP index and the longest tag (RFC 3711, RFC 7714).
-pub const HEADROOM: usize = 4 + 16;
+/// The bytes a packet may grow by when it is protected: an SRTCP index, the longest tag and the longest key identifier
+/// (RFC 3711, RFC 7714).
+pub const HEADROOM: usize = 4 + 16 + 4;

@@ -1,8 +1,9 @@
 //! The proof that a packet comes from the leg's own peer.
 
-use srtp::{Inbound, Rejected};
+use srtp::Rejected;
 
 use super::Drop;
+use super::leg::Keys;
 
 /// Something that is known to come from the leg's peer. It is made here and nowhere else: by SRTP or SRTCP
 /// verification. Whatever changes state because of a packet asks for one.
@@ -17,16 +18,13 @@ impl<T> Authentic<T> {
 }
 
 /// Verifies and decrypts an SRTP packet in place; the length of the RTP packet it held.
-pub(super) fn srtp(inbound: &mut Inbound, packet: &mut [u8]) -> Result<Authentic<usize>, Drop> {
-    inbound.unprotect(packet).map(Authentic).map_err(reason)
+pub(super) fn srtp(keys: &mut Keys, packet: &mut [u8]) -> Result<Authentic<usize>, Drop> {
+    keys.unprotect(packet).map(Authentic).map_err(reason)
 }
 
 /// Verifies and decrypts an SRTCP packet in place; the length of the compound packet it held.
-pub(super) fn srtcp(inbound: &mut Inbound, packet: &mut [u8]) -> Result<Authentic<usize>, Drop> {
-    inbound
-        .unprotect_rtcp(packet)
-        .map(Authentic)
-        .map_err(reason)
+pub(super) fn srtcp(keys: &mut Keys, packet: &mut [u8]) -> Result<Authentic<usize>, Drop> {
+    keys.unprotect_rtcp(packet).map(Authentic).map_err(reason)
 }
 
 fn reason(rejected: Rejected) -> Drop {

@@ -7,6 +7,7 @@
 mod addresses;
 mod dtls;
 mod ice;
+mod mki;
 mod mux;
 mod negotiate;
 mod numbering;
@@ -31,6 +32,7 @@ use super::gate::Gate;
 use super::learning::Learning;
 use super::recording::Tap;
 use super::reports::Reports;
+use super::subscription::Copy;
 use super::table::Key;
 use super::{IceRole, Random};
 
@@ -54,6 +56,11 @@ pub(super) struct Leg {
     pub(super) gate: Gate,
     /// Events that are played to this side by command.
     pub(super) injection: Option<Box<Injection>>,
+    /// Who else hears what comes from this side.
+    pub(super) copies: Vec<Copy>,
+    /// This side only listens, to its peer; and what it was offered.
+    pub(super) listens: bool,
+    pub(super) offered: Codecs,
     /// What comes from this side is recorded.
     pub(super) tap: Option<Box<Tap>>,
     /// Reports to this side are made here and not passed on.
@@ -123,6 +130,9 @@ impl Leg {
             codecs: Codecs::default(),
             gate: Gate::default(),
             injection: None,
+            copies: Vec::new(),
+            listens: false,
+            offered: Codecs::default(),
             tap: None,
             reports: None,
             round_trip: None,

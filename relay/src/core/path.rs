@@ -8,7 +8,8 @@
 //! 5. learn where the peer is: only from what step 4 has proved, or from what the SDP said; count (`sources.rs`)
 //! 6. what a command holds back is dropped or silenced (`leg.gate`), what the other side does not understand is taken
 //!    out; the numbers make room for events that are played (`leg.injection`)
-//!    and a copy is made where the call is recorded (`leg.tap`): then, and only then, something is allocated
+//!    and a copy is made where the call is recorded (`leg.tap`) or has subscribers (`leg.copies`): then, and only then,
+//!    something is allocated
 //! 7. protect for the other side; one datagram goes out
 //!
 //! Every step that says no names its [`Drop`].
@@ -23,6 +24,7 @@ use super::authentic;
 use super::leg::{Component, Keys, Leg, Transport};
 use super::reports;
 use super::shard::Place;
+use super::table::Key;
 use super::{Drop, HEADROOM, Output, Send, Shard, SocketId};
 
 /// What a datagram on a media port is, once the first bytes have been looked at.
@@ -114,6 +116,27 @@ impl Shard {
             transport.received.count(wire_len);
             transport.last_heard = Some(now);
         }
+        let plain = (!leg.copies.is_empty()).then(|| datagram.bytes().to_vec());
+        let sent = self.pass_on(place, peer, kind, datagram, now);
+        if let Some(plain) = plain {
+            self.send_copies(place.leg, kind, &plain);
+        }
+        sent
+    }
+
+    /// Steps 6 and 7.
+    fn pass_on(
+        &mut self,
+        place: Place,
+        peer: Key<Leg>,
+        kind: Media,
+        datagram: &mut Datagram<'_>,
+        now: Instant,
+    ) -> Result<Option<Send>, Drop> {
+        let (leg, other) = self
+            .legs
+            .pair_mut(place.leg, peer)
+            .ok_or(Drop::PeerUnknown)?;
         match kind {
             Media::Rtp => {
                 // 6. what commands hold back; every packet is counted
@@ -126,7 +149,7 @@ impl Shard {
             }
             Media::Rtcp => {
                 leg.note_rtcp(datagram.bytes(), other, now);
-                datagram.len = what_passes(datagram.bytes(), other)?;
+                datagram.len = what_passes(datagram.bytes(), leg, other)?;
             }
             Media::Other => {}
         }
@@ -191,8 +214,8 @@ fn take_in(
         } = transport;
         let keys = keys.as_mut().or(shared.as_mut()).ok_or(Drop::NoKeys)?;
         let proof = match kind {
-            Media::Rtp => authentic::srtp(&mut keys.inbound, datagram.bytes())?,
-            Media::Rtcp => authentic::srtcp(&mut keys.inbound, datagram.bytes())?,
+            Media::Rtp => authentic::srtp(keys, datagram.bytes())?,
+            Media::Rtcp => authentic::srtcp(keys, datagram.bytes())?,
             Media::Other => return Err(Drop::Malformed),
         };
         // 5. learn
@@ -261,7 +284,7 @@ fn send_out(leg: &mut Leg, kind: Media, datagram: &mut Datagram<'_>) -> Result<S
 fn protect(keys: &mut Keys, kind: Media, datagram: &mut Datagram<'_>) -> Result<usize, Drop> {
     let done = match kind {
         Media::Rtp => keys.protect(datagram.buffer, datagram.len),
-        Media::Rtcp => keys.outbound.protect_rtcp(datagram.buffer, datagram.len),
+        Media::Rtcp => keys.protect_rtcp(datagram.buffer, datagram.len),
         Media::Other => return Err(Drop::Malformed),
     };
     done.map_err(|refused| match refused {
@@ -292,7 +315,7 @@ fn well_formed(kind: Media, packet: &[u8]) -> Result<Option<StreamPosition>, Dro
 }
 
 /// Moves the packets of a compound together that the other side is to have; the reason when none is left.
-fn what_passes(compound: &mut [u8], other: &Leg) -> Result<usize, Drop> {
+fn what_passes(compound: &mut [u8], leg: &Leg, other: &Leg) -> Result<usize, Drop> {
     let (mut read, mut written) = (0, 0);
     let mut reason = Drop::Malformed;
     while let Some([_, kind, a, b]) = compound
@@ -305,7 +328,7 @@ fn what_passes(compound: &mut [u8], other: &Leg) -> Result<usize, Drop> {
             .checked_add(len)
             .filter(|end| *end <= compound.len())
             .ok_or(Drop::Malformed)?;
-        match reports::passes(kind, other) {
+        match reports::passes(kind, leg, other) {
             Ok(()) => {
                 compound.copy_within(read..end, written);
                 written += len;
@@ -366,16 +389,19 @@ mod tests {
         let compound = [rtcp(201, 1), rtcp(206, 2), rtcp(202, 3), rtcp(205, 3)].concat();
         let (plain, feedback) = (leg(sdp::Protocol::RtpAvp), leg(sdp::Protocol::RtpAvpf));
         let mut cut = compound.clone();
-        let len = what_passes(&mut cut, &plain).unwrap();
+        let len = what_passes(&mut cut, &plain, &plain).unwrap();
         assert_eq!(cut[..len], [rtcp(201, 1), rtcp(202, 3)].concat());
         let mut whole = compound.clone();
-        assert_eq!(what_passes(&mut whole, &feedback), Ok(compound.len()));
+        assert_eq!(
+            what_passes(&mut whole, &plain, &feedback),
+            Ok(compound.len())
+        );
         assert_eq!(whole, compound);
         assert_eq!(
-            what_passes(&mut rtcp(206, 2), &plain),
+            what_passes(&mut rtcp(206, 2), &plain, &plain),
             Err(Drop::FeedbackToAvp)
         );
-        assert_eq!(what_passes(&mut rtcp(201, 1), &plain), Ok(8));
+        assert_eq!(what_passes(&mut rtcp(201, 1), &plain, &plain), Ok(8));
     }
 
     #[test]
@@ -384,11 +410,14 @@ mod tests {
         for words in 2..=255 {
             let mut packet = rtcp(201, 1);
             packet[3] = words;
-            assert_eq!(what_passes(&mut packet, &plain), Err(Drop::Malformed));
+            assert_eq!(
+                what_passes(&mut packet, &plain, &plain),
+                Err(Drop::Malformed)
+            );
         }
-        assert_eq!(what_passes(&mut [], &plain), Err(Drop::Malformed));
+        assert_eq!(what_passes(&mut [], &plain, &plain), Err(Drop::Malformed));
         assert_eq!(
-            what_passes(&mut [0x80, 201, 0], &plain),
+            what_passes(&mut [0x80, 201, 0], &plain, &plain),
             Err(Drop::Malformed)
         );
     }

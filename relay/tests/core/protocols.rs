@@ -94,7 +94,7 @@ fn sdes_is_offered_in_order_answered_with_its_tag_and_stable_over_reoffers() {
     assert!(lines(&out, "a=fingerprint").is_empty());
     assert_eq!(out, world.sdp(&offer), "the same keys again");
 
-    let offered = "a=crypto:7 AES_CM_128_HMAC_SHA1_32 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd|2^20|1:4\r\n\
+    let offered = "a=crypto:7 AES_CM_128_HMAC_SHA1_32 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd|2^20|1:9\r\n\
                    a=crypto:8 AES_CM_128_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd UNENCRYPTED_SRTP\r\n\
                    a=crypto:9 F8_128_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd\r\n\
                    a=crypto:10 AES_CM_128_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd\r\n";

@@ -2,6 +2,8 @@
 
 use control_proto::{Request, Sdes, TransportProtocol};
 
+use srtp::{Inbound, MasterKey, Outbound, Suite};
+
 use crate::bodies::{OTHER_PHONE, PHONE};
 use crate::world::*;
 
@@ -232,4 +234,67 @@ fn a_side_is_offered_the_key_that_it_was_answered() {
     let out = world.sdp(&back);
     assert_eq!(lines(&out, "a=crypto")[0], line);
     assert_eq!(suites(&out).len(), 6);
+}
+
+#[test]
+fn a_phone_that_numbers_its_key_is_answered_the_number_and_heard() {
+    for (suite, name, tags) in [
+        (
+            Suite::AesCm128HmacSha1_80,
+            "AES_CM_128_HMAC_SHA1_80",
+            (10, 10),
+        ),
+        (
+            Suite::AesCm128HmacSha1_32,
+            "AES_CM_128_HMAC_SHA1_32",
+            (4, 10),
+        ),
+    ] {
+        let mut world = World::new();
+        let body = secure(PHONE, &[(1, name)]).replace(KEY, &format!("{KEY}|2^31|1:1"));
+        let to_callee = world.sdp(&offer_to_phone("c", "a", None, &body));
+        let back = world.sdp(&answer("c", "a", "b", OTHER_PHONE));
+        assert!(lines(&back, "a=crypto")[0].ends_with("|1:1"), "{back}");
+        let key: Vec<u8> = (0..30).collect();
+        let ours =
+            sdp::Session::parse(back.as_bytes()).unwrap().media[0].cryptos[0].keys[0].clone();
+        let mut outbound = Outbound::new(&MasterKey::from_inline(suite, &key).unwrap());
+        let mut inbound = Inbound::new(&MasterKey::from_inline(suite, &ours.key_salt.0).unwrap());
+        let (ports, callee_ports) = (addresses(&back), addresses(&to_callee));
+        for report in [false, true] {
+            let packet = if report {
+                rtcp(1, &[])
+            } else {
+                rtp(1, 1, b"speech")
+            };
+            let tag = if report { tags.1 } else { tags.0 };
+            let mut buffer = packet.clone();
+            buffer.resize(80, 0);
+            let len = match report {
+                true => outbound.protect_rtcp(&mut buffer, packet.len()),
+                false => outbound.protect(&mut buffer, packet.len()),
+            };
+            buffer.truncate(len.unwrap());
+            let bare = buffer.clone();
+            buffer.insert(buffer.len() - tag, 1);
+            let (to, from, callee_port, callee) = match report {
+                true => (ports.1, "10.0.0.20:4001", callee_ports.1, "10.0.0.30:5001"),
+                false => (ports.0, "10.0.0.20:4000", callee_ports.0, "10.0.0.30:5000"),
+            };
+            let from = from.parse().unwrap();
+            assert!(world.pass(from, to, &bare).is_none(), "without its number");
+            assert_eq!(world.pass(from, to, &buffer).expect("heard").bytes, packet);
+
+            let mut sent = world
+                .pass(callee.parse().unwrap(), callee_port, &packet)
+                .unwrap()
+                .bytes;
+            assert_eq!(sent.remove(sent.len() - tag - 1), 1);
+            let len = match report {
+                true => inbound.unprotect_rtcp(&mut sent),
+                false => inbound.unprotect(&mut sent),
+            };
+            assert_eq!(sent[..len.unwrap()], packet);
+        }
+    }
 }

@@ -208,11 +208,11 @@ impl Leg {
             self.terms.sdes.clear();
             return true;
         }
-        let Some((ours, theirs)) = self.terms.sdes.take_answer(&media.cryptos) else {
+        let Some(agreed) = self.terms.sdes.take_answer(&media.cryptos) else {
             return false;
         };
         self.end_dtls();
-        Keys::install(&mut self.keys, ours, theirs);
+        agreed.install(&mut self.keys);
         true
     }
 
@@ -229,7 +229,7 @@ impl Leg {
             self.answer_dtls(out, request, tools);
             return true;
         }
-        let Some((line, ours, theirs)) = self
+        let Some((line, agreed)) = self
             .terms
             .sdes
             .answer(&sdes_words(request), far, tools)
@@ -238,7 +238,7 @@ impl Leg {
             return false;
         };
         self.end_dtls();
-        Keys::install(&mut self.keys, ours, theirs);
+        agreed.install(&mut self.keys);
         out.cryptos = vec![line];
         true
     }

@@ -7,7 +7,8 @@ use control_proto::Sdes;
 use sdp::{Crypto, CryptoKey, Token};
 use srtp::{MasterKey, Suite};
 
-use super::Tools;
+use super::mki::Mki;
+use super::{Keys, Tools};
 
 /// What was said in `a=crypto` on one leg.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +25,32 @@ pub(crate) struct SdesTerms {
 
 /// Lines of former answers that are kept: as many as there are suites to choose from.
 const MAX_ANSWERED: usize = Suite::ALL.len();
+
+/// The keys of both directions.
+pub(crate) struct Agreed {
+    ours: MasterKey,
+    theirs: MasterKey,
+    mki: (Option<Mki>, Option<Mki>),
+}
+
+impl Agreed {
+    fn of(ours: &Crypto, their_line: &Crypto) -> Option<Self> {
+        let mki = |line: &Crypto| line.keys.first()?.mki.and_then(Mki::new);
+        Some(Self {
+            ours: key_of(ours)?,
+            theirs: theirs(their_line)?,
+            mki: (mki(ours), mki(their_line)),
+        })
+    }
+
+    /// Puts the keys in place of what was there.
+    pub(crate) fn install(self, place: &mut Option<Keys>) {
+        Keys::install(place, self.ours, self.theirs);
+        if let Some(keys) = place {
+            keys.identify(self.mki.0, self.mki.1);
+        }
+    }
+}
 
 /// The tag of the lines that we number ourselves begins here.
 const FIRST_TAG: u32 = 1;
@@ -55,7 +82,7 @@ impl SdesTerms {
         words: &Sdes,
         far: Option<Suite>,
         tools: &mut Tools<'_>,
-    ) -> Option<(Crypto, MasterKey, MasterKey)> {
+    ) -> Option<(Crypto, Agreed)> {
         let line = self.choose(words, far)?.clone();
         let theirs = theirs(&line)?;
         let is_it = |ours: &&Crypto| ours.tag == line.tag && same_suite(ours, &line);
@@ -65,7 +92,10 @@ impl SdesTerms {
             None => make(line.tag, theirs.suite(), tools)?,
         };
         style(&mut ours, words);
-        let key = key_of(&ours)?;
+        if let (Some(ours), Some(theirs)) = (ours.keys.first_mut(), line.keys.first()) {
+            ours.mki = theirs.mki;
+        }
+        let agreed = Agreed::of(&ours, &line)?;
         self.answered
             .retain(|line| line.tag != ours.tag || !same_suite(line, &ours));
         if self.answered.len() >= MAX_ANSWERED {
@@ -73,7 +103,7 @@ impl SdesTerms {
         }
         self.answered.push(ours.clone());
         self.ours = Some(ours.clone());
-        Some((ours, key, theirs))
+        Some((ours, agreed))
     }
 
     /// The lines of our offer to this side: the one in use, the far side's suites under its tags, then the rest of
@@ -92,17 +122,16 @@ impl SdesTerms {
     }
 
     /// This side answers: both keys, if it took one of the lines we offered.
-    pub(crate) fn take_answer(&mut self, cryptos: &[Crypto]) -> Option<(MasterKey, MasterKey)> {
-        let (ours, theirs) = cryptos.iter().find_map(|line| {
+    pub(crate) fn take_answer(&mut self, cryptos: &[Crypto]) -> Option<Agreed> {
+        let (ours, agreed) = cryptos.iter().find_map(|line| {
             let ours = self
                 .offered
                 .iter()
                 .find(|ours| ours.tag == line.tag && same_suite(ours, line))?;
-            Some((ours, theirs(line)?))
+            Some((ours, Agreed::of(ours, line)?))
         })?;
-        let key = key_of(ours)?;
         self.ours = Some(ours.clone());
-        Some((key, theirs))
+        Some(agreed)
     }
 
     /// Whether keys were agreed.
@@ -192,10 +221,13 @@ fn key_of(line: &Crypto) -> Option<MasterKey> {
     MasterKey::from_inline(suite, &line.keys.first()?.key_salt.0).ok()
 }
 
-/// The key of a peer's line, if all of it can be honoured. Lines with an MKI or with session parameters that we would
-/// have to obey are left alone (RFC 4568 section 6.3.7); among those are the ones that ask for no encryption.
+/// The key of a peer's line, if all of it can be honoured. Lines with several keys, a long key identifier or session
+/// parameters that we would have to obey are left alone (RFC 4568 section 6.3.7); among those are the ones that ask for no encryption.
 fn theirs(line: &Crypto) -> Option<MasterKey> {
-    let plain_key = matches!(line.keys.as_slice(), [key] if key.mki.is_none());
+    let plain_key = match line.keys.as_slice() {
+        [key] => key.mki.is_none_or(|mki| Mki::new(mki).is_some()),
+        _ => false,
+    };
     let negligible = line
         .session_parameters
         .iter()

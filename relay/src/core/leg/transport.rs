@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use srtp::{Inbound, MasterKey, Outbound, Refused, Suite};
+use srtp::{Inbound, MasterKey, Outbound, Refused, Rejected, Suite};
 
+use super::mki::Mki;
 use super::numbering::Numbering;
 
 use crate::core::Counters;
@@ -37,8 +38,10 @@ pub(crate) struct Transport {
 /// The two SRTP contexts of one association. Each is kept as long as its own key stays, since roll-over counters and
 /// SRTCP indices may not start anew: an index used twice under one key gives two packets away.
 pub(crate) struct Keys {
-    pub(crate) inbound: Inbound,
-    pub(crate) outbound: Outbound,
+    inbound: Inbound,
+    outbound: Outbound,
+    /// What we write into each packet, and what the peer writes.
+    mki: (Option<Mki>, Option<Mki>),
     ours: MasterKey,
     theirs: MasterKey,
     /// What we sent with under keys that are not in use now. A fork that takes turns among the lines that we offered
@@ -79,6 +82,7 @@ impl Keys {
         Self {
             inbound: Inbound::new(&theirs),
             outbound: Outbound::new(&ours),
+            mki: (None, None),
             ours,
             theirs,
             laid_by: Vec::new(),
@@ -92,6 +96,7 @@ impl Keys {
             *place = Some(Self::new(ours, theirs));
             return;
         };
+        keys.mki = (None, None);
         if keys.theirs != theirs {
             keys.inbound = Inbound::new(&theirs);
             keys.theirs = theirs;
@@ -101,11 +106,48 @@ impl Keys {
         }
     }
 
+    /// Each packet says which key it is under.
+    pub(crate) fn identify(&mut self, ours: Option<Mki>, theirs: Option<Mki>) {
+        self.mki = (ours, theirs);
+    }
+
+    /// Verifies and decrypts an SRTP packet in place; the length of the RTP packet it held.
+    pub(crate) fn unprotect(&mut self, packet: &mut [u8]) -> Result<usize, Rejected> {
+        let len = self.without_mki(false, packet)?;
+        self.inbound.unprotect(packet.split_at_mut(len).0)
+    }
+
+    /// The same for SRTCP.
+    pub(crate) fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, Rejected> {
+        let len = self.without_mki(true, packet)?;
+        self.inbound.unprotect_rtcp(packet.split_at_mut(len).0)
+    }
+
+    fn without_mki(&self, rtcp: bool, packet: &mut [u8]) -> Result<usize, Rejected> {
+        match self.mki.1 {
+            Some(mki) => mki.take_out(self.theirs.suite(), rtcp, packet),
+            None => Ok(packet.len()),
+        }
+    }
+
+    fn with_mki(&self, rtcp: bool, buffer: &mut [u8], len: usize) -> Result<usize, Refused> {
+        match self.mki.0 {
+            Some(mki) => mki.put_in(self.ours.suite(), rtcp, buffer, len),
+            None => Ok(len),
+        }
+    }
+
+    /// Protects the RTCP packet in the first `len` bytes of `buffer`; the length of the protected one.
+    pub(crate) fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, Refused> {
+        let len = self.outbound.protect_rtcp(buffer, len)?;
+        self.with_mki(true, buffer, len)
+    }
+
     /// Protects the RTP packet in the first `len` bytes of `buffer`; the length of the protected one.
     pub(crate) fn protect(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, Refused> {
         let end = len.min(buffer.len());
         self.numbering.apply(buffer.split_at_mut(end).0);
-        match self.outbound.protect(buffer, len) {
+        let done = match self.outbound.protect(buffer, len) {
             Err(Refused::Stale) => {
                 let highest = |ssrc| self.outbound.highest(ssrc);
                 if !self.numbering.was_late(buffer.split_at_mut(end).0, highest) {
@@ -114,7 +156,8 @@ impl Keys {
                 self.outbound.protect(buffer, len)
             }
             done => done,
-        }
+        };
+        self.with_mki(false, buffer, done?)
     }
 
     pub(crate) fn suite(&self) -> Suite {
