@@ -31,8 +31,15 @@ impl WebSocket {
 
     /// Sends a binary message in one frame. The peer may have hung up already: then it is lost.
     pub(crate) async fn send(&mut self, message: &[u8]) {
-        let mut frame = vec![0x82, 0x80 | 127];
-        frame.extend((message.len() as u64).to_be_bytes());
+        let mut frame = vec![0x82];
+        match u16::try_from(message.len()) {
+            Ok(length @ ..126) => frame.push(0x80 | length as u8),
+            Ok(length) => frame.extend([&[0x80 | 126], &length.to_be_bytes()[..]].concat()),
+            Err(_) => {
+                frame.push(0x80 | 127);
+                frame.extend((message.len() as u64).to_be_bytes());
+            }
+        }
         // Masked with zeros, which changes nothing.
         frame.extend([0; 4]);
         frame.extend(message);
