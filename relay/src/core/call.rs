@@ -30,6 +30,8 @@ pub(super) struct Call {
     /// What is held back of whose media.
     pub(super) gates: Gates,
     pub(super) recording: Option<Recording>,
+    /// Legs of no party: where the packets of publishers end.
+    pub(super) sinks: Vec<Key<Leg>>,
 }
 
 /// One end of the call, or one branch of a fork: the sender of bodies under one From or To tag.
@@ -38,6 +40,8 @@ pub(super) struct Party {
     pub(super) tags: Vec<String>,
     pub(super) via_branch: Option<String>,
     pub(super) label: Option<String>,
+    /// It only listens (`subscribe request`).
+    pub(super) subscriber: bool,
     pub(super) created: Instant,
     /// Whom its media goes to.
     pub(super) peer: usize,
@@ -71,6 +75,7 @@ impl Call {
             parties: Vec::new(),
             gates: Gates::default(),
             recording: None,
+            sinks: Vec::new(),
         }
     }
 
@@ -188,7 +193,7 @@ impl Call {
         }
     }
 
-    fn add(
+    pub(super) fn add(
         &mut self,
         tag: Option<&str>,
         via_branch: Option<&str>,
@@ -202,6 +207,7 @@ impl Call {
             tags: tag.map(str::to_owned).into_iter().collect(),
             via_branch: via_branch.map(str::to_owned),
             label: None,
+            subscriber: false,
             created: now,
             peer: index,
             interface: None,

@@ -1,10 +1,13 @@
 //! What the payload types of one medium are: just enough for what is done to packets without a decoder.
 
-use sdp::{Encoding, Formats, Media};
+use sdp::{Encoding, Formats, Media, Payload};
 
 /// The payload types that one side has named, by number.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Codecs(Vec<Codec>);
+pub(super) struct Codecs {
+    known: Vec<Codec>,
+    payloads: Vec<Payload>,
+}
 
 /// One payload type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +36,7 @@ impl Codecs {
         let Formats::Rtp(payloads) = &media.formats else {
             return Self::default();
         };
-        let codec = |payload: &sdp::Payload| {
+        let codec = |payload: &Payload| {
             let encoding = payload.encoding.as_ref()?;
             Some(Codec {
                 number: payload.number,
@@ -41,23 +44,38 @@ impl Codecs {
                 clock_rate: encoding.clock_rate,
             })
         };
-        Self(payloads.iter().filter_map(codec).collect())
+        Self {
+            known: payloads.iter().filter_map(codec).collect(),
+            payloads: payloads.clone(),
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Codec> {
+        self.known.iter().copied()
+    }
+
+    /// As they stood in the body.
+    pub(super) fn payloads(&self) -> &[Payload] {
+        &self.payloads
     }
 
     pub(super) fn get(&self, number: u8) -> Option<Codec> {
-        self.0.iter().copied().find(|codec| codec.number == number)
+        self.known
+            .iter()
+            .copied()
+            .find(|codec| codec.number == number)
     }
 
     /// The payload type of telephone events that goes with audio of this clock rate, or else any.
     pub(super) fn event(&self, clock_rate: Option<u32>) -> Option<Codec> {
-        let events = || self.0.iter().filter(|codec| codec.kind == Kind::Event);
+        let events = || self.known.iter().filter(|codec| codec.kind == Kind::Event);
         let same_clock = events().find(|codec| Some(codec.clock_rate) == clock_rate);
         same_clock.or_else(|| events().next()).copied()
     }
 
     /// The first that carries sound or pictures.
     pub(super) fn main(&self) -> Option<Codec> {
-        self.0
+        self.known
             .iter()
             .copied()
             .find(|codec| codec.kind != Kind::Event)

@@ -30,9 +30,9 @@ pub enum Drop {
     NotMultiplexed,
     /// Feedback (RFC 4585) for a side that speaks no AVPF.
     FeedbackToAvp,
-    /// A report for a side that is sent the relay's own (`generate RTCP`).
+    /// A report for a side that is sent the relay's own (`generate RTCP`), or a subscriber's.
     ReportReplaced,
-    /// Held back by a command: `block media`, `block DTMF`, `silence media`.
+    /// Held back by a command: `block media`, `block DTMF`, `silence media`; or from a subscriber.
     Blocked,
     /// Speech while a telephone event is played in its place (`play DTMF`).
     EventPlayed,

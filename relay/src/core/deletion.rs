@@ -43,7 +43,13 @@ impl Shard {
     }
 
     /// Frees the legs of one branch. The party stays, without media, since the others are known by their numbers.
-    fn end_branch(&mut self, key: Key<Call>, party: usize, now: Instant, ports: &mut dyn Ports) {
+    pub(super) fn end_branch(
+        &mut self,
+        key: Key<Call>,
+        party: usize,
+        now: Instant,
+        ports: &mut dyn Ports,
+    ) {
         let Some(party) = self
             .calls
             .get_mut(key)
@@ -54,6 +60,7 @@ impl Shard {
         party.tags.clear();
         party.via_branch = None;
         for leg in std::mem::take(&mut party.legs) {
+            self.forget_copy(leg);
             self.free_leg(leg, now, ports);
         }
     }
@@ -86,14 +93,16 @@ fn target(call: &Call, request: &Request) -> Result<Target, Refused> {
     if found.is_none() && (tag.is_some() || branch.is_some()) {
         return Err(Refused::NotFound);
     }
+    let listens = |party: usize| call.party(party).is_some_and(|party| party.subscriber);
     // The caller has number 0; a callee is a branch while others stand beside it.
     let live = call
         .parties
         .iter()
         .skip(1)
-        .filter(|party| !party.legs.is_empty())
+        .filter(|party| !party.subscriber && !party.legs.is_empty())
         .count();
     Ok(match found {
+        Some(party) if listens(party) => Target::Branch(party),
         Some(party) if party != 0 && live > 1 => Target::Branch(party),
         _ => Target::Call,
     })

@@ -90,7 +90,7 @@ impl Shard {
         Ok(Response::ok().with_sdp(body.to_bytes()))
     }
 
-    fn new_call(&mut self, call_id: &str, now: Instant) -> Result<Key<Call>, Refused> {
+    pub(super) fn new_call(&mut self, call_id: &str, now: Instant) -> Result<Key<Call>, Refused> {
         if self.calls.len() >= self.config.max_calls {
             return Err(Refused::TooManyCalls);
         }
@@ -266,7 +266,7 @@ impl Shard {
         Some((from, to))
     }
 
-    fn leg_of(
+    pub(super) fn leg_of(
         &mut self,
         call: Key<Call>,
         party: usize,

@@ -158,6 +158,9 @@ impl Shard {
             for leg in &party.legs {
                 if let Some(leg) = self.legs.get_mut(*leg) {
                     leg.gate = gate;
+                    for copy in &mut leg.copies {
+                        copy.gate = call.gates.between(number, copy.party);
+                    }
                 }
             }
         }
@@ -167,6 +170,9 @@ impl Shard {
 impl Leg {
     /// Step 6 of the packet path: nearly always there is nothing to do.
     pub(super) fn gated(&self, packet: &mut [u8], other: &Leg) -> Result<usize, Drop> {
+        if self.listens {
+            return Err(Drop::Blocked);
+        }
         if self.gate.is_open() {
             return Ok(packet.len());
         }

@@ -105,10 +105,7 @@ impl Shard {
             .get(place.leg)
             .and_then(|leg| leg.peer)
             .ok_or(Drop::PeerUnknown)?;
-        let (leg, other) = self
-            .legs
-            .pair_mut(place.leg, peer)
-            .ok_or(Drop::PeerUnknown)?;
+        let leg = self.legs.get_mut(place.leg).ok_or(Drop::NoLeg)?;
         let kind = kind.on(place.component, leg)?;
         let wire_len = datagram.len;
         take_in(leg, place.component, kind, datagram, now)?;
@@ -183,7 +180,7 @@ fn take_in(
     datagram: &mut Datagram<'_>,
     now: Instant,
 ) -> Result<(), Drop> {
-    let (secure, strict) = (leg.terms.protocol.is_secure(), leg.terms.strict);
+    let (secure, strict) = (leg.is_secure(), leg.terms.strict);
     let Leg {
         keys: shared,
         rtp,
@@ -247,7 +244,7 @@ fn send_out(leg: &mut Leg, kind: Media, datagram: &mut Datagram<'_>) -> Result<S
     if leg.terms.held {
         return Err(Drop::PeerOnHold);
     }
-    let secure = leg.terms.protocol.is_secure();
+    let secure = leg.is_secure();
     let Leg {
         keys: shared,
         rtp,

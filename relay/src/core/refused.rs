@@ -45,6 +45,11 @@ pub(super) enum Refused {
     /// A command of the protocol that this relay does not have.
     #[error("Command '{0}' is not supported")]
     Unsupported(&'static str),
+    #[error("No medias found (no monologues matched)")]
+    NoMedia,
+    /// The answer leaves out a codec that the source may use, or leaves no way to speak.
+    #[error("Failed to process subscription answer")]
+    Subscription,
     /// The body is not SDP.
     #[error("Failed to parse SDP")]
     Sdp,

@@ -124,8 +124,8 @@ impl Shard {
     }
 }
 
-/// What becomes of one RTCP packet on its way to `other`.
-pub(super) fn passes(packet_type: u8, other: &Leg) -> Result<(), Drop> {
+/// What becomes of one RTCP packet on its way from `leg` to `other`. Of a subscriber only feedback passes.
+pub(super) fn passes(packet_type: u8, leg: &Leg, other: &Leg) -> Result<(), Drop> {
     match packet_type {
         // Feedback is for AVPF only (RFC 4585 section 4.1).
         packet_type::TRANSPORT_FEEDBACK | packet_type::PAYLOAD_FEEDBACK
@@ -137,7 +137,7 @@ pub(super) fn passes(packet_type: u8, other: &Leg) -> Result<(), Drop> {
         | packet_type::RECEIVER_REPORT
         | packet_type::SOURCE_DESCRIPTION
         | packet_type::EXTENDED_REPORT
-            if other.reports.is_some() =>
+            if other.reports.is_some() || leg.listens =>
         {
             Err(Drop::ReportReplaced)
         }

@@ -91,6 +91,10 @@ impl Shard {
             | Command::SilenceMedia
             | Command::UnsilenceMedia => self.order(request),
             Command::PlayDtmf => self.play_dtmf(request, now),
+            Command::Publish => self.publish(request, now, ports),
+            Command::SubscribeRequest => self.subscribe_request(request, now, ports),
+            Command::SubscribeAnswer => self.subscribe_answer(request, now),
+            Command::Unsubscribe => self.unsubscribe(request, now, ports),
             Command::StartRecording | Command::PauseRecording | Command::StopRecording => {
                 self.recording(request, now)
             }
@@ -220,7 +224,8 @@ impl Shard {
         self.timers.arm(Timer::Call(key), None);
         self.by_id.remove(&call.id);
         self.outputs.extend(call.recording.map(Recording::end));
-        for leg in call.parties.into_iter().flat_map(|party| party.legs) {
+        let legs = call.parties.into_iter().flat_map(|party| party.legs);
+        for leg in legs.chain(call.sinks) {
             self.free_leg(leg, now, ports);
         }
         self.outputs.push_back(Output::Event(Event {

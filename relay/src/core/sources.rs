@@ -166,6 +166,10 @@ impl Leg {
         let Ok(compound) = Compound::parse(compound) else {
             return;
         };
+        // How a subscriber hears it is not how the call sounds.
+        if self.listens {
+            return;
+        }
         for report in compound.filter_map(|packet| packet.report()) {
             if let Some(info) = report.sender {
                 self.note_sender(report.ssrc, &info, now);

@@ -22,5 +22,6 @@ mod recording;
 mod reports;
 mod sdes;
 mod text;
+mod subscription;
 mod trickle;
 mod world;
