@@ -200,7 +200,9 @@ impl Shard {
         let (leg, mut tools) = self.leg_and_tools(from, now).ok_or(Refused::Association)?;
         leg.take_offered_addresses(media, is_lite, &own, &mut tools);
         let cryptos = leg.terms.sdes.received().to_vec();
+        let opportunistic = leg.terms.osrtp.was_received();
         let (leg, mut tools) = self.leg_and_tools(to, now).ok_or(Refused::Association)?;
+        leg.terms.osrtp.wish(opportunistic);
         leg.write_offer(media, index, &cryptos, request, &mut tools);
         Ok(())
     }

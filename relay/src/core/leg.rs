@@ -11,6 +11,7 @@ mod mki;
 mod mux;
 mod negotiate;
 mod numbering;
+mod osrtp;
 mod sdes;
 mod transport;
 
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 
 pub(super) use dtls::DtlsTerms;
 pub(super) use mux::Mux;
+pub(super) use osrtp::Osrtp;
 pub(super) use sdes::SdesTerms;
 pub(super) use transport::{Keys, Transport};
 
@@ -98,6 +100,7 @@ pub(super) struct Terms {
     pub(super) mux: Mux,
     pub(super) sdes: SdesTerms,
     pub(super) dtls: DtlsTerms,
+    pub(super) osrtp: Osrtp,
 }
 
 /// Which of a leg's two ports.
@@ -126,6 +129,7 @@ impl Leg {
                 mux: Mux::default(),
                 sdes: SdesTerms::default(),
                 dtls: DtlsTerms::default(),
+                osrtp: Osrtp::default(),
             },
             codecs: Codecs::default(),
             gate: Gate::default(),

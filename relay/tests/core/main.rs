@@ -15,6 +15,7 @@ mod exchanges;
 mod hostile;
 mod media;
 mod orders;
+mod osrtp;
 mod peer;
 mod peers;
 mod protocols;

@@ -23,7 +23,9 @@ const SOURCE_ATTRIBUTES: [&str; 2] = ["ssrc", "ssrc-group"];
 pub(crate) struct Far {
     muxes: bool,
     /// Its suite, where its keys stood in the SDP.
-    suite: Option<Suite>,
+    pub(super) suite: Option<Suite>,
+    /// It took our opportunistic offer.
+    pub(super) is_opportunistic: bool,
 }
 
 impl Leg {
@@ -34,6 +36,7 @@ impl Leg {
         Far {
             muxes: self.terms.mux.agreed,
             suite: keys.map(Keys::suite),
+            is_opportunistic: self.terms.osrtp.is_agreed(),
         }
     }
 
@@ -49,6 +52,7 @@ impl Leg {
         terms.mux.take_offer(media, request.rtcp_mux, is_browser);
         self.take_common(media, request, strict);
         self.set_protocol(protocol.clone());
+        self.take_osrtp_offer(media);
         !protocol.is_secure() || self.terms.dtls.was_offered() || self.terms.sdes.was_offered()
     }
 
@@ -113,7 +117,7 @@ impl Leg {
         }
         self.write_ice(out, !one_port, request);
         self.write_ports(out, one_port, held, request);
-        if out.protocol.is_secure() {
+        if out.protocol.is_secure() || self.offers_osrtp(out, request) {
             self.offer_keys(out, first, request, tools);
         }
     }
@@ -137,7 +141,11 @@ impl Leg {
             self.take_ice(media, is_lite, Exchange::Answer, tools);
         }
         self.take_addresses(media, own);
-        !self.terms.protocol.is_secure() || self.take_keys(media, tools)
+        if self.terms.protocol.is_secure() {
+            return self.take_keys(media, tools);
+        }
+        self.take_osrtp_answer(media, tools);
+        true
     }
 
     /// Turns `out`, the far side's answer, into ours to this side. `false` when there are no keys for it.
@@ -159,7 +167,11 @@ impl Leg {
         let one_port = out.rtcp_mux;
         self.write_ice(out, !one_port, request);
         self.write_ports(out, one_port, held, request);
-        !out.protocol.is_secure() || self.answer_keys(out, far.suite, request, tools)
+        if out.protocol.is_secure() {
+            return self.answer_keys(out, far.suite, request, tools);
+        }
+        self.answer_osrtp(out, far, request, tools);
+        true
     }
 
     fn take_common(&mut self, media: &Media, request: &Request, strict: bool) {
@@ -203,7 +215,7 @@ impl Leg {
         }
     }
 
-    fn take_keys(&mut self, media: &Media, tools: &mut Tools<'_>) -> bool {
+    pub(super) fn take_keys(&mut self, media: &Media, tools: &mut Tools<'_>) -> bool {
         if self.take_dtls_answer(media, tools) {
             self.terms.sdes.clear();
             return true;
@@ -216,7 +228,7 @@ impl Leg {
         true
     }
 
-    fn answer_keys(
+    pub(super) fn answer_keys(
         &mut self,
         out: &mut Media,
         far: Option<Suite>,
