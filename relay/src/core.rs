@@ -31,6 +31,7 @@ mod orders;
 mod output;
 mod path;
 mod ports;
+mod publication;
 mod quality;
 mod query;
 mod recording;
