@@ -34,6 +34,7 @@ mod ports;
 mod publication;
 mod quality;
 mod query;
+mod rate;
 mod recording;
 mod refused;
 mod reports;
@@ -53,6 +54,7 @@ pub use config::{Advertise, Anchor, Bind, Config, IceRole, Interface, Random};
 pub use counters::{Counters, Drop};
 pub use output::{Event, EventKind, Output, Send};
 pub use ports::{Ports, SocketId};
+pub use rate::PacketRates;
 pub use recording::{Record, RecordedPacket, Sound};
 pub use shard::Shard;
 

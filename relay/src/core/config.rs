@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
+use super::PacketRates;
+
 /// Fills a buffer with cryptographically secure random bytes. The core has no other source of randomness for
 /// what it makes itself: ICE credentials, SDES keys, port numbers, tls-ids.
 pub type Random = Box<dyn FnMut(&mut [u8]) + Send>;
@@ -84,6 +86,8 @@ pub struct Config {
     /// `true`: a plain-RTP peer is only ever heard from, and sent to, at the address its SDP names. `false`: a phone
     /// behind NAT may be learned once from its first packets.
     pub strict_source: bool,
+    /// What a peer may send at most.
+    pub packet_rates: PacketRates,
     /// Whether calls can be recorded: whoever drives the core writes down what [`Record`](super::Record) says.
     pub recording: bool,
     /// How dates are printed.
@@ -105,6 +109,7 @@ impl Config {
             quarantine: Duration::from_secs(5),
             ice: IceRole::Lite,
             strict_source: false,
+            packet_rates: PacketRates::default(),
             recording: false,
             anchor,
         }

@@ -36,6 +36,8 @@ pub enum Drop {
     Blocked,
     /// Speech while a telephone event is played in its place (`play DTMF`).
     EventPlayed,
+    /// More than the medium can need: see [`PacketRates`](super::PacketRates).
+    TooMany,
     /// The other side has no address yet.
     PeerUnknown,
     /// The other side is on hold by the zero address: it wants nothing.
@@ -50,7 +52,7 @@ pub enum Drop {
 
 impl Drop {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::NoLeg,
         Self::Malformed,
         Self::StunRefused,
@@ -67,6 +69,7 @@ impl Drop {
         Self::ReportReplaced,
         Self::Blocked,
         Self::EventPlayed,
+        Self::TooMany,
         Self::PeerUnknown,
         Self::PeerOnHold,
         Self::PeerKeysMissing,
@@ -94,6 +97,7 @@ impl Drop {
             Self::ReportReplaced => "report replaced",
             Self::Blocked => "blocked by command",
             Self::EventPlayed => "telephone event played",
+            Self::TooMany => "too many packets",
             Self::PeerUnknown => "peer address unknown",
             Self::PeerOnHold => "peer on hold",
             Self::PeerKeysMissing => "peer keys missing",

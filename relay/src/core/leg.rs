@@ -32,9 +32,10 @@ use super::codecs::Codecs;
 use super::dtmf::Injection;
 use super::gate::Gate;
 use super::learning::Learning;
+use super::rate::Pace;
 use super::recording::Tap;
 use super::reports::Reports;
-use super::subscription::Copy;
+use super::subscription::Listener;
 use super::table::Key;
 use super::{IceRole, Random};
 
@@ -58,8 +59,10 @@ pub(super) struct Leg {
     pub(super) gate: Gate,
     /// Events that are played to this side by command.
     pub(super) injection: Option<Box<Injection>>,
+    /// How fast this side sends.
+    pub(super) pace: Pace,
     /// Who else hears what comes from this side.
-    pub(super) copies: Vec<Copy>,
+    pub(super) copies: Vec<Listener>,
     /// This side only listens, to its peer; and what it was offered.
     pub(super) listens: bool,
     pub(super) offered: Codecs,
@@ -134,6 +137,7 @@ impl Leg {
             codecs: Codecs::default(),
             gate: Gate::default(),
             injection: None,
+            pace: Pace::default(),
             copies: Vec::new(),
             listens: false,
             offered: Codecs::default(),

@@ -5,7 +5,8 @@
 //! 2. the first bytes name the protocol (RFC 7983); STUN and DTLS leave here
 //! 3. is this source heard on this leg?
 //! 4. SRTP: replay window, tag, decryption
-//! 5. learn where the peer is: only from what step 4 has proved, or from what the SDP said; count (`sources.rs`)
+//! 5. learn where the peer is: only from what step 4 has proved, or from what the SDP said; count (`sources.rs`),
+//!    and drop what is more than the medium can need (`rate.rs`)
 //! 6. what a command holds back is dropped or silenced (`leg.gate`), what the other side does not understand is taken
 //!    out; the numbers make room for events that are played (`leg.injection`)
 //!    and a copy is made where the call is recorded (`leg.tap`) or has subscribers (`leg.copies`): then, and only then,
@@ -113,6 +114,8 @@ impl Shard {
             transport.received.count(wire_len);
             transport.last_heard = Some(now);
         }
+        let rate = self.config.packet_rates.of(&leg.terms.kind);
+        leg.pace.admit(rate, now)?;
         let plain = (!leg.copies.is_empty()).then(|| datagram.bytes().to_vec());
         let sent = self.pass_on(place, peer, kind, datagram, now);
         if let Some(plain) = plain {

@@ -22,7 +22,7 @@ use super::{Ports, Shard};
 
 /// One listener of a leg.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Copy {
+pub(super) struct Listener {
     pub(super) leg: Key<Leg>,
     /// The listening party.
     pub(super) party: usize,
@@ -163,7 +163,7 @@ impl Shard {
         }
         let source = leg.peer.filter(|_| media.direction.receives());
         if let Some(source) = source.and_then(|source| self.legs.get_mut(source)) {
-            source.copies.push(Copy {
+            source.copies.push(Listener {
                 leg: key,
                 party,
                 gate: Gate::default(),

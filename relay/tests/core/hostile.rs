@@ -302,3 +302,19 @@ fn one_body_takes_no_more_than_a_few_ports() {
     );
     assert_eq!(world.sockets.open.len(), 8 * 4);
 }
+
+#[test]
+fn a_peers_flood_is_cut_and_its_call_goes_on() {
+    let mut call = browser_calls();
+    let mut passed = 0;
+    for sequence in 0..20_000_u16 {
+        call.browser
+            .send_rtp(&mut call.world, &rtp(sequence, 0xb0b, b"flood"));
+        passed += call.world.sent.drain(..).count();
+        call.world.now += Duration::from_micros(20);
+    }
+    assert!((1000..1500).contains(&passed), "{passed}");
+    assert!(call.world.dropped("c", "too many packets") > 18_000);
+    call.world.advance(Duration::from_secs(2));
+    call.talk(20_000);
+}
