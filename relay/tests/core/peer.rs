@@ -10,7 +10,7 @@ use ice::{Agent, Candidate, Credentials, Local};
 use sdp::{Crypto, CryptoKey, Media, Session, Setup, Token};
 use srtp::{Inbound, MasterKey, Outbound, Suite};
 
-use crate::world::{Sent, World};
+use crate::wire::{Sent, Wire};
 
 const SUITE: Suite = Suite::AesCm128HmacSha1_80;
 
@@ -51,7 +51,13 @@ struct Port {
 
 impl<'a> Peer<'a> {
     /// `number` tells one peer from another: their addresses, credentials and keys differ by it.
-    pub fn new(manner: Manner, number: u8, controls: bool, identity: &'a Identity) -> Self {
+    pub fn new(
+        manner: Manner,
+        number: u8,
+        controls: bool,
+        identity: &'a Identity,
+        wire: &mut impl Wire,
+    ) -> Self {
         let credentials = || {
             let mut random = [number; Credentials::RANDOM_BYTES];
             random
@@ -61,7 +67,7 @@ impl<'a> Peer<'a> {
             Credentials::from_random(&random)
         };
         let ports = (0..if manner.mux { 1 } else { 2 }).map(|i: u8| {
-            let at = SocketAddr::from(([198, 51, 100, number], 4000 + u16::from(i)));
+            let at = wire.address(number, u16::from(i));
             let agent = manner.ice.then(|| {
                 let mut config = ice::Config::full(credentials(), controls, u64::from(number));
                 config.component = i + 1;
@@ -140,7 +146,7 @@ impl<'a> Peer<'a> {
     }
 
     /// Takes the relay's answer, or its offer.
-    pub fn take(&mut self, body: &str, world: &World) {
+    pub fn take(&mut self, body: &str, wire: &impl Wire) {
         let media = medium(body);
         assert_eq!(media.protocol.as_str(), self.manner.protocol.word());
         assert_eq!(media.ice.ufrag.is_some(), self.manner.ice, "{body}");
@@ -148,7 +154,7 @@ impl<'a> Peer<'a> {
         for (port, relay) in self.ports.iter_mut().zip(told) {
             port.relay = relay;
             if let Some(agent) = &mut port.agent {
-                take_ice(agent, &media, world);
+                take_ice(agent, &media, wire);
             }
         }
         if self.manner.is_dtls() {
@@ -162,7 +168,7 @@ impl<'a> Peer<'a> {
                     self.identity,
                     role,
                     Some(vec![expected.clone()]),
-                    world.now,
+                    wire.now(),
                 ));
             }
         } else if self.manner.is_secure() {
@@ -190,12 +196,12 @@ impl<'a> Peer<'a> {
     }
 
     /// Sends what ICE and DTLS want to send, and takes what came.
-    pub fn step(&mut self, world: &mut World) {
-        self.ports.iter_mut().for_each(|port| port.step(world));
+    pub fn step(&mut self, wire: &mut impl Wire) {
+        self.ports.iter_mut().for_each(|port| port.step(wire));
     }
 
     /// Sends a plain packet in its own manner.
-    pub fn send(&mut self, packet: &[u8], world: &mut World) {
+    pub fn send(&mut self, packet: &[u8], wire: &mut impl Wire) {
         let port = self.port_mut(packet);
         let mut buffer = packet.to_vec();
         buffer.resize(packet.len() + 40, 0);
@@ -207,7 +213,7 @@ impl<'a> Peer<'a> {
             Some((outbound, _)) => outbound.protect(&mut buffer, packet.len()).unwrap(),
         };
         let to = port.destination().expect("somewhere to send");
-        world.send(port.at, to, &buffer[..len]);
+        wire.send(port.at, to, &buffer[..len]);
     }
 
     /// The plain packet in what came, if it came from where it must and to where it must.
@@ -244,13 +250,13 @@ impl Port {
         }
     }
 
-    fn step(&mut self, world: &mut World) {
-        let now = world.now;
+    fn step(&mut self, wire: &mut impl Wire) {
+        let now = wire.now();
         if let Some(agent) = &mut self.agent {
             agent.timeout(now);
             while let Some(output) = agent.poll() {
                 if let ice::Output::Send { to, bytes, .. } = output {
-                    world.send(self.at, to, &bytes);
+                    wire.send(self.at, to, &bytes);
                 }
             }
         }
@@ -260,7 +266,7 @@ impl Port {
             dtls.timeout(now);
             while let Some(output) = dtls.poll() {
                 match output {
-                    dtls::Output::Send(bytes) => world.send(self.at, to, &bytes),
+                    dtls::Output::Send(bytes) => wire.send(self.at, to, &bytes),
                     dtls::Output::Connected(keys) => {
                         self.keys = Some((Outbound::new(&keys.local), Inbound::new(&keys.remote)));
                     }
@@ -270,8 +276,12 @@ impl Port {
             }
         }
         let mut came = Vec::new();
-        while let Some(at) = world.sent.iter().position(|sent| sent.to == self.at) {
-            came.extend(world.sent.remove(at));
+        let is_ours = |sent: &Sent| {
+            let kind = rtp::demux(&sent.bytes);
+            sent.to == self.at && matches!(kind, rtp::Kind::Stun | rtp::Kind::Dtls)
+        };
+        while let Some(at) = wire.came().iter().position(is_ours) {
+            came.extend(wire.came().remove(at));
         }
         for sent in came {
             match (rtp::demux(&sent.bytes), &mut self.agent, &mut self.dtls) {
@@ -285,32 +295,35 @@ impl Port {
     }
 }
 
-/// Both sides until they are connected; `false` when that is not so within two seconds.
-pub fn connect(a: &mut Peer<'_>, b: &mut Peer<'_>, world: &mut World) -> bool {
+/// Both sides until they are connected, and that much longer; `false` when that is not so within seconds.
+pub fn connect(a: &mut Peer<'_>, b: &mut Peer<'_>, settle: Duration, wire: &mut impl Wire) -> bool {
     let mut connected = false;
-    for _ in 0..200 {
-        a.step(world);
-        b.step(world);
-        // Once more: the relay may still wait for the nomination that is on its way.
-        if connected && world.sent.is_empty() {
+    for _ in 0..1000 {
+        a.step(wire);
+        b.step(wire);
+        if connected && wire.came().is_empty() {
             return true;
         }
         connected = a.is_connected() && b.is_connected();
-        world.advance(Duration::from_millis(if connected { 200 } else { 10 }));
+        wire.wait(if connected {
+            settle
+        } else {
+            Duration::from_millis(10)
+        });
     }
     false
 }
 
-fn take_ice(agent: &mut Agent, media: &Media, world: &World) {
+fn take_ice(agent: &mut Agent, media: &Media, wire: &impl Wire) {
     let text = |token: &Option<Token>| token.as_ref().expect("an ICE line").to_string();
     agent.set_remote(
         Credentials::new(&text(&media.ice.ufrag), &text(&media.ice.pwd)).unwrap(),
-        world.now,
+        wire.now(),
     );
     for candidate in &media.ice.candidates {
         let candidate = Candidate::parse(&candidate.to_string()).unwrap();
         // Those of the other component are refused.
-        let _ = agent.add_remote(&candidate, world.now);
+        let _ = agent.add_remote(&candidate, wire.now());
     }
 }
 

@@ -13,16 +13,11 @@ use control_proto::{
 };
 use testkit::Dice;
 
+pub use crate::wire::Sent;
+use crate::wire::Wire;
+
 pub const PUBLIC: &str = "203.0.113.1";
 pub const PRIVATE: &str = "10.0.0.4";
-
-/// A datagram that the shard has sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sent {
-    pub from: SocketAddr,
-    pub to: SocketAddr,
-    pub bytes: Vec<u8>,
-}
 
 #[derive(Default)]
 pub struct Sockets {
@@ -170,6 +165,32 @@ impl World {
                 Output::Record(record) => self.records.push(record),
             }
         }
+    }
+}
+
+impl Wire for World {
+    fn now(&self) -> Instant {
+        self.now
+    }
+
+    fn address(&mut self, peer: u8, port: u16) -> SocketAddr {
+        ([198, 51, 100, peer], 4000 + port).into()
+    }
+
+    fn body(&mut self, request: &Request) -> String {
+        self.sdp(request)
+    }
+
+    fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        World::send(self, from, to, bytes);
+    }
+
+    fn came(&mut self) -> &mut VecDeque<Sent> {
+        &mut self.sent
+    }
+
+    fn wait(&mut self, at_most: Duration) {
+        self.advance(at_most);
     }
 }
 

@@ -1,0 +1,201 @@
+//! Every conversion once more, through a running relay: ng, RTP, RTCP, STUN and DTLS on real sockets, on loopback.
+
+#![allow(unreachable_pub)] // the modules of a test program are nobody else's
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may stop on the first surprise
+
+#[path = "core/crossing.rs"]
+mod crossing;
+#[path = "core/peer.rs"]
+mod peer;
+#[path = "core/wire.rs"]
+mod wire;
+
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use causeway_relay::core::{Advertise, Bind, Interface};
+use causeway_relay::server::{Config, Server};
+use control_proto::{Client, Event, Request};
+use dtls::Identity;
+use tokio::sync::oneshot;
+
+use crate::crossing::{call, pairs};
+use crate::wire::{Sent, Wire};
+
+/// Calls at once. Each waits for its timers most of the time.
+const CALLERS: usize = 16;
+
+#[test]
+fn every_conversion_passes_rtp_and_rtcp_both_ways_on_real_sockets() {
+    let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let interface = Interface {
+        name: "public".into(),
+        bind: Bind(address),
+        advertise: Advertise(address),
+    };
+    let mut config = Config::new(SocketAddr::new(address, 0), vec![interface]);
+    config.shards = 2;
+    let server = Server::bind(config).unwrap();
+    let control = server.control_addr();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let relay = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(server.run(async { _ = stopped.await }))
+    });
+
+    let identity = Identity::generate().unwrap();
+    let pairs: Vec<_> = pairs().enumerate().collect();
+    let share = pairs.len().div_ceil(CALLERS);
+    let failures: Vec<String> = thread::scope(|scope| {
+        let identity = &identity;
+        let callers: Vec<_> = pairs
+            .chunks(share)
+            .map(|pairs| {
+                scope.spawn(move || {
+                    let mut failures = Vec::new();
+                    for (number, (a, b)) in pairs {
+                        let id = format!("call-{number}");
+                        let mut sockets = Sockets::new(control);
+                        if let Err(why) = call(&id, (*a, *b), true, identity, &mut sockets) {
+                            failures.push(format!("{why}: {a:?} to {b:?}"));
+                        }
+                    }
+                    failures
+                })
+            })
+            .collect();
+        let done = callers
+            .into_iter()
+            .flat_map(|caller| caller.join().unwrap());
+        done.collect()
+    });
+    drop(stop);
+    relay.join().unwrap().unwrap();
+    assert!(
+        failures.is_empty(),
+        "{} fail:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+/// The sockets of two peers, and one to the relay's control port.
+struct Sockets {
+    control: SocketAddr,
+    open: Vec<(SocketAddr, UdpSocket)>,
+    came: VecDeque<Sent>,
+}
+
+impl Sockets {
+    fn new(control: SocketAddr) -> Self {
+        Self {
+            control,
+            open: Vec::new(),
+            came: VecDeque::new(),
+        }
+    }
+
+    /// Takes whatever has come; `false` if nothing has.
+    fn take(&mut self) -> bool {
+        let before = self.came.len();
+        let mut buffer = [0; 2048];
+        for (at, socket) in &self.open {
+            while let Ok((len, from)) = socket.recv_from(&mut buffer) {
+                self.came.push_back(Sent {
+                    from,
+                    to: *at,
+                    bytes: buffer[..len].to_vec(),
+                });
+            }
+        }
+        self.came.len() > before
+    }
+}
+
+impl Wire for Sockets {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// A port whose next one is free as well, or that next one.
+    fn address(&mut self, _: u8, port: u16) -> SocketAddr {
+        let open = |port: u16| {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
+            socket.set_nonblocking(true).unwrap();
+            Some((socket.local_addr().unwrap(), socket))
+        };
+        if port == 0 {
+            let both = || {
+                let rtp = open(0).unwrap();
+                let rtcp = open(rtp.0.port().checked_add(1)?)?;
+                Some([rtp, rtcp])
+            };
+            self.open
+                .extend(std::iter::repeat_with(both).flatten().take(1).flatten());
+        }
+        let beside = usize::from(port == 0);
+        self.open[self.open.len() - 1 - beside].0
+    }
+
+    fn body(&mut self, request: &Request) -> String {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_millis(200)))
+            .unwrap();
+        // Another client for each, whose cookies nobody else has.
+        let port = socket.local_addr().unwrap().port().to_be_bytes();
+        let nanos = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .subsec_nanos()
+            .to_be_bytes();
+        let mut random = [0; 8];
+        random[..2].copy_from_slice(&port);
+        random[2..6].copy_from_slice(&nanos);
+        let mut client = Client::new(random);
+        client.ask(request, Instant::now());
+        let mut buffer = [0; 65_535];
+        loop {
+            match client.poll() {
+                Some(Event::Send(datagram)) => {
+                    socket.send_to(&datagram, self.control).unwrap();
+                }
+                Some(Event::Answered(_, response)) => {
+                    assert!(response.is_ok(), "{response:?}");
+                    return String::from_utf8(response.sdp.expect("a body")).unwrap();
+                }
+                Some(Event::Failed(_, failure)) => panic!("{failure:?}"),
+                None => match socket.recv(&mut buffer) {
+                    Ok(len) => _ = client.receive(&buffer[..len], Instant::now()),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        client.timeout(Instant::now());
+                    }
+                    Err(error) => panic!("{error}"),
+                },
+            }
+        }
+    }
+
+    fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        let (_, socket) = self.open.iter().find(|(at, _)| *at == from).unwrap();
+        socket.send_to(bytes, to).unwrap();
+    }
+
+    fn came(&mut self) -> &mut VecDeque<Sent> {
+        self.take();
+        &mut self.came
+    }
+
+    fn wait(&mut self, at_most: Duration) {
+        let end = Instant::now() + at_most;
+        while !self.take() && Instant::now() < end {
+            // Whichever of the sockets it comes to.
+            thread::park_timeout(Duration::from_millis(1));
+        }
+    }
+}
