@@ -1,1 +1,1 @@
-//! Tests of the whole program: what several test files share.
+//! Nothing: cargo wants a target beside the tests of the whole, which are the files around this one.

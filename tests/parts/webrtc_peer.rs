@@ -46,7 +46,6 @@ impl WebrtcPeer {
         let parameters = RTCRtpCodecParameters {
             rtp_codec: codec(),
             payload_type: 0,
-            ..Default::default()
         };
         engine
             .register_codec(parameters, RtpCodecKind::Audio)
