@@ -164,3 +164,62 @@ fn a_refused_rtcp_mux_leaves_two_ports() {
         (false, rtp.port() + 1)
     );
 }
+
+#[test]
+fn the_answerers_own_protocol_goes_through_where_that_is_asked_for() {
+    use control_proto::TransportProtocol::{Accept, RtpAvpf};
+    for asked in [false, true] {
+        let mut world = World::new();
+        world.sdp(&plain_offer(
+            "c",
+            "a",
+            &PHONE.replace("RTP/AVP", "RTP/AVPF"),
+        ));
+        let mut reply = answer("c", "a", "b", OTHER_PHONE);
+        reply.transport_protocol = Some(if asked { Accept } else { RtpAvpf });
+        let name = if asked { " RTP/AVP " } else { " RTP/AVPF " };
+        assert!(lines(&world.sdp(&reply), "m=")[0].contains(name));
+        world.sdp(&plain_offer("d", "a", &secured(PHONE, "RTP/SAVP")));
+        reply.call_id = Some("d".into());
+        let back = world.sdp(&reply);
+        assert!(
+            !lines(&back, "m=")[0].contains("/AVP"),
+            "never from secure to plain: {back}"
+        );
+    }
+}
+
+#[test]
+fn rtcp_mux_is_accepted_for_a_callee_without_it_when_that_is_asked_for() {
+    let muxing = format!("{PHONE}a=rtcp-mux\r\n");
+    for (accept, demux) in [(false, false), (true, false), (false, true)] {
+        let mut world = World::new();
+        let mut offer = plain_offer("c", "a", &muxing);
+        (offer.rtcp_mux.accept, offer.rtcp_mux.demux) = (accept, demux);
+        let to_callee = world.sdp(&offer);
+        assert_eq!(
+            to_callee.contains("a=rtcp-mux"),
+            !demux,
+            "demux keeps it from the callee"
+        );
+        let back = world.sdp(&answer("c", "a", "b", OTHER_PHONE));
+        let (rtp, rtcp) = addresses(&back);
+        assert_eq!(back.contains("a=rtcp-mux"), accept || demux);
+        assert_eq!(rtp == rtcp, accept || demux);
+    }
+}
+
+#[test]
+fn rtcp_mux_that_is_required_takes_one_port_from_the_first_offer_on() {
+    let mut world = World::new();
+    let mut offer = plain_offer("c", "a", PHONE);
+    offer.rtcp_mux.require = true;
+    let out = world.sdp(&offer);
+    let (rtp, rtcp) = addresses(&out);
+    assert_eq!((rtp, out.contains("a=rtcp-mux")), (rtcp, true));
+    assert_eq!(
+        world.sockets.open.len(),
+        3,
+        "two for the caller, one for the callee"
+    );
+}

@@ -158,6 +158,11 @@ impl Leg {
     ) -> bool {
         let held = is_hold(out);
         strip(out);
+        // What was asked of it must not change whether there are keys: nobody could make them any more.
+        let is_alike = out.protocol.is_rtp() && out.protocol.is_secure() == self.is_secure();
+        if request.transport_protocol == Some(TransportProtocol::Accept) && is_alike {
+            self.terms.protocol = out.protocol.clone();
+        }
         out.protocol = self.terms.protocol.clone();
         out.mid = self.terms.mid.clone();
         out.rtcp_mux = self.terms.mux.answer(far.muxes) && out.protocol.is_rtp();
