@@ -46,6 +46,7 @@ mod subscription;
 mod table;
 mod timers;
 mod trickle;
+mod true_numbers;
 
 /// The certificate that every leg of a process shows; made once and shared.
 pub use dtls::Identity;

@@ -82,6 +82,11 @@ impl Injection {
         self.next
     }
 
+    /// What is added to the numbers of a stream.
+    pub(super) fn moved_by(&self, ssrc: u32) -> u16 {
+        if ssrc == self.ssrc { self.shift } else { 0 }
+    }
+
     /// Numbers a packet of the party's own, or drops it while an event is played.
     pub(super) fn number(&mut self, packet: &mut [u8]) -> Result<(), Drop> {
         let Ok(read) = Packet::parse(packet) else {

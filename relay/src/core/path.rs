@@ -149,6 +149,7 @@ impl Shard {
             }
             Media::Rtcp => {
                 leg.note_rtcp(datagram.bytes(), other, now);
+                leg.restore_numbers(datagram.bytes());
                 datagram.len = what_passes(datagram.bytes(), leg, other)?;
             }
             Media::Other => {}

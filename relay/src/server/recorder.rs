@@ -203,3 +203,76 @@ fn weight(packet: &RecordedPacket) -> usize {
         .len()
         .saturating_add(size_of::<RecordedPacket>())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::Sound;
+
+    fn packet(name: &str) -> Record {
+        let mut bytes = vec![0x80; 12];
+        bytes.extend([0; 160]);
+        let any = "192.0.2.1:1".parse().unwrap();
+        Record::Packet(Box::new(RecordedPacket {
+            name: name.to_owned(),
+            at: Duration::ZERO,
+            from: any,
+            to: any,
+            party: 0,
+            medium: 0,
+            sound: Some(Sound::MuLaw),
+            bytes,
+        }))
+    }
+
+    fn directory(name: &str) -> PathBuf {
+        let name = format!("causeway-recorder-{name}-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir(&directory).unwrap();
+        directory
+    }
+
+    fn begin(name: &str) -> Record {
+        Record::Begin {
+            name: name.to_owned(),
+            call_id: "c".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_recording_that_cannot_be_written_ends_and_its_neighbour_goes_on() {
+        let directory = directory("bad");
+        let (_recorder, mut writing) = recorder(&directory).unwrap();
+        // What stands there already is never written over.
+        std::fs::write(directory.join("bad-1-1.wav"), b"mine").unwrap();
+        for name in ["bad", "good"] {
+            writing.write(begin(name));
+            writing.write(packet(name));
+        }
+        assert_eq!(writing.open.keys().collect::<Vec<_>>(), ["good"]);
+        writing.write(packet("bad"));
+        assert_eq!(
+            std::fs::read(directory.join("bad-1-1.wav")).unwrap(),
+            b"mine"
+        );
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn a_disk_that_does_not_keep_up_leaves_packets_out_and_holds_a_bounded_number() {
+        let directory = directory("slow");
+        let (recorder, writing) = recorder(&directory).unwrap();
+        let taken = (0..1_000_000)
+            .take_while(|_| recorder.take(packet("x")))
+            .count();
+        assert!(taken > 1000);
+        assert!(taken * 172 <= MAX_WAITING);
+        assert!(
+            recorder.take(begin("y")),
+            "what begins and ends is never left out"
+        );
+        drop(recorder);
+        writing.run();
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+}

@@ -1,8 +1,10 @@
 //! `play DTMF`: what the other party receives.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use control_proto::{Command, Request};
+use rtp::rtcp::{ReportBlock, Writer};
 
 use crate::bodies::{OTHER_PHONE, PHONE};
 use crate::media::{browser_calls, phone};
@@ -155,4 +157,33 @@ fn commands_without_end_queue_a_bounded_number_of_events() {
         "{}",
         call.world.sent.len()
     );
+}
+
+#[test]
+fn reports_about_a_stream_with_events_in_it_tell_its_sender_of_the_numbers_it_knows() {
+    let mut call = Phones::call();
+    let before = rtp(100, 7, b"speech");
+    call.world.send(phone(), call.a.1, &before);
+    call.does(&play("5"));
+    call.world.advance(Duration::from_secs(1));
+    call.world.sent.clear();
+    call.world.send(phone(), call.a.1, &rtp(101, 7, b"speech"));
+    let highest = sequence(&call.world.sent.pop_front().unwrap().bytes);
+    assert_eq!(highest, 101 + 15);
+    let report = |highest: u16| {
+        let block = ReportBlock {
+            ssrc: 7,
+            extended_highest: highest.into(),
+            ..ReportBlock::default()
+        };
+        let mut buffer = [0; 32];
+        Writer::new(&mut buffer)
+            .receiver_report(8, &[block])
+            .unwrap();
+        buffer.to_vec()
+    };
+    let port = SocketAddr::new(call.b.1.ip(), call.b.1.port() + 1);
+    let other = "10.0.0.30:5001".parse().unwrap();
+    let passed = call.world.pass(other, port, &report(highest)).unwrap();
+    assert_eq!(passed.bytes, report(101));
 }

@@ -48,6 +48,17 @@ impl Numbering {
         }
     }
 
+    /// Whether any source is renumbered.
+    pub(crate) fn is_in_use(&self) -> bool {
+        !self.moved.is_empty()
+    }
+
+    /// What is added to the numbers of a source.
+    pub(crate) fn moved_by(&self, ssrc: u32) -> u16 {
+        let moved = self.moved.iter().find(|moved| moved.ssrc == ssrc);
+        moved.map_or(0, |moved| moved.by)
+    }
+
     /// A packet came too late to be protected. When it is one of many its source has begun anew: the packet and all
     /// after it are numbered on from `highest`. `true` when that is so.
     pub(crate) fn was_late(

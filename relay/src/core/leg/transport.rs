@@ -160,6 +160,16 @@ impl Keys {
         self.with_mki(false, buffer, done?)
     }
 
+    /// Whether any source was renumbered on its way out.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.numbering.is_in_use()
+    }
+
+    /// What was added to the sequence numbers of a source on its way out.
+    pub(crate) fn moved_by(&self, ssrc: u32) -> u16 {
+        self.numbering.moved_by(ssrc)
+    }
+
     pub(crate) fn suite(&self) -> Suite {
         self.ours.suite()
     }
