@@ -59,6 +59,16 @@ impl Codecs {
         &self.payloads
     }
 
+    /// The main one's name: `opus/48000/2`.
+    pub(super) fn name(&self) -> Option<String> {
+        let main = self.main()?;
+        let payload = self
+            .payloads
+            .iter()
+            .find(|payload| payload.number == main.number);
+        Some(payload?.encoding.as_ref()?.to_string())
+    }
+
     pub(super) fn get(&self, number: u8) -> Option<Codec> {
         self.known
             .iter()

@@ -105,6 +105,7 @@ impl Shard {
             .with("index", integer(index as u64 + 1))
             .with("type", leg.terms.kind.as_str())
             .with("protocol", leg.terms.protocol.as_str())
+            .with("codec", leg.codecs.name().unwrap_or_default())
             .with("streams", streams)
             .with("flags", words(&flags))
             .with("ingress SSRCs", ssrcs(leg))

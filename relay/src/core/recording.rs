@@ -115,16 +115,25 @@ impl Shard {
     }
 
     /// `record-call` in an offer or answer.
-    pub(super) fn take_recording_wish(&mut self, key: Key<Call>, request: &Request, now: Instant) {
+    pub(super) fn take_recording_wish(
+        &mut self,
+        key: Key<Call>,
+        request: &Request,
+        now: Instant,
+    ) -> Result<(), Refused> {
         let word = request.other.get("record-call").and_then(Value::as_str);
         let word = word.map(str::to_ascii_lowercase);
-        match word.as_deref() {
-            Some("off" | "no" | "0") => self.stop_recording(key),
-            Some(_) => _ = self.start_recording(key, now),
-            None if request.flags.has(flag::RECORD_CALL) => _ = self.start_recording(key, now),
-            None => {}
-        }
+        let done = match word.as_deref() {
+            Some("off" | "no" | "0") => {
+                self.stop_recording(key);
+                Ok(())
+            }
+            Some(_) => self.start_recording(key, now),
+            None if request.flags.has(flag::RECORD_CALL) => self.start_recording(key, now),
+            None => Ok(()),
+        };
         self.set_taps(key);
+        done
     }
 
     fn start_recording(&mut self, key: Key<Call>, now: Instant) -> Result<(), Refused> {

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use control_proto::{Command, Request, Value, flag};
+use control_proto::{Command, Request, Response, Value, flag};
 use rtp::NtpTime;
 use rtp::rtcp::{ReportBlock, SenderInfo, Writer, packet_type};
 use sdp::MediaKind;
@@ -39,19 +39,29 @@ impl Reports {
 }
 
 impl Shard {
-    /// Takes from an offer or answer what does not concern its body.
-    pub(super) fn take_wishes(&mut self, request: &Request, now: Instant) {
+    /// Takes from an offer or answer what does not concern its body. What cannot be done is said in the reply, and is no
+    /// reason to end the call.
+    pub(super) fn take_wishes(
+        &mut self,
+        request: &Request,
+        reply: Response,
+        now: Instant,
+    ) -> Response {
         let key = request.call_id.as_ref().and_then(|id| self.by_id.get(id));
         let Some(key) = key.copied() else {
-            return;
+            return reply;
         };
-        self.take_recording_wish(key, request, now);
+        let recorded = self.take_recording_wish(key, request, now);
         if let Some(on) = wants_reports(request) {
             self.make_reports(key, on, now);
         }
         if request.command == Command::Answer {
             let legs = self.leg_keys(key);
             legs.into_iter().for_each(|leg| self.ask_for_key_frame(leg));
+        }
+        match recorded {
+            Ok(()) => reply,
+            Err(refused) => reply.with_warning(refused.to_string()),
         }
     }
 

@@ -100,10 +100,11 @@ impl Shard {
             }
             other => Err(Refused::Unsupported(other.name())),
         };
-        if done.is_ok() && matches!(request.command, Command::Offer | Command::Answer) {
-            self.take_wishes(request, now);
+        match (done, request.command) {
+            (Ok(reply), Command::Offer | Command::Answer) => self.take_wishes(request, reply, now),
+            (Ok(reply), _) => reply,
+            (Err(refused), _) => refusal(refused, request),
         }
-        done.unwrap_or_else(|refused| refusal(refused, request))
     }
 
     /// The next datagram or event, until there is none.

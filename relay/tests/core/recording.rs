@@ -135,4 +135,15 @@ fn recording_is_refused_where_there_is_nowhere_to_write() {
     let response = call.world.command(&request(Command::PauseRecording, "c"));
     assert_eq!(response.error_reason(), Some("Call is not being recorded"));
     assert!(call.world.records.is_empty());
+    let mut offer = plain_offer("c", "a", PHONE);
+    offer.flags.set(flag::RECORD_CALL);
+    let response = call.world.command(&offer);
+    assert!(
+        response.is_ok(),
+        "the call is worth more than its recording"
+    );
+    assert_eq!(
+        response.warning.as_deref(),
+        Some("Recording is not configured")
+    );
 }

@@ -147,6 +147,10 @@ fn loss_on_the_way_to_the_relay_is_counted() {
     let medium = party.get("medias").and_then(Value::as_list).unwrap()[0]
         .as_dictionary()
         .unwrap();
+    assert_eq!(
+        medium.get("codec").and_then(Value::as_str),
+        Some("PCMU/8000")
+    );
     let ingress = medium
         .get("ingress SSRCs")
         .and_then(Value::as_list)
