@@ -280,6 +280,32 @@ fn cut_and_bent_bodies_never_panic_and_leave_the_call_alone() {
 }
 
 #[test]
+fn bent_keys_fragments_and_codecs_never_panic_and_leave_the_call_alone() {
+    let mut call = browser_calls();
+    let body = format!(
+        "{PHONE}a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd|2^31|1:1\r\n\
+         a=rtpmap:8 rtx/8000\r\na=fmtp:8 apt=0\r\na=extmap:1/sendrecv urn:x y\r\na=mid:0\r\n\
+         a=candidate:9 1 udp 2122260222 198.51.100.77 41000 typ host\r\n"
+    );
+    for at in 0..body.len() {
+        let bent = format!("{}{}{}", &body[..at], "|:9;", &body[at..]);
+        let mut offer = plain_offer("junk", "a", &bent);
+        offer.osrtp = vec!["offer".into(), "accept".into()];
+        offer.codec.strip = vec!["all".into()];
+        offer.codec.offer = vec!["PCMU/".into(), "/".into(), String::new(), "8".into()];
+        offer.codec.except = vec!["rtx/8000/1/x".into()];
+        let _ = call.world.command(&offer);
+        offer.flags.set(control_proto::flag::FRAGMENT);
+        let _ = call.world.command(&offer);
+        let _ = call.world.command(&answer("junk", "a", "b", &bent));
+    }
+    call.world
+        .command(&request(control_proto::Command::Delete, "junk"));
+    assert_eq!(call.world.shard.calls(), 1);
+    call.talk(1);
+}
+
+#[test]
 fn a_body_with_endless_media_is_refused_and_takes_no_ports() {
     let mut world = World::new();
     let many = format!("{PHONE}{}", "m=audio 4000 RTP/AVP 0\r\n".repeat(1000));
