@@ -1,17 +1,19 @@
 //! The I/O shell of the relay: sockets, threads and the clock around [`Shard`]. It decides nothing.
 //!
 //! One thread takes ng commands ([`control`]), which are answered by the shard that their call-id
-//! hashes to. Each shard has a thread of its own ([`worker`]) with its media sockets ([`sockets`]);
+//! hashes to; what comes by TCP, HTTP or WebSocket reaches it through the [`doors`]. Each shard has a thread of its own ([`worker`]) with its media sockets ([`sockets`]);
 //! nothing is shared between them but two queues.
 
+mod address;
 mod control;
+mod doors;
 mod recorder;
 mod sockets;
 mod worker;
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -19,10 +21,14 @@ use std::thread;
 use std::time::{Instant, SystemTime};
 
 use net::poll::Waker;
+use net::tcp::Listener;
 use net::udp::{BindError, Options, UdpSocket};
+use tokio::sync::oneshot;
 
 use crate::core::{self, Anchor, Random, Shard};
+pub use address::{ControlAddress, ControlTransport, NotAnAddress};
 use control::{Control, ShardDoor};
+use doors::Doors;
 use recorder::{Writing, recorder};
 use worker::Worker;
 
@@ -39,9 +45,11 @@ const JOBS: usize = 1024;
 /// What the relay is told once, at its start.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where ng commands come to. Whoever can reach it commands the relay: it must not face the
-    /// public network.
-    pub control: SocketAddr,
+    /// Where ng commands come to, at least one address. Whoever can reach one commands the relay:
+    /// none may face the public network.
+    pub controls: Vec<ControlAddress>,
+    /// Whether they may all the same, since something else keeps strangers away.
+    pub public_control: bool,
     /// Media threads, at least one.
     pub shards: usize,
     /// Where recordings are written: a directory that is there. Without one, nothing can be recorded.
@@ -51,12 +59,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// As many media threads as this machine has cores, and the usual limits.
+    /// Commands over UDP at this address, as many media threads as this machine has cores, and the
+    /// usual limits.
     #[must_use]
     pub fn new(control: SocketAddr, interfaces: Vec<core::Interface>) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         Self {
-            control,
+            controls: vec![ControlAddress::udp(control)],
+            public_control: false,
             shards: cores.min(MAX_DEFAULT_SHARDS),
             recordings: None,
             core: core::Config::new(interfaces, anchor()),
@@ -70,6 +80,15 @@ pub enum Error {
     /// The control port cannot be had.
     #[error("the relay's control port: {0} (setting [relay] listen)")]
     Control(#[source] BindError),
+    /// No address is named for commands.
+    #[error("the relay takes commands nowhere; name an address under [relay] listen")]
+    NoControl,
+    /// ng has no passwords: whoever reaches the control port can end every call.
+    #[error(
+        "the relay's control port {0} can be reached from public networks, and whoever reaches it commands the relay; \
+         bind a loopback or private address (setting [relay] listen)"
+    )]
+    Public(ControlAddress),
     /// A media address is not of this machine.
     #[error("the relay's interface '{name}': {source} (settings under [media])")]
     Interface {
@@ -102,29 +121,35 @@ pub enum Error {
     Died(String),
 }
 
-/// A relay whose control port is bound.
+/// A relay whose control ports are bound.
 pub struct Server {
     control: Control,
     workers: Vec<Worker>,
     writing: Option<Writing>,
     wakers: Vec<Waker>,
-    address: SocketAddr,
+    addresses: Vec<ControlAddress>,
+    doors: Doors,
+    incoming: tokio::sync::mpsc::Sender<doors::Incoming>,
 }
 
 impl Server {
-    /// Binds the control port and makes the shards; nothing is served before [`run`](Self::run).
+    /// Binds the control ports and makes the shards; nothing is served before [`run`](Self::run).
     pub fn bind(config: Config) -> Result<Self, Error> {
         check_interfaces(&config.core)?;
-        warn_if_exposed(config.control);
+        check_controls(&config)?;
         getrandom::fill(&mut [0; 32]).map_err(Error::Random)?;
-        let options = Options {
-            receive_buffer: Some(CONTROL_BUFFER),
-            send_buffer: None,
-        };
-        let socket = UdpSocket::bind(config.control, options).map_err(Error::Control)?;
-        let address = socket.local_addr();
         let (reply_sender, replies) = mpsc::channel();
-        let (mut control, control_waker) = Control::new(socket, replies)?;
+        let (incoming, received) = doors::queue();
+        let (mut control, control_waker) = Control::new(received, replies)?;
+        let mut doors = Doors::default();
+        let mut addresses = Vec::new();
+        for asked in &config.controls {
+            let bound = bind(*asked, &mut control, &mut doors)?;
+            addresses.push(ControlAddress {
+                address: bound,
+                ..*asked
+            });
+        }
         let recorder = config.recordings.as_ref().map(|directory| {
             recorder(directory).map_err(|error| Error::Recordings(directory.clone(), error))
         });
@@ -152,14 +177,25 @@ impl Server {
             workers,
             writing,
             wakers,
-            address,
+            addresses,
+            doors,
+            incoming,
         })
     }
 
-    /// Where ng commands come to, with the port that was taken.
+    /// Where ng commands come to first of all, with the port that was taken.
     #[must_use]
     pub fn control_addr(&self) -> SocketAddr {
-        self.address
+        let unspecified = SocketAddr::from(([0, 0, 0, 0], 0));
+        self.addresses
+            .first()
+            .map_or(unspecified, |control| control.address)
+    }
+
+    /// Where ng commands come to, with the ports that were taken, in the order of the configuration.
+    #[must_use]
+    pub fn control_addrs(&self) -> &[ControlAddress] {
+        &self.addresses
     }
 
     /// Serves until `stop` is done, then closes every port and returns. An error means that a thread
@@ -192,6 +228,18 @@ impl Server {
                 )
             });
         }
+        let (end_doors, doors_end) = oneshot::channel::<()>();
+        if !self.doors.is_empty() {
+            let (doors, incoming) = (self.doors, self.incoming);
+            let wakes = self.wakers.first().cloned();
+            let body = move |_: &AtomicBool| {
+                let Some(control) = wakes else { return };
+                if let Err(error) = doors.run(incoming, control, async { _ = doors_end.await }) {
+                    tracing::error!(%error, "the doors cannot be served");
+                }
+            };
+            started = started.and_then(|()| spawn("doors".to_owned(), Box::new(body)));
+        }
         let control = self.control;
         started = started.and_then(|()| {
             spawn(
@@ -207,7 +255,10 @@ impl Server {
         let result = match started {
             Err(error) => Err(error.into()),
             Ok(()) => {
-                tracing::info!(control = %self.address, shards = self.wakers.len() - 1, "the relay is ready");
+                let shards = self.wakers.len().saturating_sub(1);
+                for control in &self.addresses {
+                    tracing::info!(%control, shards, "the relay is ready");
+                }
                 tokio::select! {
                     () = stop => Ok(()),
                     name = ended.recv() => Err(Error::Died(name.unwrap_or_default())),
@@ -215,6 +266,7 @@ impl Server {
             }
         };
         stopping.store(true, Ordering::Release);
+        drop(end_doors);
         for waker in &self.wakers {
             if let Err(error) = waker.wake() {
                 tracing::error!(%error, "a thread cannot be woken to end");
@@ -256,15 +308,41 @@ fn check_interfaces(config: &core::Config) -> Result<(), Error> {
     Ok(())
 }
 
-/// ng has no passwords: whoever reaches the control port can end every call.
-fn warn_if_exposed(control: SocketAddr) {
-    let private = match control.ip() {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-    };
-    if !private {
-        tracing::warn!(%control, "whoever reaches this control port commands the relay; set [relay] listen to a private address");
+/// A relay that strangers can command must not start.
+fn check_controls(config: &Config) -> Result<(), Error> {
+    if config.controls.is_empty() {
+        return Err(Error::NoControl);
     }
+    match config.controls.iter().find(|control| control.is_public()) {
+        Some(control) if !config.public_control => Err(Error::Public(*control)),
+        Some(control) => {
+            tracing::warn!(%control, "whoever reaches this control port commands the relay");
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Binds one control port; returns its address with the port that was taken.
+fn bind(
+    asked: ControlAddress,
+    control: &mut Control,
+    doors: &mut Doors,
+) -> Result<SocketAddr, Error> {
+    if asked.transport == ControlTransport::Udp {
+        let options = Options {
+            receive_buffer: Some(CONTROL_BUFFER),
+            send_buffer: None,
+        };
+        let socket = UdpSocket::bind(asked.address, options).map_err(Error::Control)?;
+        let bound = socket.local_addr();
+        control.add_socket(socket)?;
+        return Ok(bound);
+    }
+    let listener = Listener::bind(asked.address).map_err(Error::Control)?;
+    let bound = listener.local_addr();
+    doors.add(asked.transport, listener);
+    Ok(bound)
 }
 
 /// One certificate for the whole process.

@@ -1,5 +1,5 @@
-//! The control thread: ng over UDP. It opens envelopes, executes each command once, however often it
-//! comes, answers `ping` itself and leaves everything else to the shard that has the call.
+//! The control thread: ng over UDP, and what comes in through the other doors. It opens envelopes,
+//! executes each command once, however often it comes and by whichever way, answers `ping` itself and leaves everything else to the shard that has the call.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -14,6 +14,7 @@ use control_proto::{Admission, Command, Envelope, MAX_DATAGRAM, Replay, Request,
 use net::poll::{Poller, Waker};
 use net::udp::UdpSocket;
 
+use super::doors::{self, Incoming};
 use super::worker::{Job, Reply};
 
 /// Commands that are taken in before replies have their turn.
@@ -22,6 +23,12 @@ const BATCH: usize = 64;
 /// Words that are remembered as already logged. Nobody has that many; whoever makes them up fills
 /// no log and no memory.
 const MAX_LOGGED: usize = 1024;
+
+/// The most that UDP over IPv4 carries.
+const MAX_DATAGRAM_REPLY: usize = 65_507;
+
+/// The longest reply over a connection: a call with every branch and stream has a tenth of it.
+const MAX_REPLY: usize = 1 << 20;
 
 /// What Kamailio and OpenSIPS read as "try another relay".
 const OVERLOADED: &str = "Parallel session limit reached";
@@ -32,11 +39,36 @@ pub(super) struct ShardDoor {
     pub(super) waker: Waker,
 }
 
-/// The control port and all that it needs to answer.
+/// Whom a reply goes to.
+#[derive(Clone, PartialEq)]
+enum Asker {
+    Datagram { socket: usize, from: SocketAddr },
+    Connection(doors::Asker),
+}
+
+impl Asker {
+    fn address(&self) -> SocketAddr {
+        match self {
+            Self::Datagram { from, .. } => *from,
+            Self::Connection(asker) => asker.address,
+        }
+    }
+
+    fn max_reply(&self) -> usize {
+        match self {
+            Self::Datagram { .. } => MAX_DATAGRAM_REPLY,
+            Self::Connection(_) => MAX_REPLY,
+        }
+    }
+}
+
+/// The control ports and all that they need to answer.
 pub(super) struct Control {
     poller: Poller,
-    socket: UdpSocket,
-    replay: Replay,
+    sockets: Vec<UdpSocket>,
+    /// What comes over connections.
+    incoming: tokio::sync::mpsc::Receiver<Incoming>,
+    replay: Replay<Asker>,
     shards: Vec<ShardDoor>,
     replies: Receiver<Reply>,
     /// Keyed by this process's own secret: nobody can choose call-ids that all meet in one shard.
@@ -46,15 +78,15 @@ pub(super) struct Control {
 
 impl Control {
     pub(super) fn new(
-        mut socket: UdpSocket,
+        incoming: tokio::sync::mpsc::Receiver<Incoming>,
         replies: Receiver<Reply>,
     ) -> io::Result<(Self, Waker)> {
         let poller = Poller::new()?;
-        poller.watch(&mut socket, 0)?;
         let waker = poller.waker();
         let control = Self {
             poller,
-            socket,
+            sockets: Vec::new(),
+            incoming,
             replay: Replay::new(Instant::now()),
             shards: Vec::new(),
             replies,
@@ -62,6 +94,14 @@ impl Control {
             logged: Logged::default(),
         };
         Ok((control, waker))
+    }
+
+    /// Takes commands from this port too.
+    pub(super) fn add_socket(&mut self, mut socket: UdpSocket) -> io::Result<()> {
+        let key = u32::try_from(self.sockets.len()).map_err(io::Error::other)?;
+        self.poller.watch(&mut socket, key)?;
+        self.sockets.push(socket);
+        Ok(())
     }
 
     pub(super) fn add_shard(&mut self, door: ShardDoor) {
@@ -79,11 +119,13 @@ impl Control {
                 .poller
                 .wait(more.then_some(Duration::ZERO), &mut readable)
             {
-                tracing::error!(%error, "the control thread cannot wait for its socket");
+                tracing::error!(%error, "the control thread cannot wait for its sockets");
                 return;
             }
-            if more || !readable.is_empty() {
-                more = self.requests(&mut buffer);
+            let look = more || !readable.is_empty();
+            more = self.messages();
+            for socket in (0..self.sockets.len()).filter(|_| look) {
+                more |= self.datagrams(socket, &mut buffer);
             }
             while let Ok(reply) = self.replies.try_recv() {
                 self.finish(&reply.cookie, reply.datagram);
@@ -91,11 +133,17 @@ impl Control {
         }
     }
 
-    /// Takes a batch of requests; whether there may be more.
-    fn requests(&mut self, buffer: &mut [u8]) -> bool {
+    /// Takes a batch of datagrams; whether there may be more.
+    fn datagrams(&mut self, socket: usize, buffer: &mut [u8]) -> bool {
         for _ in 0..BATCH {
-            match self.socket.receive(buffer) {
-                Ok(Some((len, from))) => self.request(buffer.get(..len).unwrap_or_default(), from),
+            let Some(port) = self.sockets.get(socket) else {
+                return false;
+            };
+            match port.receive(buffer) {
+                Ok(Some((len, from))) => {
+                    let datagram = buffer.get(..len).unwrap_or_default();
+                    self.request(datagram, &Asker::Datagram { socket, from });
+                }
                 Ok(None) => return false,
                 Err(error) => tracing::debug!(%error, "control port"),
             }
@@ -103,16 +151,31 @@ impl Control {
         true
     }
 
-    fn request(&mut self, datagram: &[u8], from: SocketAddr) {
-        let Some(envelope) = Envelope::open(datagram) else {
+    /// Takes a batch of what came over connections; whether there may be more.
+    fn messages(&mut self) -> bool {
+        for _ in 0..BATCH {
+            let Ok(Incoming { message, asker }) = self.incoming.try_recv() else {
+                return false;
+            };
+            self.request(&message, &Asker::Connection(asker));
+        }
+        true
+    }
+
+    fn request(&mut self, message: &[u8], asker: &Asker) {
+        let Some(envelope) = Envelope::open(message) else {
+            let from = asker.address();
             tracing::debug!(%from, "dropped at the control port: no cookie");
             return;
         };
-        match self.replay.admit(envelope.cookie, from, Instant::now()) {
-            Admission::Answered(reply) => self.send(&reply, from),
+        let admission = self
+            .replay
+            .admit(envelope.cookie, asker.clone(), Instant::now());
+        match admission {
+            Admission::Answered(reply) => self.send(&reply, asker),
             Admission::Executing => {}
             Admission::New => {
-                if let Some(response) = self.execute(envelope, from) {
+                if let Some(response) = self.execute(envelope, asker) {
                     let reply = response.encode(envelope.cookie, envelope.format);
                     self.finish(envelope.cookie, reply.into());
                 }
@@ -121,7 +184,8 @@ impl Control {
     }
 
     /// The response, or `None` if a shard will give it.
-    fn execute(&mut self, envelope: Envelope<'_>, from: SocketAddr) -> Option<Response> {
+    fn execute(&mut self, envelope: Envelope<'_>, asker: &Asker) -> Option<Response> {
+        let from = asker.address();
         let request = match envelope.request() {
             Ok(request) => request,
             Err(refusal) => {
@@ -140,6 +204,7 @@ impl Control {
             cookie: envelope.cookie.into(),
             format: envelope.format,
             request: Box::new(request),
+            max_reply: asker.max_reply(),
         };
         self.dispatch(job)
     }
@@ -167,14 +232,23 @@ impl Control {
     /// Stores the reply and sends it to all who asked.
     fn finish(&mut self, cookie: &[u8], reply: Arc<[u8]>) {
         for peer in self.replay.finish(cookie, Arc::clone(&reply)) {
-            self.send(&reply, peer);
+            self.send(&reply, &peer);
         }
     }
 
-    fn send(&self, reply: &[u8], to: SocketAddr) {
-        // Whoever misses it asks again.
-        if let Err(error) = self.socket.send(reply, to) {
-            tracing::warn!(%to, %error, length = reply.len(), "control reply not sent");
+    fn send(&self, reply: &Arc<[u8]>, to: &Asker) {
+        match to {
+            Asker::Connection(asker) => asker.reply(Arc::clone(reply)),
+            Asker::Datagram { socket, from } => {
+                let sent = self
+                    .sockets
+                    .get(*socket)
+                    .map(|port| port.send(reply, *from));
+                // Whoever misses it asks again.
+                if let Some(Err(error)) = sent {
+                    tracing::warn!(to = %from, %error, length = reply.len(), "control reply not sent");
+                }
+            }
         }
     }
 

@@ -21,9 +21,6 @@ const BATCH: usize = 32;
 /// Commands that are executed before media has its turn.
 const COMMANDS: usize = 16;
 
-/// The most that UDP over IPv4 carries.
-const MAX_REPLY: usize = 65_507;
-
 /// How often a failure to send is worth a line in the log.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
 
@@ -32,9 +29,11 @@ pub(super) struct Job {
     pub(super) cookie: Box<[u8]>,
     pub(super) format: Format,
     pub(super) request: Box<Request>,
+    /// Bytes that the reply may have: what carries it takes no more.
+    pub(super) max_reply: usize,
 }
 
-/// Its reply on the way back: the whole datagram.
+/// Its reply on the way back: the whole message.
 pub(super) struct Reply {
     pub(super) cookie: Box<[u8]>,
     pub(super) datagram: Arc<[u8]>,
@@ -193,21 +192,21 @@ impl Worker {
     }
 }
 
-/// Writes the reply. Statistics that do not fit a datagram are left out: the command was executed,
+/// Writes the reply. Statistics that do not fit are left out: the command was executed,
 /// and whoever asked must hear of it.
 fn encode(mut response: Response, job: &Job) -> Vec<u8> {
     let datagram = response.encode(&job.cookie, job.format);
-    if datagram.len() <= MAX_REPLY {
+    if datagram.len() <= job.max_reply {
         return datagram;
     }
     response.other = Dictionary::new();
     let datagram = response
-        .with_warning("statistics are too long for a datagram")
+        .with_warning("statistics are too long for a reply")
         .encode(&job.cookie, job.format);
-    if datagram.len() <= MAX_REPLY {
+    if datagram.len() <= job.max_reply {
         return datagram;
     }
-    Response::error("the reply is too long for a datagram").encode(&job.cookie, job.format)
+    Response::error("the reply is too long").encode(&job.cookie, job.format)
 }
 
 fn log(event: &Event) {

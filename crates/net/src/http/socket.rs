@@ -7,13 +7,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Interval, interval_at, timeout};
 use tokio_websockets::{CloseCode, Limits, Message, ServerBuilder, WebSocketStream};
 
+use crate::tcp::farewell;
+
 /// A peer that says nothing is pinged this often; two intervals of silence end the connection.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 
 /// How long a peer may take to read a message.
 const SEND_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How long a closing handshake may take.
+/// How long a peer may take to read our goodbye.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A connection that has become a WebSocket.
@@ -71,12 +73,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// Says goodbye.
     pub async fn close(mut self) {
-        let farewell = async {
-            let closing = Message::close(Some(CloseCode::GOING_AWAY), "");
-            self.socket.send(closing).await?;
-            self.socket.close().await
+        let closing = Message::close(Some(CloseCode::GOING_AWAY), "");
+        let goodbye = async {
+            // Refused where the peer has earned a goodbye of its own, which waits to be sent.
+            _ = self.socket.send(closing).await;
+            self.socket.flush().await
         };
         // Whatever happens, this is the end.
-        _ = timeout(FAREWELL, farewell).await;
+        _ = timeout(FAREWELL, goodbye).await;
+        farewell(self.socket.get_mut()).await;
     }
 }
