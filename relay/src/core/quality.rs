@@ -224,6 +224,18 @@ mod tests {
     }
 
     #[test]
+    fn the_worst_the_best_and_the_average_are_told_apart() {
+        let mut quality = Quality::default();
+        for loss in [0.1, 0.0, 0.3] {
+            quality.add(Sample::new(Instant::now(), loss, NONE, [None; 2]));
+        }
+        let (lowest, highest) = (quality.lowest.unwrap(), quality.highest.unwrap());
+        assert_eq!((lowest.mos, lowest.loss), (21, 30));
+        assert_eq!((highest.mos, highest.loss), (44, 0));
+        assert_eq!((quality.sum[0] / quality.count, quality.sum[1]), (33, 40));
+    }
+
+    #[test]
     fn the_progression_is_bounded_and_spans_the_whole_life() {
         let (start, mut quality) = (Instant::now(), Quality::default());
         for second in 0..100_000 {

@@ -177,6 +177,22 @@ fn an_answer_without_a_codec_is_refused_unless_told() {
 }
 
 #[test]
+fn how_a_subscriber_hears_is_not_how_the_call_sounds() {
+    let (mut call, port) = overheard("a");
+    call.world.send(phone(), call.a.1, &rtp(1, 7, b"speech"));
+    call.world.sent.clear();
+    let mut report = vec![0x81, 201, 0, 7, 0, 0, 0, 9, 0, 0, 0, 7, 128];
+    report.resize(32, 0);
+    let port = SocketAddr::new(port.ip(), port.port() + 1);
+    call.world
+        .send("10.0.0.40:6001".parse().unwrap(), port, &report);
+    assert!(call.world.sent.is_empty(), "nor is it A's concern");
+    let reply = call.world.command(&request(Command::Query, "c")).other;
+    let scores = reply.get("SSRC").and_then(Value::as_dictionary).unwrap();
+    assert!(scores.is_empty(), "{scores:?}");
+}
+
+#[test]
 fn who_unsubscribes_hears_no_more_and_the_call_goes_on() {
     let (mut call, _) = overheard("a");
     let open = call.world.sockets.open.len();
