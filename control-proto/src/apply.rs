@@ -290,6 +290,7 @@ const KNOWN_KEYS: &[&str] = &[
     "address",
     "all",
     "blob",
+    "bundle",
     "call-ids",
     "code",
     "db-id",

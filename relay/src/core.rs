@@ -14,6 +14,7 @@
 
 mod address;
 mod authentic;
+mod bundle;
 mod call;
 mod codec_words;
 mod codecs;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use control_proto::{AddressFamily, Request, Response, flag};
 use sdp::{Attribute, Connection, Family, Group, Media, Session, Text, Token};
 
+use super::bundle::{Plan, is_bundle};
 use super::call::Call;
 use super::codec_words;
 use super::extmap_words;
@@ -135,8 +136,9 @@ impl Shard {
             is_lite: body.ice_lite,
             now,
         };
+        let plan = Plan::of(body, request);
         for (index, media) in body.media.iter_mut().enumerate() {
-            self.offer_medium(&passage, index, media, ports)?;
+            self.offer_medium(&passage, (index, &plan), media, ports)?;
         }
         self.finish(&passage, to, body);
         Ok(())
@@ -145,7 +147,7 @@ impl Shard {
     fn offer_medium(
         &mut self,
         passage: &Passage<'_>,
-        index: usize,
+        (index, plan): (usize, &Plan),
         media: &mut Media,
         ports: &mut dyn Ports,
     ) -> Result<(), Refused> {
@@ -177,24 +179,20 @@ impl Shard {
         }
         let one_port = leg.terms.mux.will_be_accepted() || !media.protocol.is_rtp();
         let family = family_of(media);
-        self.open_ports(
-            from,
-            one_port,
-            (self.face(passage, passage.from).as_deref(), family),
-            now,
-            ports,
-        )?;
+        if !self.rides(passage.call, passage.from, index, plan) {
+            let face = self.face(passage, passage.from);
+            let facing = (face.as_deref(), family);
+            self.open_ports(from, one_port, facing, now, ports)?;
+        }
 
         let leg = self.legs.get_mut(to).ok_or(Refused::Association)?;
         let one_port = leg.terms.mux.requires(request.rtcp_mux) || !media.protocol.is_rtp();
         let family = request.address_family.map(family_named).or(family);
-        self.open_ports(
-            to,
-            one_port,
-            (self.face(passage, passage.to).as_deref(), family),
-            now,
-            ports,
-        )?;
+        if !self.rides(passage.call, passage.to, index, &Plan::default()) {
+            let face = self.face(passage, passage.to);
+            let facing = (face.as_deref(), family);
+            self.open_ports(to, one_port, facing, now, ports)?;
+        }
 
         let own = self.own_addresses(from, to);
         let (leg, mut tools) = self.leg_and_tools(from, now).ok_or(Refused::Association)?;
@@ -223,7 +221,9 @@ impl Shard {
             .join_legs(passage, index, media)
             .ok_or(Refused::Association)?;
         let is_open = |leg: Option<&Leg>| leg.is_some_and(|leg| leg.rtp.is_some());
-        if media.port == 0 || !is_open(self.legs.get(from)) || !is_open(self.legs.get(to)) {
+        let (from_port, to_port) = (self.carrier(from), self.carrier(to));
+        if media.port == 0 || !is_open(self.legs.get(from_port)) || !is_open(self.legs.get(to_port))
+        {
             return self.reject(from, media);
         }
         if !codec_words::select(media, request) {
@@ -321,7 +321,8 @@ impl Shard {
             body.ice_lite = legs().any(Leg::is_ice_lite);
             body.groups.retain(|group| !is_bundle(group));
             // In our own offers too: Chromium refuses a re-offer that leaves the group it has agreed to.
-            if party.bundles {
+            party.share_ports(body, &self.legs);
+            if party.bundles && body.groups.iter().all(|group| !is_bundle(group)) {
                 body.groups.extend(bundle_of_one(body));
             }
             let replace = passage.request.replace;
@@ -405,10 +406,6 @@ fn family_named(family: AddressFamily) -> Family {
         AddressFamily::Ip4 => Family::Ip4,
         AddressFamily::Ip6 => Family::Ip6,
     }
-}
-
-fn is_bundle(group: &Group) -> bool {
-    group.semantics == "BUNDLE"
 }
 
 /// Each medium has a port of its own, so there is a bundle only where there is one medium.

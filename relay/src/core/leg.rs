@@ -27,6 +27,7 @@ pub(super) use osrtp::Osrtp;
 pub(super) use sdes::SdesTerms;
 pub(super) use transport::{Keys, Transport};
 
+use super::bundle::Bundle;
 use super::call::Call;
 use super::codecs::Codecs;
 use super::dtmf::Injection;
@@ -61,6 +62,8 @@ pub(super) struct Leg {
     pub(super) injection: Option<Box<Injection>>,
     /// How fast this side sends.
     pub(super) pace: Pace,
+    /// What it shares with other media of its side.
+    pub(super) bundle: Bundle,
     /// Who else hears what comes from this side.
     pub(super) copies: Vec<Listener>,
     /// This side only listens, to its peer; and what it was offered.
@@ -138,6 +141,7 @@ impl Leg {
             gate: Gate::default(),
             injection: None,
             pace: Pace::default(),
+            bundle: Bundle::default(),
             copies: Vec::new(),
             listens: false,
             offered: Codecs::default(),

@@ -114,6 +114,9 @@ impl Shard {
             transport.received.count(wire_len);
             transport.last_heard = Some(now);
         }
+        let is_rtcp = kind == Media::Rtcp;
+        let (place, peer) = self.ridden(place, peer, is_rtcp, datagram.bytes())?;
+        let leg = self.legs.get_mut(place.leg).ok_or(Drop::NoLeg)?;
         let rate = self.config.packet_rates.of(&leg.terms.kind);
         leg.pace.admit(rate, now)?;
         let plain = (!leg.copies.is_empty()).then(|| datagram.bytes().to_vec());
@@ -159,7 +162,14 @@ impl Shard {
             let copy = leg.recorded(place.component, from, datagram.bytes(), at);
             self.outputs.extend(copy);
         }
-        send_out(other, kind, datagram).map(Some)
+        let Some(carrier) = other.bundle.carrier else {
+            return send_out(other, kind, datagram).map(Some);
+        };
+        if let (Media::Rtp, Ok(packet)) = (kind, rtp::Packet::parse(datagram.bytes())) {
+            self.note_source(carrier, packet.ssrc(), peer);
+        }
+        let carrier = self.legs.get_mut(carrier).ok_or(Drop::PeerUnknown)?;
+        send_out(carrier, kind, datagram).map(Some)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod bodies;
 mod browser;
+mod bundle;
 mod calls;
 mod codecs;
 mod conversions;

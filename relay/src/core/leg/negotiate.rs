@@ -28,6 +28,9 @@ pub(crate) struct Far {
     pub(super) is_opportunistic: bool,
 }
 
+/// A port that is not zero, which would reject the medium.
+const DISCARD: u16 = 9;
+
 impl Leg {
     /// What the answer to the other side takes from here.
     pub(crate) fn far(&self) -> Far {
@@ -265,7 +268,11 @@ impl Leg {
             transport.map_or(0, |transport| transport.bound.at.port())
         };
         let shown = Connection::from(request.media_address.unwrap_or(self.terms.shown));
-        let rtp = port(self.rtp.as_ref());
+        // One that rides gets its carrier's, once all are written.
+        let rtp = match self.bundle.carrier {
+            Some(_) => DISCARD,
+            None => port(self.rtp.as_ref()),
+        };
         let rtcp = if one_port || self.rtcp.is_none() {
             rtp
         } else {

@@ -1,0 +1,190 @@
+//! BUNDLE: a browser's audio and video on one port, a phone's on two.
+
+use std::net::SocketAddr;
+
+use control_proto::Request;
+
+use crate::bodies::PHONE;
+use crate::browser::Browser;
+use crate::world::*;
+
+const AUDIO: &str = "10.0.0.20:4000";
+const VIDEO: &str = "10.0.0.20:4002";
+const VIDEO_RTCP: &str = "10.0.0.20:4003";
+
+fn at(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+/// The browser's body with video beside its audio, which has nothing of its own but codecs: `bundle-only`.
+fn with_video(body: &str) -> String {
+    let body = body.replace("a=group:BUNDLE 0", "a=group:BUNDLE 0 1");
+    body + "m=video 0 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=bundle-only\r\na=mid:1\r\na=rtpmap:96 VP8/90000\r\n"
+}
+
+fn phone_with_video() -> String {
+    format!("{PHONE}m=video 4002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n")
+}
+
+fn accepting(mut offer: Request) -> Request {
+    offer.other.push("bundle", "accept");
+    offer
+}
+
+struct Call {
+    world: World,
+    browser: Browser,
+    /// The relay's ports towards the phone: audio, video.
+    audio: SocketAddr,
+    video: SocketAddr,
+    to_browser: String,
+}
+
+fn call() -> Call {
+    let mut world = World::new();
+    let mut browser = Browser::new("198.51.100.7:50000");
+    let body = with_video(&browser.body("actpass", 1));
+    let to_phone = world.sdp(&accepting(offer_to_phone("c", "a", None, &body)));
+    let session = sdp::Session::parse(to_phone.as_bytes()).unwrap();
+    let [audio, video] = [0, 1].map(|i| session.media[i].rtp_address().expect("a port of its own"));
+    assert!(!to_phone.contains("BUNDLE") && audio != video, "{to_phone}");
+    let to_browser = world.sdp(&answer("c", "a", "b", &phone_with_video()));
+    browser.take(&to_browser, &world);
+    browser.connect(&mut world);
+    Call {
+        world,
+        browser,
+        audio,
+        video,
+        to_browser,
+    }
+}
+
+fn packet(payload_type: u8, source: u32) -> Vec<u8> {
+    let mut packet = rtp(1, source, b"media");
+    packet[1] = payload_type;
+    packet
+}
+
+/// A receiver report on one source.
+fn report_on(source: u32) -> Vec<u8> {
+    let mut report = vec![0x81, 201, 0, 7, 0, 0, 0, 99];
+    report.extend(source.to_be_bytes());
+    report.resize(32, 0);
+    report
+}
+
+#[test]
+fn both_media_are_answered_on_one_port_in_one_group() {
+    let call = call();
+    let session = sdp::Session::parse(call.to_browser.as_bytes()).unwrap();
+    let [audio, video] = [&session.media[0], &session.media[1]];
+    assert_eq!(lines(&call.to_browser, "a=group"), ["a=group:BUNDLE 0 1"]);
+    assert_eq!(audio.rtp_address(), video.rtp_address());
+    assert!(audio.rtp_address().is_some() && audio.rtcp_mux && video.rtcp_mux);
+    assert_eq!(
+        (&audio.ice, &audio.fingerprints),
+        (&video.ice, &video.fingerprints)
+    );
+    assert_eq!(
+        call.world.sockets.open.len(),
+        5,
+        "one for the browser, four for the phone"
+    );
+}
+
+#[test]
+fn each_medium_of_the_browser_reaches_its_port_of_the_phone_and_back() {
+    let mut call = call();
+    for (number, source, port, to) in [(0, 1, call.audio, AUDIO), (96, 2, call.video, VIDEO)] {
+        let packet = packet(number, source);
+        call.browser.send_rtp(&mut call.world, &packet);
+        let sent = call
+            .world
+            .sent
+            .pop_front()
+            .expect("something for the phone");
+        assert_eq!((sent.from, sent.to, sent.bytes), (port, at(to), packet));
+    }
+    for (number, source, port, from) in [(0, 3, call.audio, AUDIO), (96, 4, call.video, VIDEO)] {
+        let packet = packet(number, source);
+        call.world.send(at(from), port, &packet);
+        call.browser.step(&mut call.world);
+        assert_eq!(call.browser.heard.pop(), Some(packet));
+    }
+}
+
+#[test]
+fn a_report_goes_to_the_medium_whose_source_it_is_about() {
+    let mut call = call();
+    call.world.send(at(VIDEO), call.video, &packet(96, 4));
+    call.browser.step(&mut call.world);
+    for (source, to) in [(4, VIDEO_RTCP), (3, "10.0.0.20:4001")] {
+        call.browser.send_rtcp(&mut call.world, &report_on(source));
+        let sent = call.world.sent.pop_front().expect("a report");
+        assert_eq!(sent.to, at(to));
+    }
+    let report = rtcp(4, &[]);
+    let video_rtcp = SocketAddr::new(call.video.ip(), call.video.port() + 1);
+    call.world.send(at(VIDEO_RTCP), video_rtcp, &report);
+    call.browser.step(&mut call.world);
+    assert_eq!(call.browser.heard.pop(), Some(report));
+}
+
+#[test]
+fn a_reoffer_from_either_side_keeps_the_bundle() {
+    let mut call = call();
+    let mut offer = offer_to_browser("c", "b", Some("a"), &phone_with_video());
+    offer.ice = None;
+    let to_browser = call.world.sdp(&offer);
+    assert_eq!(lines(&to_browser, "a=group"), ["a=group:BUNDLE 0 1"]);
+    let port = |body: &str| sdp::Session::parse(body.as_bytes()).unwrap().media[1].port;
+    assert_eq!(port(&to_browser), port(&call.to_browser));
+    let body = with_video(&call.browser.body("active", 2));
+    let body = body
+        .replace("m=video 0 ", "m=video 50000 ")
+        .replace("a=bundle-only\r\n", "");
+    call.world.sdp(&answer("c", "b", "a", &body));
+    let body = with_video(&call.browser.body("actpass", 3));
+    call.world
+        .sdp(&accepting(offer_to_phone("c", "a", Some("b"), &body)));
+    let again = call.world.sdp(&answer("c", "a", "b", &phone_with_video()));
+    assert_eq!(port(&again), port(&call.to_browser));
+    let packet = packet(96, 2);
+    call.browser.send_rtp(&mut call.world, &packet);
+    assert_eq!(
+        call.world.sent.pop_front().map(|sent| sent.to),
+        Some(at(VIDEO))
+    );
+}
+
+#[test]
+fn a_phone_without_video_leaves_the_audio_alone() {
+    let mut world = World::new();
+    let browser = Browser::new("198.51.100.7:50000");
+    let body = with_video(&browser.body("actpass", 1));
+    world.sdp(&accepting(offer_to_phone("c", "a", None, &body)));
+    let refusal = format!("{PHONE}m=video 0 RTP/AVP 96\r\n");
+    let back = world.sdp(&answer("c", "a", "b", &refusal));
+    assert!(lines(&back, "m=")[1].starts_with("m=video 0 "), "{back}");
+    assert_eq!(lines(&back, "a=group"), ["a=group:BUNDLE 0"]);
+}
+
+#[test]
+fn media_that_cannot_be_told_apart_and_those_of_nobody_who_asked_do_not_ride() {
+    let browser = Browser::new("198.51.100.7:50000");
+    let body = with_video(&browser.body("actpass", 1));
+    let same = body
+        .replace("SAVPF 96", "SAVPF 0")
+        .replace("a=rtpmap:96 VP8/90000\r\n", "");
+    for offer in [
+        offer_to_phone("c", "a", None, &body),
+        accepting(offer_to_phone("c", "a", None, &same)),
+    ] {
+        let to_phone = World::new().sdp(&offer);
+        assert!(
+            lines(&to_phone, "m=")[1].starts_with("m=video 0 "),
+            "{to_phone}"
+        );
+    }
+}
