@@ -56,6 +56,9 @@ pub(super) fn offer(
             request.ice = Some(Ice::Remove);
             request.rtcp_mux.demux = true;
             request.direction = Some([PUBLIC.to_owned(), PRIVATE.to_owned()]);
+            // The browser's ICE may be done before the answer is here. An rtpengine that may be active then begins
+            // DTLS at once, as client against the browser's client, and the call stays silent: say the role now.
+            request.other.push("DTLS-reverse", Dtls::Passive.word());
         }
         Side::Browser => {
             request.transport_protocol = Some(TransportProtocol::UdpTlsRtpSavpf);

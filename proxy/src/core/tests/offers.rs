@@ -37,6 +37,12 @@ fn what_the_relay_is_told_follows_from_who_will_read_the_body() {
         (Some("alicetag"), Some("bobtag"))
     );
     assert_eq!(answer.dtls, Some(Dtls::Passive));
+    assert_eq!(
+        offer.other.get("DTLS-reverse"),
+        Some(&"passive".into()),
+        "the browser speaks first also before the answer"
+    );
+    assert!(offer_down.other.get("DTLS-reverse").is_none());
     assert_eq!(offer.call_id, answer.call_id);
 
     assert_eq!(
