@@ -108,6 +108,23 @@ impl Shard {
         true
     }
 
+    /// Gives the media of a body that ride already what its sender says at their carrier only (RFC 8843 section 7.1.3).
+    pub(super) fn inherit(&self, call: Key<Call>, party: usize, body: &mut Session) {
+        let party = self.calls.get(call).and_then(|call| call.party(party));
+        let legs = party.map_or(&[][..], |party| &party.legs);
+        for (index, key) in legs.iter().enumerate() {
+            let carrier = self.legs.get(*key).and_then(|leg| leg.bundle.carrier);
+            let at = carrier.and_then(|carrier| legs.iter().position(|leg| *leg == carrier));
+            let Some(shared) = at.and_then(|at| body.media.get(at)).cloned() else {
+                continue;
+            };
+            let rider = body.media.get_mut(index);
+            if let Some(media) = rider.filter(|media| !media.is_rejected()) {
+                share(&shared, media);
+            }
+        }
+    }
+
     /// The leg whose port this one's media use.
     pub(super) fn carrier(&self, leg: Key<Leg>) -> Key<Leg> {
         let carrier = self.legs.get(leg).and_then(|leg| leg.bundle.carrier);

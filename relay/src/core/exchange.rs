@@ -84,6 +84,7 @@ impl Shard {
             is_lite: body.ice_lite,
             now,
         };
+        self.inherit(key, to, &mut body);
         for (index, media) in body.media.iter_mut().enumerate() {
             self.answer_medium(&passage, index, media)?;
         }
@@ -137,6 +138,7 @@ impl Shard {
             now,
         };
         let plan = Plan::of(body, request);
+        self.inherit(key, from, body);
         for (index, media) in body.media.iter_mut().enumerate() {
             self.offer_medium(&passage, (index, &plan), media, ports)?;
         }
