@@ -21,6 +21,8 @@ const MAX_SOURCES: usize = 64;
 pub(super) struct Bundle {
     /// The leg on whose port this one's media go.
     pub(super) carrier: Option<Key<Leg>>,
+    /// The side has said that they do.
+    agreed: bool,
     /// The legs whose media go on this one's port.
     riders: Vec<Key<Leg>>,
     /// Whose source is whose, of riders only.
@@ -32,6 +34,8 @@ pub(super) struct Bundle {
 pub(super) struct Plan {
     carrier: usize,
     riders: Vec<usize>,
+    /// The side has offered it.
+    agreed: bool,
 }
 
 impl Plan {
@@ -72,7 +76,39 @@ impl Plan {
             riders.push(index);
             share(&shared, media);
         }
-        Self { carrier, riders }
+        Self {
+            carrier,
+            riders,
+            agreed: true,
+        }
+    }
+}
+
+impl Plan {
+    /// Which media ride towards a side that `bundle=require` is asked for: in its first offer they are `bundle-only`, so
+    /// that a side without BUNDLE rejects them (RFC 8843 section 7.2.1).
+    pub(super) fn toward(body: &Session, request: &Request) -> Self {
+        let is_live = |media: &Media| media.protocol.is_rtp() && !media.is_rejected();
+        let first = body.media.iter().position(is_live);
+        let is_asked = requires(request) && request.rtcp_mux.require;
+        let Some(carrier) = first.filter(|_| is_asked) else {
+            return Self::default();
+        };
+        let mut known: Vec<u8> = Vec::new();
+        let mut riders = Vec::new();
+        for (index, media) in body.media.iter().enumerate().skip(carrier) {
+            let own = || media.payloads().iter().map(|payload| payload.number);
+            let told_apart = !own().any(|number| known.contains(&number));
+            if is_live(media) && told_apart {
+                known.extend(own());
+                riders.extend(Some(index).filter(|index| *index != carrier));
+            }
+        }
+        Self {
+            carrier,
+            riders,
+            agreed: false,
+        }
     }
 }
 
@@ -102,6 +138,7 @@ impl Shard {
             return false;
         }
         leg.bundle.carrier = Some(carrier);
+        leg.bundle.agreed = plan.agreed;
         if let Some(carrier) = self.legs.get_mut(carrier) {
             carrier.bundle.riders.push(rider);
         }
@@ -109,9 +146,11 @@ impl Shard {
     }
 
     /// Gives the media of a body that ride already what its sender says at their carrier only (RFC 8843 section 7.1.3).
-    pub(super) fn inherit(&self, call: Key<Call>, party: usize, body: &mut Session) {
+    /// A medium that this side does not let ride is rejected.
+    pub(super) fn inherit(&mut self, call: Key<Call>, party: usize, body: &mut Session) {
         let party = self.calls.get(call).and_then(|call| call.party(party));
         let legs = party.map_or(&[][..], |party| &party.legs);
+        let group = body.groups.iter().find(|group| is_bundle(group)).cloned();
         for (index, key) in legs.iter().enumerate() {
             let carrier = self.legs.get(*key).and_then(|leg| leg.bundle.carrier);
             let at = carrier.and_then(|carrier| legs.iter().position(|leg| *leg == carrier));
@@ -119,8 +158,23 @@ impl Shard {
                 continue;
             };
             let rider = body.media.get_mut(index);
-            if let Some(media) = rider.filter(|media| !media.is_rejected()) {
+            let Some(media) = rider.filter(|media| !media.is_rejected()) else {
+                continue;
+            };
+            let named = |group: &Group| {
+                media
+                    .mid
+                    .as_ref()
+                    .is_some_and(|mid| group.mids.contains(mid))
+            };
+            let Some(leg) = self.legs.get_mut(*key) else {
+                continue;
+            };
+            leg.bundle.agreed |= group.as_ref().is_some_and(named);
+            if leg.bundle.agreed {
                 share(&shared, media);
+            } else {
+                (media.port, media.bundle_only) = (0, false);
             }
         }
     }
@@ -221,6 +275,9 @@ impl Party {
                 continue;
             }
             share(&shared, media);
+            if legs.get(*key).is_some_and(|leg| !leg.bundle.agreed) {
+                (media.port, media.bundle_only) = (0, true);
+            }
             mids.extend(shared.mid.clone().filter(|mid| !mids.contains(mid)));
             mids.extend(media.mid.clone());
         }
@@ -251,9 +308,17 @@ pub(super) fn is_bundle(group: &Group) -> bool {
     group.semantics == "BUNDLE"
 }
 
-/// `bundle=accept`, alone or among others, or as a flag.
 fn accepts(request: &Request) -> bool {
-    let is_it = |word: &str| word.eq_ignore_ascii_case("accept");
+    asks(request, "accept")
+}
+
+pub(super) fn requires(request: &Request) -> bool {
+    asks(request, "require")
+}
+
+/// `bundle=...`, alone or among others, or as a flag.
+fn asks(request: &Request, wanted: &str) -> bool {
+    let is_it = |word: &str| word.eq_ignore_ascii_case(wanted);
     let asked = request.other.get("bundle").is_some_and(|value| {
         let one = value
             .as_str()
@@ -265,7 +330,7 @@ fn accepts(request: &Request) -> bool {
         };
         one.or_else(several).unwrap_or(false)
     });
-    asked || request.flags.has("bundle-accept")
+    asked || request.flags.has(&format!("bundle-{wanted}"))
 }
 
 fn word(packet: &[u8], at: usize) -> Option<u32> {

@@ -137,10 +137,10 @@ impl Shard {
             is_lite: body.ice_lite,
             now,
         };
-        let plan = Plan::of(body, request);
+        let plans = [Plan::of(body, request), Plan::toward(body, request)];
         self.inherit(key, from, body);
         for (index, media) in body.media.iter_mut().enumerate() {
-            self.offer_medium(&passage, (index, &plan), media, ports)?;
+            self.offer_medium(&passage, (index, &plans), media, ports)?;
         }
         self.finish(&passage, to, body);
         Ok(())
@@ -149,7 +149,7 @@ impl Shard {
     fn offer_medium(
         &mut self,
         passage: &Passage<'_>,
-        (index, plan): (usize, &Plan),
+        (index, [plan_from, plan_to]): (usize, &[Plan; 2]),
         media: &mut Media,
         ports: &mut dyn Ports,
     ) -> Result<(), Refused> {
@@ -181,7 +181,7 @@ impl Shard {
         }
         let one_port = leg.terms.mux.will_be_accepted() || !media.protocol.is_rtp();
         let family = family_of(media);
-        if !self.rides(passage.call, passage.from, index, plan) {
+        if !self.rides(passage.call, passage.from, index, plan_from) {
             let face = self.face(passage, passage.from);
             let facing = (face.as_deref(), family);
             self.open_ports(from, one_port, facing, now, ports)?;
@@ -190,7 +190,7 @@ impl Shard {
         let leg = self.legs.get_mut(to).ok_or(Refused::Association)?;
         let one_port = leg.terms.mux.requires(request.rtcp_mux) || !media.protocol.is_rtp();
         let family = request.address_family.map(family_named).or(family);
-        if !self.rides(passage.call, passage.to, index, &Plan::default()) {
+        if !self.rides(passage.call, passage.to, index, plan_to) {
             let face = self.face(passage, passage.to);
             let facing = (face.as_deref(), family);
             self.open_ports(to, one_port, facing, now, ports)?;

@@ -190,3 +190,62 @@ fn media_that_cannot_be_told_apart_and_those_of_nobody_who_asked_do_not_ride() {
         );
     }
 }
+
+/// A phone's audio and video on their way to a browser that is to bundle them.
+fn required() -> Request {
+    let mut offer = offer_to_browser("c", "a", None, &phone_with_video());
+    offer.other.push("bundle", "require");
+    offer
+}
+
+#[test]
+fn a_bundle_that_is_required_is_offered_on_one_port_and_joined() {
+    let mut world = World::new();
+    let mut browser = Browser::new("198.51.100.7:50000");
+    let to_browser = world.sdp(&required());
+    assert_eq!(lines(&to_browser, "a=group"), ["a=group:BUNDLE 0 1"]);
+    assert!(
+        lines(&to_browser, "m=")[1].starts_with("m=video 0 "),
+        "{to_browser}"
+    );
+    assert_eq!(lines(&to_browser, "a=bundle-only").len(), 1);
+    browser.take(&to_browser, &world);
+    let body = with_video(&browser.body("active", 1))
+        .replace("m=video 0 ", "m=video 50000 ")
+        .replace("a=bundle-only\r\n", "");
+    let to_phone = world.sdp(&answer("c", "a", "b", &body));
+    let session = sdp::Session::parse(to_phone.as_bytes()).unwrap();
+    let video = session.media[1].rtp_address().expect("a port for video");
+    browser.connect(&mut world);
+    let there = packet(96, 4);
+    world.send(at(VIDEO), video, &there);
+    browser.step(&mut world);
+    assert_eq!(browser.heard.pop(), Some(there));
+    let back = packet(96, 2);
+    browser.send_rtp(&mut world, &back);
+    let sent = world.sent.pop_front().expect("video for the phone");
+    assert_eq!((sent.from, sent.to, sent.bytes), (video, at(VIDEO), back));
+    let again = world.sdp(&required());
+    assert!(
+        lines(&again, "a=bundle-only").is_empty(),
+        "it is agreed: {again}"
+    );
+    assert_eq!(lines(&again, "a=group"), ["a=group:BUNDLE 0 1"]);
+}
+
+#[test]
+fn a_side_without_bundle_rejects_what_is_bundle_only_and_keeps_the_rest() {
+    let mut world = World::new();
+    let browser = Browser::new("198.51.100.7:50000");
+    world.sdp(&required());
+    let body = browser
+        .body("active", 1)
+        .replace("a=group:BUNDLE 0\r\n", "")
+        + "m=video 50002 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 198.51.100.7\r\na=mid:1\r\na=rtpmap:96 VP8/90000\r\n";
+    let to_phone = world.sdp(&answer("c", "a", "b", &body));
+    let media = lines(&to_phone, "m=");
+    assert!(
+        !media[0].starts_with("m=audio 0 ") && media[1].starts_with("m=video 0 "),
+        "{to_phone}"
+    );
+}

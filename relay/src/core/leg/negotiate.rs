@@ -11,6 +11,7 @@ use srtp::Suite;
 
 use super::ice::Exchange;
 use super::{Keys, Leg, Tools};
+use crate::core::bundle::requires;
 use crate::core::codecs::Codecs;
 use crate::core::learning::Learning;
 
@@ -101,7 +102,7 @@ impl Leg {
         strip(out);
         out.protocol = self.terms.protocol.clone();
         out.mid = self.terms.mid.clone().or(out.mid.take());
-        if out.mid.is_none() && request.flags.has(flag::GENERATE_MID) {
+        if out.mid.is_none() && (request.flags.has(flag::GENERATE_MID) || requires(request)) {
             out.mid = Some(Token::from(index as u64));
         }
         self.terms.mid = out.mid.clone();
