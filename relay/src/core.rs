@@ -43,6 +43,7 @@ mod selection;
 mod shard;
 mod signals;
 mod sources;
+mod statistics;
 mod subscription;
 mod table;
 mod timers;
@@ -59,6 +60,7 @@ pub use ports::{Ports, SocketId};
 pub use rate::PacketRates;
 pub use recording::{Record, RecordedPacket, Sound};
 pub use shard::Shard;
+pub use statistics::Statistics;
 
 /// The bytes a packet may grow by when it is protected: an SRTCP index, the longest tag and the longest key identifier
 /// (RFC 3711, RFC 7714).

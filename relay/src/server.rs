@@ -7,8 +7,10 @@
 mod address;
 mod control;
 mod doors;
+mod gathering;
 mod recorder;
 mod sockets;
+mod tally;
 mod worker;
 
 use std::future::Future;

@@ -45,7 +45,7 @@ pub enum Asked<S> {
     /// A message was POSTed; it is to be answered by [`Connection::answer`].
     Message(Vec<u8>),
     /// The connection is a WebSocket from now on.
-    Socket(WebSocket<S>),
+    Socket(Box<WebSocket<S>>),
 }
 
 /// One connection that speaks HTTP.
@@ -78,7 +78,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub async fn next(&mut self) -> Option<Asked<S>> {
         while !self.last {
             match self.head().await? {
-                Head::Upgrade { key } => return self.upgrade(&key).await.map(Asked::Socket),
+                Head::Upgrade { key } => {
+                    return self.upgrade(&key).await.map(Box::new).map(Asked::Socket);
+                }
                 Head::Post {
                     length,
                     expects,

@@ -75,6 +75,7 @@ impl Shard {
         let Some(leg) = self.legs.get_mut(key) else {
             return;
         };
+        self.past.leg_relayed(leg);
         let closed = [leg.rtp.take(), leg.rtcp.take()];
         leg.keys = None;
         leg.terms.sdes.clear();

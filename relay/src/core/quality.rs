@@ -36,6 +36,8 @@ pub(super) struct Sample {
 pub(super) struct Quality {
     count: u64,
     sum: [u64; 5],
+    /// Of the scores, times a hundred.
+    mos_squares: u64,
     lowest: Option<Sample>,
     highest: Option<Sample>,
     progression: Vec<Sample>,
@@ -81,6 +83,8 @@ impl Quality {
         for (sum, value) in self.sum.iter_mut().zip(sample.values()) {
             *sum = sum.saturating_add(value);
         }
+        let square = sample.mos.saturating_mul(sample.mos);
+        self.mos_squares = self.mos_squares.saturating_add(square);
         if self.lowest.is_none_or(|lowest| sample.mos < lowest.mos) {
             self.lowest = Some(sample);
         }
@@ -101,6 +105,16 @@ impl Quality {
             self.halved += 1;
         }
         self.progression.push(sample);
+    }
+
+    /// How many scores there were, their sum and that of their squares.
+    pub(super) fn scores(&self) -> (u64, f64, f64) {
+        let [sum, ..] = self.sum;
+        (
+            self.count,
+            sum as f64 / 10.0,
+            self.mos_squares as f64 / 100.0,
+        )
     }
 
     fn interval(&self) -> Duration {

@@ -13,7 +13,7 @@ use super::recording::Recording;
 use super::refused::Refused;
 use super::table::{Key, Table};
 use super::timers::Timers;
-use super::{Config, Drop, Event, EventKind, Output, Ports, Random, SocketId};
+use super::{Config, Drop, Event, EventKind, Output, Ports, Random, SocketId, Statistics};
 
 /// The relay core of one thread. See the [module](super) for how it is driven.
 pub struct Shard {
@@ -35,6 +35,8 @@ pub struct Shard {
     pub(super) outputs: VecDeque<Output>,
     /// Datagrams for sockets that are closed.
     pub(super) strays: u64,
+    /// What was counted of calls and legs that are gone.
+    pub(super) past: Statistics,
 }
 
 /// The port of a leg that a socket is.
@@ -71,6 +73,7 @@ impl Shard {
             timers: Timers::new(),
             outputs: VecDeque::new(),
             strays: 0,
+            past: Statistics::default(),
         }
     }
 
@@ -103,7 +106,10 @@ impl Shard {
         match (done, request.command) {
             (Ok(reply), Command::Offer | Command::Answer) => self.take_wishes(request, reply, now),
             (Ok(reply), _) => reply,
-            (Err(refused), _) => refusal(refused, request),
+            (Err(refused), _) => {
+                self.past.command_refused(&refused);
+                refusal(refused, request)
+            }
         }
     }
 
@@ -224,6 +230,7 @@ impl Shard {
         };
         self.timers.arm(Timer::Call(key), None);
         self.by_id.remove(&call.id);
+        self.past.call_ended(&call, &why, &self.legs, now);
         self.outputs.extend(call.recording.map(Recording::end));
         let legs = call.parties.into_iter().flat_map(|party| party.legs);
         for leg in legs.chain(call.sinks) {

@@ -57,6 +57,10 @@ impl<T> Table<T> {
         Some((a.as_mut()?, b.as_mut()?))
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().flatten()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len() - self.free.len()
     }

@@ -1,7 +1,7 @@
 //! The control thread: ng over UDP, and what comes in through the other doors. It opens envelopes,
 //! executes each command once, however often it comes and by whichever way, answers `ping` itself and leaves everything else to the shard that has the call.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +15,9 @@ use net::poll::{Poller, Waker};
 use net::udp::UdpSocket;
 
 use super::doors::{self, Incoming};
-use super::worker::{Job, Reply};
+use super::gathering::{self, Gathering, Part};
+use super::tally::{Asked, Tally};
+use super::worker::{Body, Job, Reply, encode};
 
 /// Commands that are taken in before replies have their turn.
 const BATCH: usize = 64;
@@ -37,6 +39,21 @@ const OVERLOADED: &str = "Parallel session limit reached";
 pub(super) struct ShardDoor {
     pub(super) jobs: SyncSender<Job>,
     pub(super) waker: Waker,
+}
+
+impl ShardDoor {
+    /// Hands a job in; gives it back if the shard cannot take it.
+    fn send(&self, job: Job) -> Option<Job> {
+        match self.jobs.try_send(job) {
+            Ok(()) => {
+                if let Err(error) = self.waker.wake() {
+                    tracing::error!(%error, "a shard cannot be woken");
+                }
+                None
+            }
+            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => Some(job),
+        }
+    }
 }
 
 /// Whom a reply goes to.
@@ -74,6 +91,9 @@ pub(super) struct Control {
     /// Keyed by this process's own secret: nobody can choose call-ids that all meet in one shard.
     spread: RandomState,
     logged: Logged,
+    tally: Tally,
+    /// Replies that every shard has a part in, by cookie.
+    gathering: HashMap<Box<[u8]>, Gathering>,
 }
 
 impl Control {
@@ -92,6 +112,8 @@ impl Control {
             replies,
             spread: RandomState::new(),
             logged: Logged::default(),
+            tally: Tally::new(Instant::now()),
+            gathering: HashMap::new(),
         };
         Ok((control, waker))
     }
@@ -128,7 +150,7 @@ impl Control {
                 more |= self.datagrams(socket, &mut buffer);
             }
             while let Ok(reply) = self.replies.try_recv() {
-                self.finish(&reply.cookie, reply.datagram);
+                self.replied(reply);
             }
         }
     }
@@ -189,6 +211,7 @@ impl Control {
         let request = match envelope.request() {
             Ok(request) => request,
             Err(refusal) => {
+                self.tally.refused(from.ip());
                 let reason = refusal.to_string();
                 if self.logged.first_time(&reason) {
                     tracing::warn!(%from, reason, "refused at the control port; said once for each reason");
@@ -197,7 +220,13 @@ impl Control {
             }
         };
         self.log_unknown(&request, from);
+        let asked = Asked {
+            host: from.ip(),
+            command: request.command,
+            at: Instant::now(),
+        };
         if request.command == Command::Ping {
+            self.tally.answered(asked, false, Instant::now());
             return Some(Response::pong());
         }
         let job = Job {
@@ -205,8 +234,69 @@ impl Control {
             format: envelope.format,
             request: Box::new(request),
             max_reply: asker.max_reply(),
+            asked,
         };
-        self.dispatch(job)
+        let refused = if gathering::is_for_all(&job.request) {
+            self.ask_all(&job)
+        } else {
+            self.dispatch(job)
+        };
+        if refused.is_some() {
+            self.tally.answered(asked, true, Instant::now());
+        }
+        refused
+    }
+
+    /// Asks every shard for its part of the reply.
+    fn ask_all(&mut self, job: &Job) -> Option<Response> {
+        for door in &self.shards {
+            let copy = Job {
+                cookie: job.cookie.clone(),
+                request: job.request.clone(),
+                ..*job
+            };
+            if door.send(copy).is_some() {
+                // What the others say is dropped: nobody gathers it.
+                return Some(overloaded(&job.request));
+            }
+        }
+        let gathering = Gathering::new(&job.request, job.format, job.max_reply, self.shards.len());
+        self.gathering.insert(job.cookie.clone(), gathering);
+        None
+    }
+
+    /// A shard has answered.
+    fn replied(&mut self, reply: Reply) {
+        let now = Instant::now();
+        match reply.body {
+            Body::Message { bytes, is_error } => {
+                self.tally.answered(reply.asked, is_error, now);
+                self.finish(&reply.cookie, bytes);
+            }
+            Body::Part(part) => self.gather(&reply.cookie, reply.asked, part, now),
+        }
+    }
+
+    fn gather(&mut self, cookie: &[u8], asked: Asked, part: Part, now: Instant) {
+        let Some(gathering) = self.gathering.get_mut(cookie) else {
+            return;
+        };
+        if !gathering.add(part) {
+            return;
+        }
+        let Some(gathering) = self.gathering.remove(cookie) else {
+            return;
+        };
+        let (format, max_reply) = (gathering.format, gathering.max_reply);
+        let response = if gathering.command == Command::Statistics {
+            let statistics = self.tally.dictionary(gathering.statistics(), now);
+            Response::ok().with("statistics", statistics)
+        } else {
+            gathering.calls()
+        };
+        self.tally.answered(asked, false, now);
+        let message = encode(response, cookie, format, max_reply);
+        self.finish(cookie, message.into());
     }
 
     fn dispatch(&self, job: Job) -> Option<Response> {
@@ -215,18 +305,8 @@ impl Control {
             .hash_one(job.request.call_id.as_deref().unwrap_or_default());
         let shards = u64::try_from(self.shards.len()).ok()?;
         let index = usize::try_from(hash.checked_rem(shards)?).ok()?;
-        let door = self.shards.get(index)?;
-        match door.jobs.try_send(job) {
-            Ok(()) => {
-                if let Err(error) = door.waker.wake() {
-                    tracing::error!(%error, "a shard cannot be woken");
-                }
-                None
-            }
-            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => {
-                Some(overloaded(&job.request))
-            }
-        }
+        let job = self.shards.get(index)?.send(job)?;
+        Some(overloaded(&job.request))
     }
 
     /// Stores the reply and sends it to all who asked.

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use control_proto::{Dictionary, Format, MAX_DATAGRAM, Request, Response};
 use net::poll::{Key, Waker};
 
+use super::gathering::{self, Part};
 use super::recorder::Recorder;
 use super::sockets::Sockets;
+use super::tally::Asked;
 use crate::core::{Event, EventKind, HEADROOM, Output, Shard, SocketId};
 
 /// Datagrams that are taken from one socket before the others have their turn, so that a flood at
@@ -31,12 +33,22 @@ pub(super) struct Job {
     pub(super) request: Box<Request>,
     /// Bytes that the reply may have: what carries it takes no more.
     pub(super) max_reply: usize,
+    pub(super) asked: Asked,
 }
 
-/// Its reply on the way back: the whole message.
+/// Its reply on the way back.
 pub(super) struct Reply {
     pub(super) cookie: Box<[u8]>,
-    pub(super) datagram: Arc<[u8]>,
+    pub(super) asked: Asked,
+    pub(super) body: Body,
+}
+
+/// What a shard has to say to a command.
+pub(super) enum Body {
+    /// The whole message.
+    Message { bytes: Arc<[u8]>, is_error: bool },
+    /// This shard's part of it.
+    Part(Part),
 }
 
 /// One shard with all it needs.
@@ -121,12 +133,20 @@ impl Worker {
         let mut executed = 0;
         for job in self.jobs.try_iter().take(COMMANDS) {
             executed += 1;
-            let response = self.shard.command(&job.request, now, &mut self.sockets);
-            let datagram = encode(response, &job).into();
+            let body = match gathering::part(&self.shard, &job.request) {
+                Some(part) => Body::Part(part),
+                None => {
+                    let response = self.shard.command(&job.request, now, &mut self.sockets);
+                    let is_error = response.error_reason().is_some();
+                    let bytes = encode(response, &job.cookie, job.format, job.max_reply).into();
+                    Body::Message { bytes, is_error }
+                }
+            };
             // The control thread is gone only when all is ending.
             _ = self.replies.send(Reply {
                 cookie: job.cookie,
-                datagram,
+                asked: job.asked,
+                body,
             });
         }
         self.more_jobs = executed == COMMANDS;
@@ -194,19 +214,24 @@ impl Worker {
 
 /// Writes the reply. Statistics that do not fit are left out: the command was executed,
 /// and whoever asked must hear of it.
-fn encode(mut response: Response, job: &Job) -> Vec<u8> {
-    let datagram = response.encode(&job.cookie, job.format);
-    if datagram.len() <= job.max_reply {
+pub(super) fn encode(
+    mut response: Response,
+    cookie: &[u8],
+    format: Format,
+    max_reply: usize,
+) -> Vec<u8> {
+    let datagram = response.encode(cookie, format);
+    if datagram.len() <= max_reply {
         return datagram;
     }
     response.other = Dictionary::new();
     let datagram = response
         .with_warning("statistics are too long for a reply")
-        .encode(&job.cookie, job.format);
-    if datagram.len() <= job.max_reply {
+        .encode(cookie, format);
+    if datagram.len() <= max_reply {
         return datagram;
     }
-    Response::error("the reply is too long").encode(&job.cookie, job.format)
+    Response::error("the reply is too long").encode(cookie, format)
 }
 
 fn log(event: &Event) {

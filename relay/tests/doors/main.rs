@@ -4,15 +4,18 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // a test may stop on the first surprise
 
 mod clients;
+mod counting;
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use causeway_relay::core::{Advertise, Bind, Interface};
 use causeway_relay::server::{Config, ControlAddress, ControlTransport, Error, Server};
 use clients::{Door, Http, Tcp, Udp, WebSocket, http_response};
-use control_proto::{Command, Envelope, Format, MAX_DATAGRAM, Request};
+use control_proto::{Client, Command, Envelope, Event, Format, MAX_DATAGRAM, Request, Response};
 use tokio::sync::oneshot;
 
 /// A running relay with every door; it is stopped when dropped.
@@ -100,6 +103,65 @@ fn offer(call_id: &str) -> Request {
             .to_vec(),
     );
     request
+}
+
+/// A phone's RTP port.
+fn phone(address: &str) -> UdpSocket {
+    let socket = UdpSocket::bind((address, 0)).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    socket
+}
+
+fn sdp(phone: &UdpSocket) -> Vec<u8> {
+    let (ip, port) = (
+        phone.local_addr().unwrap().ip(),
+        phone.local_addr().unwrap().port(),
+    );
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
+    )
+    .into_bytes()
+}
+
+/// Has the phone answer the call; returns where the caller is to send.
+fn answer(call: &str, phone: &UdpSocket, door: &mut dyn Door) -> SocketAddr {
+    let mut request = offer(call);
+    request.command = Command::Answer;
+    request.to_tag = Some("callee".to_owned());
+    request.sdp = Some(sdp(phone));
+    media_address(&ask(door, &request, Format::Bencode))
+}
+
+/// Where the body says that media is to be sent.
+fn media_address(response: &Response) -> SocketAddr {
+    let body = text(response.sdp.as_ref().unwrap());
+    let after = |start: &str| {
+        let (_, rest) = body.split_once(start).unwrap_or_else(|| panic!("{body}"));
+        rest.split_whitespace().next().unwrap().to_owned()
+    };
+    format!("{}:{}", after("c=IN IP4 "), after("m=audio "))
+        .parse()
+        .unwrap()
+}
+
+/// Asks under a cookie of its own, as a client would.
+fn ask(door: &mut dyn Door, request: &Request, format: Format) -> Response {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let now = Instant::now();
+    let mut client = Client::new(NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+    client.ask(request, now);
+    let Some(Event::Send(asked)) = client.poll() else {
+        panic!("nothing to send")
+    };
+    let cookie = Envelope::open(&asked).unwrap().cookie.to_vec();
+    let reply = door.exchange(&request.encode(&cookie, format));
+    assert!(client.receive(&reply, now), "{}", text(&reply));
+    match client.poll() {
+        Some(Event::Answered(_, response)) => response,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -310,7 +372,7 @@ fn http_serves_one_message_after_the_other_and_says_what_is_wrong() {
 
     let kind = "Content-Type: application/x-rtpengine-ng\r\n";
     for (request, status) in [
-        (format!("POST /ng HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\nx"), 415),
+        ("POST /ng HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\nx".to_owned(), 415),
         (format!("POST /ng HTTP/1.1\r\n{kind}Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"), 411),
         (format!("POST /other HTTP/1.1\r\n{kind}Content-Length: 1\r\n\r\nx"), 404),
         ("GET /ng HTTP/1.1\r\n\r\n".to_owned(), 405),

@@ -31,7 +31,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
             None => return,
             Some(Asked::Message(message)) => answer(&mut connection, message, peer, &inbox).await,
             Some(Asked::Socket(mut socket)) => {
-                converse(&mut socket, peer, &inbox).await;
+                converse(&mut *socket, peer, &inbox).await;
                 return socket.close().await;
             }
         };

@@ -1,0 +1,141 @@
+//! What a shard holds and has done since its start: plain numbers, to be added to those of the other
+//! shards. They are kept when calls are freed.
+
+use std::time::{Duration, Instant};
+
+use super::call::Call;
+use super::leg::Leg;
+use super::refused::Refused;
+use super::table::Table;
+use super::{Counters, EventKind, Shard};
+
+/// Figures of one shard, or of several together.
+#[derive(Debug, Clone, Default)]
+pub struct Statistics {
+    /// Calls now.
+    pub sessions: u64,
+    /// Media of all their parties now.
+    pub media: u64,
+    /// What was relayed, those calls' share included.
+    pub relayed: Counters,
+    /// Calls that are over.
+    pub ended: u64,
+    /// Those of them that were ended by `delete`.
+    pub deleted: u64,
+    /// Those that were never answered.
+    pub unanswered: u64,
+    /// Those that nothing was heard from.
+    pub silent: u64,
+    /// Commands refused for want of ports or of room for another call.
+    pub rejected: u64,
+    /// Media of calls that are over in which nothing came from either side.
+    pub zero_way: u64,
+    /// Those in which something came from one side alone.
+    pub one_way: u64,
+    /// Reports about streams that gave a score, those of calls that go on included.
+    pub scores: u64,
+    /// The sum of these scores (MOS).
+    pub score_sum: f64,
+    /// The sum of their squares.
+    pub score_squares: f64,
+    /// How long the calls that are over took, all together.
+    pub duration: Duration,
+    /// The sum of the squares of their durations, in square seconds.
+    pub squared_duration: f64,
+}
+
+impl Statistics {
+    /// Adds the figures of another shard.
+    pub fn add(&mut self, other: &Self) {
+        self.relayed.add(&other.relayed);
+        for (mine, theirs) in [
+            (&mut self.sessions, other.sessions),
+            (&mut self.media, other.media),
+            (&mut self.ended, other.ended),
+            (&mut self.deleted, other.deleted),
+            (&mut self.unanswered, other.unanswered),
+            (&mut self.silent, other.silent),
+            (&mut self.rejected, other.rejected),
+            (&mut self.zero_way, other.zero_way),
+            (&mut self.one_way, other.one_way),
+            (&mut self.scores, other.scores),
+        ] {
+            *mine = mine.saturating_add(theirs);
+        }
+        self.duration = self.duration.saturating_add(other.duration);
+        self.squared_duration += other.squared_duration;
+        self.score_sum += other.score_sum;
+        self.score_squares += other.score_squares;
+    }
+
+    /// A call is over, and its legs are there still.
+    pub(super) fn call_ended(
+        &mut self,
+        call: &Call,
+        why: &EventKind,
+        legs: &Table<Leg>,
+        now: Instant,
+    ) {
+        self.ended += 1;
+        match why {
+            EventKind::Deleted => self.deleted += 1,
+            EventKind::Unanswered => self.unanswered += 1,
+            EventKind::Silent => self.silent += 1,
+            _ => {}
+        }
+        let took = now.saturating_duration_since(call.created);
+        self.duration = self.duration.saturating_add(took);
+        self.squared_duration += took.as_secs_f64().powi(2);
+        let first = call.parties.first();
+        for leg in first.iter().flat_map(|party| &party.legs) {
+            let Some(leg) = legs.get(*leg) else { continue };
+            let was_heard =
+                |leg: &Leg| leg.rtp.as_ref().is_some_and(|rtp| rtp.received.packets > 0);
+            let peer = leg.peer.and_then(|peer| legs.get(peer));
+            match (was_heard(leg), peer.is_some_and(was_heard)) {
+                (false, false) => self.zero_way += 1,
+                (true, true) => {}
+                _ => self.one_way += 1,
+            }
+        }
+    }
+
+    /// What came from this leg was relayed.
+    pub(super) fn leg_relayed(&mut self, leg: &Leg) {
+        for (_, transport) in leg.transports() {
+            self.relayed.add(&transport.received);
+            for source in transport.sources.iter() {
+                let (count, sum, squares) = source.quality.scores();
+                self.scores = self.scores.saturating_add(count);
+                self.score_sum += sum;
+                self.score_squares += squares;
+            }
+        }
+    }
+
+    pub(super) fn command_refused(&mut self, refused: &Refused) {
+        if matches!(refused, Refused::NoPorts | Refused::TooManyCalls) {
+            self.rejected += 1;
+        }
+    }
+}
+
+impl Shard {
+    /// The figures of this moment.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let mut now = self.past.clone();
+        now.sessions = self.calls.len() as u64;
+        for leg in self.legs.iter() {
+            now.media += 1;
+            now.leg_relayed(leg);
+        }
+        now
+    }
+
+    /// The ng call-ids of at most `limit` calls, in no order.
+    #[must_use]
+    pub fn call_ids(&self, limit: usize) -> Vec<String> {
+        self.by_id.keys().take(limit).cloned().collect()
+    }
+}
