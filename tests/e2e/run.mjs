@@ -1,6 +1,7 @@
 // Makes the namespaces, runs the suite in the browsers' one, removes everything whatever happened.
 //
 //   node run.mjs [part of a case's name]... [--no-anchor] [--keep]      as root; CAUSEWAY=path of the binary
+//   EDGE=causeway | anchor | kamailio+relay | proxy+rtpengine           every case, over that edge alone
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -2,18 +2,20 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BROWSERS, launch, servePage, startSound } from './lib/browser.mjs';
-import { anchorIsInstalled, startAnchor, startCauseway } from './lib/edge.mjs';
+import { isInstalled, startEdge } from './lib/edge.mjs';
 import { PhoneHost } from './lib/phones.mjs';
 import { endAll, logs, tail } from './lib/processes.mjs';
 import { startRegistrar } from './lib/registrar.mjs';
 import { Runner } from './lib/runner.mjs';
 import { Stage, USERS } from './lib/stage.mjs';
 import * as cases from './cases/index.mjs';
+import * as mixed from './cases/mixed.mjs';
 
 const run = JSON.parse(process.env.CAUSEWAY_RUN);
 const only = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
-const wantsAnchor = !process.argv.includes('--no-anchor') && anchorIsInstalled();
-const edgeName = process.env.EDGE ?? 'causeway';
+const wantsAnchor = !process.argv.includes('--no-anchor') && isInstalled('anchor');
+/** Named: that edge alone, with every case. Left out: ours with every case, then the mixed ones with theirs. */
+const edgeName = process.env.EDGE;
 
 let page;
 const browsers = {};
@@ -22,13 +24,18 @@ async function main() {
   const registrar = await startRegistrar(run, USERS);
   const phones = await PhoneHost.start(run, registrar);
   page = await servePage();
-  const anchor = wantsAnchor || edgeName === 'anchor' ? await startAnchor(run) : undefined;
-  const edge = edgeName === 'anchor' ? anchor : await startCauseway(run);
   await startSound(run);
   for (const kind of BROWSERS) browsers[kind] = await launch(run, kind);
-  const stage = new Stage({ run, edge, anchor, phones, browsers, pageUrl: page.url });
-  const runner = new Runner({ only: only.length ? only : undefined, onFailure: (name) => keep(name, stage) });
+  const anchor = wantsAnchor ? await startEdge(run, 'anchor') : undefined;
+  const stand = async (name) => new Stage({ run, edge: name === anchor?.name ? anchor : await startEdge(run, name), anchor, phones, browsers, pageUrl: page.url });
+
+  const stage = await stand(edgeName ?? 'causeway');
+  const runner = new Runner({ only: only.length ? only : undefined, onFailure: (name, where) => keep(name, where ?? stage) });
   await cases.all(runner, stage);
+  for (const name of edgeName ? [] : mixed.MIXED) {
+    if (isInstalled(name)) await mixed.all(runner, await stand(name));
+    else console.log(`no cases over ${name}: what it is made of is not installed`);
+  }
   return runner.finish();
 }
 

@@ -1,5 +1,6 @@
-// The edge under test: ours, or the anchor (Kamailio + rtpengine) that it is measured beside.
-// Both offer the same things: WS and WSS URLs for browsers, one UDP address for the SIP server.
+// The edges: ours; the anchor (Kamailio + rtpengine) that it is measured beside; and two of which one
+// half is ours, joined by the ng protocol alone. All offer the same: WS and WSS URLs for browsers, and
+// one UDP address for the SIP server. Each has ports of its own, so that several run side by side.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
@@ -8,8 +9,104 @@ import { ADDRESSES } from './net.mjs';
 import { fallen, says, start, tail } from './processes.mjs';
 import { DOMAIN, fill, modules, startKamailio } from './registrar.mjs';
 
-const TO_PHONE = 'replace-origin replace-session-connection RTP/AVP ICE=remove rtcp-mux-demux direction=pub direction=priv';
-const TO_BROWSER = 'replace-origin replace-session-connection UDP/TLS/RTP/SAVPF ICE=force rtcp-mux-offer generate-mid SDES-off direction=priv direction=pub';
+const TO_PHONE = 'replace-origin replace-session-connection RTP/AVP ICE=remove rtcp-mux-demux direction=public direction=private';
+const TO_BROWSER = 'replace-origin replace-session-connection UDP/TLS/RTP/SAVPF ICE=force rtcp-mux-offer generate-mid SDES-off direction=private direction=public';
+
+const PORTS = {
+  causeway: { ws: 8080, wss: 8443, sip: 5060, media: [30000, 39999] },
+  anchor: { ws: 9080, wss: 9443, sip: 5070, media: [50000, 59999], ng: 2224 },
+  'kamailio+relay': { ws: 9180, wss: 9543, sip: 5080, media: [40000, 44999], ng: 2225 },
+  'proxy+rtpengine': { ws: 8180, wss: 8543, sip: 5090, media: [45000, 49999], ng: 2226 },
+};
+
+/** Starts the edge of that name. `strict`: the phone refuses all that is WebRTC; `limitMs`: to the first audio, by the median. */
+export function startEdge(run, name) {
+  if (!EDGES[name]) throw new Error(`there is no edge '${name}'; there are ${Object.keys(EDGES).join(', ')}`);
+  return EDGES[name](run, name, PORTS[name]);
+}
+
+const EDGES = {
+  async causeway(run, name, ports) {
+    await startProxy(run, name, ports);
+    return { name, urls: urls(ports), strict: true, limitMs: 100 };
+  },
+  async anchor(run, name, ports) {
+    await startRtpengine(run, name, ports);
+    await startKamailioEdge(run, name, ports);
+    return { name, urls: urls(ports), strict: false };
+  },
+  // What the phone is shown besides its own protocol is in the hands of Kamailio's script, which takes nothing
+  // out: the phone is not strict here, as it is not with the anchor.
+  async 'kamailio+relay'(run, name, ports) {
+    const relay = startCauseway(run, name, ports, ['relay'], ['--control', `127.0.0.1:${ports.ng}`]);
+    await says(relay, /commands: udp/);
+    await startKamailioEdge(run, name, ports);
+    return { name, urls: urls(ports), strict: false, limitMs: 100 };
+  },
+  async 'proxy+rtpengine'(run, name, ports) {
+    await startRtpengine(run, name, ports);
+    await startProxy(run, name, ports, ['[relay]', `control = ["udp:127.0.0.1:${ports.ng}"]`]);
+    return { name, urls: urls(ports), strict: true };
+  },
+};
+
+/** Whether this machine has what the edge is made of; Kamailio is always there, as the registrar. */
+export const isInstalled = (name) => existsSync('/usr/sbin/kamailio') && (!/anchor|rtpengine/.test(name) || existsSync('/usr/bin/rtpengine'));
+
+async function startRtpengine(run, name, { ng, media: [low, high] }) {
+  const rtpengine = start(run, `${name}-rtpengine`, run.names.edge, 'rtpengine', [
+    '--config-file=none', '--foreground', '--log-stderr', '--log-level=6', '--table=-1', '--no-fallback', '--num-threads=2',
+    `--interface=public/${ADDRESSES.edgePublic}`, `--interface=private/${ADDRESSES.edgePrivate}`,
+    `--listen-ng=127.0.0.1:${ng}`, `--port-min=${low}`, `--port-max=${high}`, `--pidfile=${join(run.folder, `${name}-rtpengine.pid`)}`,
+  ]);
+  await says(rtpengine, /Startup complete/);
+}
+
+async function startKamailioEdge(run, name, { ws, wss, sip, ng }) {
+  const { cert, key } = certificate(run);
+  const config = fill('../anchor/kamailio.cfg', {
+    PUBLIC: ADDRESSES.edgePublic, PRIVATE: ADDRESSES.edgePrivate, UPSTREAM: `${ADDRESSES.phones}:5060`,
+    WS: ws, WSS: wss, SIP: sip, NG: ng, CERT: cert, KEY: key, MODULES: modules(), TO_PHONE, TO_BROWSER,
+  });
+  await startKamailio(run, `${name}-kamailio`, run.names.edge, config);
+  await listening(ws);
+}
+
+/** Our proxy, with a relay of its own unless `more` names another. */
+async function startProxy(run, name, ports, more) {
+  startCauseway(run, name, ports, ['proxy'], [], more);
+  await listening(ports.ws);
+}
+
+/** One of our programs on a whole edge's file. */
+function startCauseway(run, name, { ws, wss, sip, media: [low, high] }, before, after = [], more = []) {
+  const { cert, key } = certificate(run);
+  const folder = join(run.folder, name);
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, 'edge.toml');
+  writeFileSync(file, [
+    `domain   = "${DOMAIN}"`,
+    `upstream = "udp:${ADDRESSES.phones}:5060"`,
+    '[listen]',
+    `ws   = "${ADDRESSES.edgePublic}:${ws}"`,
+    `wss  = "${ADDRESSES.edgePublic}:${wss}"`,
+    `udp  = "${ADDRESSES.edgePrivate}:${sip}"`,
+    `cert = "${cert}"`,
+    `key  = "${key}"`,
+    '[media]',
+    `public  = "${ADDRESSES.edgePublic}"`,
+    `private = "${ADDRESSES.edgePrivate}"`,
+    `ports   = "${low}-${high}"`,
+    ...more,
+    '',
+  ].join('\n'));
+  return start(run, name, run.names.edge, run.binary, [...before, file, ...after], { cwd: folder, env: { RUST_LOG: process.env.RUST_LOG ?? 'info' } });
+}
+
+const urls = ({ ws, wss }) => ({
+  ws: `ws://${ADDRESSES.edgePublic}:${ws}/`,
+  wss: `wss://${ADDRESSES.edgePublic}:${wss}/`,
+});
 
 /** A self-signed certificate for WSS, made for this run. */
 function certificate(run) {
@@ -19,11 +116,6 @@ function certificate(run) {
     execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-keyout', key, '-out', cert, ...subject], { stdio: 'ignore' });
   return { cert, key };
 }
-
-const urls = (ws, wss) => ({
-  ws: `ws://${ADDRESSES.edgePublic}:${ws}/`,
-  wss: `wss://${ADDRESSES.edgePublic}:${wss}/`,
-});
 
 /** Resolves when something listens there. */
 async function listening(port, ms = 10000) {
@@ -40,51 +132,4 @@ async function listening(port, ms = 10000) {
     if (performance.now() > until) throw new Error(`nothing listens on port ${port} of the edge after ${ms} ms`);
     await new Promise((r) => setTimeout(r, 20));
   }
-}
-
-export const anchorIsInstalled = () => existsSync('/usr/sbin/kamailio') && existsSync('/usr/bin/rtpengine');
-
-export async function startAnchor(run) {
-  const { edge } = run.names;
-  const [ws, wss] = [9080, 9443];
-  const rtpengine = start(run, 'anchor-rtpengine', edge, 'rtpengine', [
-    '--foreground', '--log-stderr', '--log-level=6', '--table=-1', '--no-fallback', '--num-threads=2',
-    `--interface=pub/${ADDRESSES.edgePublic}`, `--interface=priv/${ADDRESSES.edgePrivate}`,
-    '--listen-ng=127.0.0.1:2224', '--port-min=50000', '--port-max=59999', `--pidfile=${join(run.folder, 'rtpengine.pid')}`,
-  ]);
-  await says(rtpengine, /Startup complete/);
-  const { cert, key } = certificate(run);
-  const config = fill('../anchor/kamailio.cfg', {
-    PUBLIC: ADDRESSES.edgePublic, PRIVATE: ADDRESSES.edgePrivate, UPSTREAM: `${ADDRESSES.phones}:5060`,
-    WS: ws, WSS: wss, CERT: cert, KEY: key, MODULES: modules(), TO_PHONE, TO_BROWSER,
-  });
-  await startKamailio(run, 'anchor-kamailio', edge, config);
-  await listening(ws);
-  return { name: 'anchor', urls: urls(ws, wss), strict: false };
-}
-
-export async function startCauseway(run) {
-  const [ws, wss] = [8080, 8443];
-  const { cert, key } = certificate(run);
-  const folder = join(run.folder, 'causeway');
-  mkdirSync(folder, { recursive: true });
-  const file = join(folder, 'edge.toml');
-  writeFileSync(file, [
-    `domain   = "${DOMAIN}"`,
-    `upstream = "udp:${ADDRESSES.phones}:5060"`,
-    '[listen]',
-    `ws   = "${ADDRESSES.edgePublic}:${ws}"`,
-    `wss  = "${ADDRESSES.edgePublic}:${wss}"`,
-    `udp  = "${ADDRESSES.edgePrivate}:5060"`,
-    `cert = "${cert}"`,
-    `key  = "${key}"`,
-    '[media]',
-    `public  = "${ADDRESSES.edgePublic}"`,
-    `private = "${ADDRESSES.edgePrivate}"`,
-    'ports   = "30000-39999"',
-    '',
-  ].join('\n'));
-  start(run, 'causeway', run.names.edge, run.binary, ['proxy', file], { cwd: folder, env: { RUST_LOG: process.env.RUST_LOG ?? 'info' } });
-  await listening(ws);
-  return { name: 'causeway', urls: urls(ws, wss), strict: true };
 }

@@ -8,8 +8,8 @@ export class Runner {
     this.began = performance.now();
   }
 
-  /** `body` gets a cleanup list and returns the case's figure, a short text. */
-  async run(name, body, { ms = 60000 } = {}) {
+  /** `body` gets a cleanup list and returns the case's figure, a short text. `stage` is only passed on when it fails. */
+  async run(name, body, { ms = 60000, stage } = {}) {
     if (this.only && !this.only.every((part) => name.includes(part))) return;
     const began = performance.now();
     const cleanups = [];
@@ -25,7 +25,7 @@ export class Runner {
     } catch (error) {
       this.failed.push(name);
       console.log(`FAIL  ${name} (${seconds()})\n      ${String(error?.message ?? error).split('\n').slice(0, 12).join('\n      ')}`);
-      await this.onFailure?.(name, error);
+      await this.onFailure?.(name, stage);
     } finally {
       clearTimeout(timer);
       for (const cleanup of cleanups.reverse()) await Promise.resolve(cleanup()).catch(() => {});
