@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use control_proto::{AddressFamily, Request, Response, flag};
+use control_proto::{AddressFamily, Command, Request, Response, flag};
 use sdp::{Attribute, Connection, Family, Group, Media, Session, Text, Token};
 
 use super::bundle::{Plan, is_bundle};
@@ -324,7 +324,10 @@ impl Shard {
             body.groups.retain(|group| !is_bundle(group));
             // In our own offers too: Chromium refuses a re-offer that leaves the group it has agreed to.
             party.share_ports(body, &self.legs);
-            if party.bundles && body.groups.iter().all(|group| !is_bundle(group)) {
+            // And in the first one where we number media ourselves: a browser with `max-bundle` takes no offer without.
+            let begins = passage.request.command == Command::Offer
+                && passage.request.flags.has(flag::GENERATE_MID);
+            if (party.bundles || begins) && body.groups.iter().all(|group| !is_bundle(group)) {
                 body.groups.extend(bundle_of_one(body));
             }
             let replace = passage.request.replace;

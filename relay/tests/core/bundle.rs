@@ -249,3 +249,16 @@ fn a_side_without_bundle_rejects_what_is_bundle_only_and_keeps_the_rest() {
         "{to_phone}"
     );
 }
+
+#[test]
+fn the_first_offer_to_a_browser_names_its_one_medium_as_a_bundle() {
+    let offer = offer_to_browser("c", "p", None, PHONE);
+    let to_browser = World::new().sdp(&offer);
+    let mid = lines(&to_browser, "a=mid:")[0];
+    let group = lines(&to_browser, "a=group");
+    assert_eq!(
+        group,
+        [mid.replace("a=mid:", "a=group:BUNDLE ")],
+        "with bundlePolicy max-bundle a browser takes no other"
+    );
+}
