@@ -151,3 +151,49 @@ async fn listen(transport: ControlTransport, listener: Listener, inbox: Inbox) -
 pub(super) fn queue() -> (mpsc::Sender<Incoming>, mpsc::Receiver<Incoming>) {
     mpsc::channel(QUEUE)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use control_proto::{Admission, Replay};
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    #[test]
+    fn a_cookie_asked_twice_is_answered_once_on_each_connection() {
+        let room = Arc::new(Semaphore::new(9));
+        let asker = |connection| {
+            let (replies, heard) = mpsc::unbounded_channel();
+            let asker = Asker {
+                address: "127.0.0.1:1".parse().unwrap(),
+                connection,
+                replies,
+                room: Arc::new(Arc::clone(&room).try_acquire_owned().unwrap()),
+            };
+            (asker, heard)
+        };
+        let ((one, mut heard_by_one), (other, mut heard_by_other)) = (asker(1), asker(2));
+        let now = Instant::now();
+        let mut replay = Replay::new(now);
+        assert_eq!(replay.admit(b"c", one.clone(), now), Admission::New);
+        for again in [&one, &other, &other] {
+            let admission = replay.admit(b"c", again.clone(), now);
+            assert_eq!(admission, Admission::Executing);
+        }
+        for asker in replay.finish(b"c", Arc::from(*b"reply")) {
+            asker.reply(Arc::from(*b"reply"));
+        }
+        for heard in [&mut heard_by_one, &mut heard_by_other] {
+            assert_eq!(*heard.try_recv().unwrap().message, *b"reply");
+            assert!(heard.try_recv().is_err());
+        }
+        drop((one, other));
+        assert_eq!(
+            room.available_permits(),
+            9,
+            "nothing holds its place for ever"
+        );
+    }
+}

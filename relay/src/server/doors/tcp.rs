@@ -219,4 +219,29 @@ mod tests {
             .unwrap();
         assert_eq!(&replies, b"pongpong");
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn replies_that_take_a_while_reach_a_client_that_has_said_its_last() {
+        let (mut client, server) = duplex(1000);
+        let (queue, mut incoming) = queue();
+        let inbox = Inbox {
+            queue,
+            control: Poller::new().unwrap().waker(),
+        };
+        tokio::spawn(serve(server, "127.0.0.1:1".parse().unwrap(), inbox));
+        client.write_all(PING).await.unwrap();
+        client.shutdown().await.unwrap();
+        let request = incoming.recv().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        request.asker.reply(Arc::from(*b"late"));
+        drop(request);
+        let started = Instant::now();
+        let mut heard = Vec::new();
+        client.read_to_end(&mut heard).await.unwrap();
+        assert_eq!(heard, b"late");
+        assert!(
+            started.elapsed() < Duration::from_millis(10),
+            "closed at once"
+        );
+    }
 }
