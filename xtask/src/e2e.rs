@@ -7,7 +7,8 @@ use std::process::Command;
 use crate::install::{end_to_end_folder, everything, is_root};
 use crate::steps::{Outcome, command};
 
-/// `arguments` go to the harness: parts of the names of the cases to run, or its options.
+/// `arguments` go to the harness: parts of the names of the cases to run, or its options. Without any, all
+/// cases run over our own edge, and a choice of them over the two edges of which one half is ours.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     if !is_root() {
         return Err("the browser tests make network namespaces: run this as root".to_owned());
