@@ -6,10 +6,11 @@ use std::path::Path;
 use net::{tls, ws};
 use proxy::core::{Config as CoreConfig, Secrets};
 use relay::core::{Advertise, Bind, IceRole, Interface};
+use relay::server::{ControlAddress, ControlTransport};
 
 use crate::child::{OwnRelay, READY};
 use crate::cli::RelayOptions;
-use crate::config::Edge;
+use crate::config::{Edge, Relay};
 use crate::signals;
 
 /// `causeway proxy FILE`, until it is told to stop.
@@ -26,15 +27,19 @@ pub(crate) async fn proxy(file: &Path) -> Result<(), String> {
 
 /// `causeway relay FILE`, until it is told to stop.
 pub(crate) async fn relay(options: RelayOptions) -> Result<(), String> {
-    let edge = Edge::load(&options.file).map_err(|e| e.to_string())?;
-    let control = options.control.unwrap_or(edge.control);
-    let server =
-        relay::server::Server::bind(relay_config(&edge, control)).map_err(|e| e.to_string())?;
+    let mut file = Relay::load(&options.file).map_err(|e| e.to_string())?;
+    if let Some(address) = options.control {
+        let transport = ControlTransport::Udp;
+        file.controls = vec![ControlAddress { transport, address }];
+    }
+    let server = relay::server::Server::bind(relay_config(&file)).map_err(|e| e.to_string())?;
     let served = if options.child {
         println!("{READY}{}", server.control_addr());
         server.run(signals::orphaned()).await
     } else {
-        tracing::info!("commands: udp:{}", server.control_addr());
+        for control in server.control_addrs() {
+            tracing::info!("commands: {control}");
+        }
         server.run(signals::terminated()).await
     };
     served.map_err(|e| e.to_string())
@@ -141,8 +146,8 @@ fn proxy_config(
 }
 
 /// The relay's reading of the file.
-pub(crate) fn relay_config(edge: &Edge, control: SocketAddr) -> relay::server::Config {
-    let media = &edge.media;
+pub(crate) fn relay_config(file: &Relay) -> relay::server::Config {
+    let media = &file.media;
     let interface = |name: &str, bind, advertise| Interface {
         name: name.to_owned(),
         bind: Bind(bind),
@@ -156,8 +161,11 @@ pub(crate) fn relay_config(edge: &Edge, control: SocketAddr) -> relay::server::C
         ),
         interface("private", media.private, media.private),
     ];
-    let mut config = relay::server::Config::new(control, interfaces);
-    config.recordings.clone_from(&edge.recordings);
+    let unbound = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut config = relay::server::Config::new(unbound, interfaces);
+    config.controls.clone_from(&file.controls);
+    config.public_control = file.public_control;
+    config.recordings.clone_from(&file.recordings);
     config.shards = media.shards.unwrap_or(config.shards);
     config.core.ports = media.ports.clone();
     config.core.ice = if media.ice_full {

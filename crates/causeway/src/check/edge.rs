@@ -31,7 +31,7 @@ pub(super) fn print(edge: &Edge) -> Result<(), String> {
             .iter()
             .for_each(|relay| println!("relay       udp:{relay}")),
     }
-    let media = &edge.media;
+    let media = &edge.relay.media;
     let told = media
         .advertise
         .map(|ip| format!(", told as {ip}"))

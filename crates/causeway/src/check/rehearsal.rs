@@ -131,7 +131,7 @@ impl Stage {
             token_key: [1; 32],
             seed: [2; 32],
         };
-        let relay = crate::programs::relay_config(edge, edge.control).core;
+        let relay = crate::programs::relay_config(&edge.relay).core;
         let anchor = Anchor {
             instant: now,
             unix: Duration::ZERO,

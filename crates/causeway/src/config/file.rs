@@ -36,8 +36,27 @@ pub(super) struct Listen {
 pub(super) struct Relay {
     #[serde(default)]
     pub(super) control: Vec<Spanned<String>>,
-    pub(super) listen: Option<Spanned<String>>,
+    pub(super) listen: Option<Spanned<OneOrMore>>,
+    #[serde(default)]
+    pub(super) public_control: bool,
     pub(super) recordings: Option<Spanned<String>>,
+}
+
+/// A string, or a list of them.
+#[derive(Deserialize, Debug)]
+#[serde(untagged)]
+pub(super) enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl OneOrMore {
+    pub(super) fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::More(texts) => texts,
+        }
+    }
 }
 
 #[derive(Deserialize, Default, Debug)]

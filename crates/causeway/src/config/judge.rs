@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
-use super::{Edge, Fault, Listen, Media, Secure, file};
+use relay::server::ControlAddress;
+
+use super::{Edge, Fault, Listen, Media, Relay, Secure, file};
 
 /// Where our relay takes commands when nothing is said: this machine only, rtpengine's customary port.
-const CONTROL: &str = "127.0.0.1:2223";
+const CONTROL: &str = "udp:127.0.0.1:2223";
 /// rtpengine's own default range begins and ends here (NG: ports).
 const PORTS: RangeInclusive<u16> = 30_000..=39_999;
 /// Below this the range serves so few calls that it must be a mistake.
@@ -17,7 +19,7 @@ const MIN_PORTS: usize = 8;
 
 type Text = Spanned<String>;
 
-pub(super) fn judge(file: file::File, path: &Path) -> Result<Edge, Fault> {
+pub(super) fn edge(file: &file::File, path: &Path) -> Result<Edge, Fault> {
     let domain = required(
         &file.domain,
         "domain",
@@ -35,18 +37,21 @@ pub(super) fn judge(file: file::File, path: &Path) -> Result<Edge, Fault> {
         .iter()
         .map(udp_address)
         .collect::<Result<Vec<_>, _>>()?;
-    let control = match &file.relay.listen {
-        Some(text) => udp_address(text)?,
-        None => CONTROL
-            .parse()
-            .map_err(|_| fault(None, "the control address"))?,
-    };
     Ok(Edge {
         domain: domain.get_ref().clone(),
         upstream,
         listen: listen(&file.listen, upstream, path)?,
         relays,
-        control,
+        relay: relay(file, path)?,
+    })
+}
+
+/// The relay's part, which may stand alone.
+pub(super) fn relay(file: &file::File, path: &Path) -> Result<Relay, Fault> {
+    let upstream = file.upstream.as_ref().map(upstream).transpose()?;
+    Ok(Relay {
+        controls: controls(&file.relay.listen)?,
+        public_control: file.relay.public_control,
         recordings: file
             .relay
             .recordings
@@ -56,9 +61,19 @@ pub(super) fn judge(file: file::File, path: &Path) -> Result<Edge, Fault> {
     })
 }
 
-/// Relative paths are relative to the configuration file, so that it can be started from anywhere.
-fn beside(text: &Text, file: &Path) -> PathBuf {
-    file.parent().unwrap_or(Path::new("")).join(text.get_ref())
+fn controls(listen: &Option<Spanned<file::OneOrMore>>) -> Result<Vec<ControlAddress>, Fault> {
+    let usual = [CONTROL.to_owned()];
+    let texts = listen
+        .as_ref()
+        .map_or(usual.as_slice(), |l| l.get_ref().as_slice());
+    let at = listen.as_ref().map(|l| l.span().start);
+    let parsed = texts.iter().map(|text| {
+        text.parse().map_err(|_| {
+            let what = format!("'{text}' is not where a relay can take commands; write udp:, tcp: or http: with an address and a port, as in \"udp:10.0.0.9:2223\"");
+            fault(at, what)
+        })
+    });
+    parsed.collect()
 }
 
 fn check_domain(domain: &Text) -> Result<(), Fault> {
@@ -160,10 +175,14 @@ fn towards(upstream: SocketAddr) -> Result<IpAddr, Fault> {
         .map_err(|error| fault(None, format!("no address of this machine leads to the upstream {upstream} ({error}); set [listen] udp to the one the SIP server can reach")))
 }
 
-fn media(media: &file::Media, upstream: SocketAddr) -> Result<Media, Fault> {
-    let private = match &media.private {
-        Some(text) => own_ip(text, "private")?,
-        None => towards(upstream)?,
+fn media(media: &file::Media, upstream: Option<SocketAddr>) -> Result<Media, Fault> {
+    let private = match (&media.private, upstream) {
+        (Some(text), _) => own_ip(text, "private")?,
+        (None, Some(upstream)) => towards(upstream)?,
+        (None, None) => {
+            let cure = "the address of this machine that phones' media comes to, as in [media] private = \"10.0.0.4\"";
+            return Err(fault(None, format!("private is missing; add {cure}")));
+        }
     };
     let public = match &media.public {
         Some(text) => own_ip(text, "public")?,
@@ -376,4 +395,9 @@ fn fault(at: Option<usize>, what: impl Into<String>) -> Fault {
         at,
         what: what.into(),
     }
+}
+
+/// Relative paths are relative to the configuration file, so that it can be started from anywhere.
+fn beside(text: &Text, file: &Path) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).join(text.get_ref())
 }

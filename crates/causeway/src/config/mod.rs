@@ -11,6 +11,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use relay::server::ControlAddress;
+
 /// Everything that the file says, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Edge {
@@ -22,11 +24,20 @@ pub(crate) struct Edge {
     pub(crate) listen: Listen,
     /// Relays of others' making or on other machines; empty: one of our own beside the proxy.
     pub(crate) relays: Vec<SocketAddr>,
-    /// Where our own relay takes commands.
-    pub(crate) control: SocketAddr,
-    /// Where our own relay writes recordings; `None`: nothing is recorded.
-    pub(crate) recordings: Option<PathBuf>,
     /// What the relay reads.
+    pub(crate) relay: Relay,
+}
+
+/// The relay's part of the file; a file for a relay alone needs no other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Relay {
+    /// Where it takes commands.
+    pub(crate) controls: Vec<ControlAddress>,
+    /// Whether it may take them where public networks can reach it.
+    pub(crate) public_control: bool,
+    /// Where it writes recordings; `None`: nothing is recorded.
+    pub(crate) recordings: Option<PathBuf>,
+    /// Its addresses and ports.
     pub(crate) media: Media,
 }
 
@@ -86,19 +97,35 @@ pub(crate) struct ConfigError {
 impl Edge {
     /// Reads and judges `path`.
     pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
-            file: path.to_owned(),
-            line: None,
-            what: format!("cannot be read ({error}); give the path of the edge's TOML file"),
-        })?;
-        Self::parse(path, &text)
+        Self::parse(path, &read(path)?)
     }
 
     /// Judges `text`; `path` is for the errors and for relative certificate paths.
     pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let file = file::parse(text).map_err(|fault| fault.at(path, text))?;
-        judge::judge(file, path).map_err(|fault| fault.at(path, text))
+        judge::edge(&file, path).map_err(|fault| fault.at(path, text))
     }
+}
+
+impl Relay {
+    /// Reads `path` and judges the relay's part of it.
+    pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::parse(path, &read(path)?)
+    }
+
+    /// Judges the relay's part of `text`.
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let file = file::parse(text).map_err(|fault| fault.at(path, text))?;
+        judge::relay(&file, path).map_err(|fault| fault.at(path, text))
+    }
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|error| ConfigError {
+        file: path.to_owned(),
+        line: None,
+        what: format!("cannot be read ({error}); give the path of the edge's TOML file"),
+    })
 }
 
 /// A [`ConfigError`] that does not know its file yet.

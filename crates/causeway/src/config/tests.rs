@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Edge;
+use super::{Edge, Relay};
 
 const GOOD: &str = r#"domain   = "example.com"
 upstream = "udp:127.0.0.5:5060"
@@ -27,10 +27,13 @@ fn the_short_file_is_a_whole_edge() {
         edge.listen.udp.ip().is_loopback(),
         "the address towards the upstream"
     );
-    assert_eq!(edge.media.ports, 30_000..=39_999);
+    assert_eq!(edge.relay.media.ports, 30_000..=39_999);
     assert!(edge.relays.is_empty());
     assert!(
-        edge.control.ip().is_loopback(),
+        edge.relay
+            .controls
+            .iter()
+            .all(|c| c.address.ip().is_loopback()),
         "commands from this machine only unless told otherwise"
     );
 }
@@ -41,7 +44,7 @@ fn the_example_of_the_readme_needs_no_media_section() {
         parse("domain = \"a.example\"\nupstream = \"127.0.0.5\"\n[listen]\nws = \"0.0.0.0:80\"\n")
             .unwrap();
     assert_eq!(edge.upstream.port(), 5060);
-    assert_eq!(edge.media.public, edge.media.private);
+    assert_eq!(edge.relay.media.public, edge.relay.media.private);
 }
 
 #[test]
@@ -149,5 +152,40 @@ fn certificates_are_looked_for_beside_the_file() {
             .to_string()
             .contains("/etc/causeway/c.pem cannot be read"),
         "{error}"
+    );
+}
+
+#[test]
+fn a_relay_alone_needs_only_its_own_part() {
+    let text = "[relay]\nlisten = [\"udp:10.0.0.9:2223\", \"tcp:10.0.0.9:2223\"]\n[media]\npublic = \"203.0.113.1\"\nprivate = \"10.0.0.9\"\n";
+    let path = Path::new("/etc/causeway/relay.toml");
+    let relay = Relay::parse(path, text).unwrap();
+    let controls: Vec<_> = relay.controls.iter().map(ToString::to_string).collect();
+    assert_eq!(controls, ["udp:10.0.0.9:2223", "tcp:10.0.0.9:2223"]);
+
+    let one = text.replace(
+        "[\"udp:10.0.0.9:2223\", \"tcp:10.0.0.9:2223\"]",
+        "\"udp:10.0.0.9:2223\"",
+    );
+    assert_eq!(Relay::parse(path, &one).unwrap().controls.len(), 1);
+    let odd = text.replace("tcp:", "smtp:");
+    let error = Relay::parse(path, &odd).unwrap_err();
+    assert_eq!(error.line, Some(2));
+    assert!(
+        error.to_string().contains("'smtp:10.0.0.9:2223'"),
+        "{error}"
+    );
+    let homeless = text.replace("private = \"10.0.0.9\"", "");
+    assert!(
+        Relay::parse(path, &homeless)
+            .unwrap_err()
+            .to_string()
+            .contains("private is missing")
+    );
+    assert!(
+        Edge::parse(path, text)
+            .unwrap_err()
+            .to_string()
+            .contains("domain is missing")
     );
 }
