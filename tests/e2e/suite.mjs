@@ -32,8 +32,9 @@ async function main() {
   const stage = await stand(edgeName ?? 'causeway');
   const runner = new Runner({ only: only.length ? only : undefined, onFailure: (name, where) => keep(name, where ?? stage) });
   await cases.all(runner, stage);
+  const over = async (name) => mixed.all(runner, await stand(name));
   for (const name of edgeName ? [] : mixed.MIXED) {
-    if (isInstalled(name)) await mixed.all(runner, await stand(name));
+    if (isInstalled(name)) await over(name).catch((error) => runner.fail(`the cases over ${name}`, error));
     else console.log(`no cases over ${name}: what it is made of is not installed`);
   }
   return runner.finish();

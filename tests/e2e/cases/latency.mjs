@@ -24,7 +24,7 @@ export async function all(runner, stage) {
   }
 }
 
-/** By the median. An edge whose media are not ours has no limit. */
+/** By the median. Only an edge that is ours whole has a limit. */
 const isSlow = (times, { limitMs = Infinity }) => median(times.map(({ audio }) => audio)) >= limitMs;
 
 const tell = (times) => {

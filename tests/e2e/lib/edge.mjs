@@ -41,7 +41,7 @@ const EDGES = {
     const relay = startCauseway(run, name, ports, ['relay'], ['--control', `127.0.0.1:${ports.ng}`]);
     await says(relay, /commands: udp/);
     await startKamailioEdge(run, name, ports);
-    return { name, urls: urls(ports), strict: false, limitMs: 100 };
+    return { name, urls: urls(ports), strict: false };
   },
   async 'proxy+rtpengine'(run, name, ports) {
     await startRtpengine(run, name, ports);

@@ -53,6 +53,7 @@ export function says(started, pattern, ms = 10000) {
 /** Ends one process: asks, waits, insists. */
 export async function end(started, ms = 5000) {
   if (started.exited) return;
+  started.wasTold = true;
   started.child.kill('SIGTERM');
   const timer = setTimeout(() => started.child.kill('SIGKILL'), ms);
   await started.ended;
@@ -66,7 +67,7 @@ export async function endAll() {
 }
 
 /** Processes that ended by themselves: in this suite that is always a fault. */
-export const fallen = () => running.filter((started) => started.exited);
+export const fallen = () => running.filter((started) => started.exited && !started.wasTold);
 
 export function tail(path, lines = 30) {
   try {

@@ -32,6 +32,12 @@ export class Runner {
     }
   }
 
+  /** Counts what failed outside of a case. */
+  fail(name, error) {
+    this.failed.push(name);
+    console.log(`FAIL  ${name}\n      ${error?.message ?? error}`);
+  }
+
   /** The closing lines; the exit code. */
   finish() {
     console.log(`\n${((performance.now() - this.began) / 1000).toFixed(0)} s of cases`);
