@@ -59,6 +59,10 @@ known! {
     ALWAYS_TRANSCODE = "always-transcode";
     /// The endpoint sends from another address than it receives at: no address is learned.
     ASYMMETRIC = "asymmetric";
+    /// The receiver's media may ride on one transport.
+    BUNDLE_ACCEPT = "bundle-accept";
+    /// The receiver's media are offered on one transport only.
+    BUNDLE_REQUIRE = "bundle-require";
     /// Log more about this call.
     DEBUG = "debug";
     /// Report DTMF events.

@@ -11,6 +11,7 @@ mod gathering;
 mod recorder;
 mod sockets;
 mod tally;
+mod unserved;
 mod worker;
 
 use std::future::Future;
@@ -142,7 +143,13 @@ impl Server {
         getrandom::fill(&mut [0; 32]).map_err(Error::Random)?;
         let (reply_sender, replies) = mpsc::channel();
         let (incoming, received) = doors::queue();
-        let (mut control, control_waker) = Control::new(received, replies)?;
+        let names = config
+            .core
+            .interfaces
+            .iter()
+            .map(|i| i.name.clone())
+            .collect();
+        let (mut control, control_waker) = Control::new(received, replies, names)?;
         let mut doors = Doors::default();
         let mut addresses = Vec::new();
         for asked in &config.controls {

@@ -17,6 +17,7 @@ use net::udp::UdpSocket;
 use super::doors::{self, Incoming};
 use super::gathering::{self, Gathering, Part};
 use super::tally::{Asked, Tally};
+use super::unserved;
 use super::worker::{Body, Job, Reply, encode};
 
 /// Commands that are taken in before replies have their turn.
@@ -91,6 +92,8 @@ pub(super) struct Control {
     /// Keyed by this process's own secret: nobody can choose call-ids that all meet in one shard.
     spread: RandomState,
     logged: Logged,
+    /// Names that `direction` may have.
+    interfaces: Vec<String>,
     tally: Tally,
     /// Replies that every shard has a part in, by cookie.
     gathering: HashMap<Box<[u8]>, Gathering>,
@@ -100,6 +103,7 @@ impl Control {
     pub(super) fn new(
         incoming: tokio::sync::mpsc::Receiver<Incoming>,
         replies: Receiver<Reply>,
+        interfaces: Vec<String>,
     ) -> io::Result<(Self, Waker)> {
         let poller = Poller::new()?;
         let waker = poller.waker();
@@ -112,6 +116,7 @@ impl Control {
             replies,
             spread: RandomState::new(),
             logged: Logged::default(),
+            interfaces,
             tally: Tally::new(Instant::now()),
             gathering: HashMap::new(),
         };
@@ -336,6 +341,11 @@ impl Control {
         for word in &request.unknown {
             if self.logged.first_time(word) {
                 tracing::warn!(%from, command = request.command.name(), ?word, "ignored: not known here");
+            }
+        }
+        for word in unserved::of(request, &self.interfaces) {
+            if self.logged.first_time(&word) {
+                tracing::warn!(%from, command = request.command.name(), word, "not done here");
             }
         }
     }

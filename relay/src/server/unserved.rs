@@ -1,0 +1,101 @@
+//! Words that are the protocol's but ask for something that this relay does not do. A script that sends one goes on
+//! working as far as it can, and its operator is told, once for each word.
+
+use control_proto::{Ice, Request};
+
+/// Keys without effect here.
+const KEYS: &[&str] = &[
+    "delay-buffer",
+    "drop-traffic",
+    "dtls-reverse",
+    "dtmf-log-dest",
+    "ice-lite",
+    "medias",
+    "metadata",
+    "moh",
+    "ptime",
+    "ptime-reverse",
+    "repacketize",
+    "sdp-attr",
+    "t.38",
+    "t38",
+    "template",
+    "tos",
+    "trigger",
+    "xmlrpc-callback",
+];
+
+/// Flags without effect here.
+const FLAGS: &[&str] = &[
+    "always-transcode",
+    "debug",
+    "detect-dtmf",
+    "new-branch",
+    "no-port-latching",
+    "unidirectional",
+];
+
+/// What of `request` this relay does not do, each as one would say it in a log.
+pub(super) fn of(request: &Request, interfaces: &[String]) -> Vec<String> {
+    let keys = request.other.iter().map(|(key, _)| key);
+    let keys = keys.filter_map(|key| KEYS.iter().find(|known| known.as_bytes() == key));
+    let flags = FLAGS.iter().filter(|flag| request.flags.has(flag));
+    let mut words: Vec<String> = keys.chain(flags).map(|word| (*word).to_owned()).collect();
+    if matches!(request.ice, Some(Ice::Optional | Ice::ForceRelay)) {
+        words.push("ICE=optional and ICE=force-relay (done as ICE=default)".to_owned());
+    }
+    if request.osrtp.iter().any(|word| word.ends_with("legacy")) {
+        words.push("OSRTP legacy".to_owned());
+    }
+    if !request.codec.transcode.is_empty() || !request.codec.set.is_empty() {
+        words.push("codec transcode and set (no codec is converted)".to_owned());
+    }
+    for name in request.direction.iter().flatten() {
+        let picks_a_family = ["internal", "external"].contains(&name.as_str());
+        if !picks_a_family && !interfaces.contains(name) {
+            words.push(format!(
+                "direction={name} (the interfaces are {}; the first is taken)",
+                interfaces.join(" and ")
+            ));
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use control_proto::{Command, flag};
+
+    use super::*;
+
+    fn of(request: &Request) -> Vec<String> {
+        super::of(request, &["public".to_owned(), "private".to_owned()])
+    }
+
+    #[test]
+    fn what_is_not_done_is_named_and_what_is_done_is_not() {
+        let mut request = Request::new(Command::Offer);
+        request.direction = Some(["private".into(), "public".into()]);
+        request.flags.set(flag::STRICT_SOURCE);
+        request.other.push("record-call", "on");
+        assert!(of(&request).is_empty());
+
+        request.direction = Some(["lan".into(), "external".into()]);
+        request.flags.set("debug");
+        request.other.push("tos", 184);
+        request.ice = Some(Ice::Optional);
+        request.codec.transcode.push("opus".into());
+        let words = of(&request).join("; ");
+        for word in [
+            "direction=lan",
+            "public and private",
+            "debug",
+            "tos",
+            "ICE=optional",
+            "transcode",
+        ] {
+            assert!(words.contains(word), "{word} in {words}");
+        }
+        assert!(!words.contains("external"));
+    }
+}
