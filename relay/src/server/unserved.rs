@@ -1,13 +1,12 @@
 //! Words that are the protocol's but ask for something that this relay does not do. A script that sends one goes on
 //! working as far as it can, and its operator is told, once for each word.
 
-use control_proto::{Ice, Request};
+use control_proto::{Ice, Request, Value};
 
 /// Keys without effect here.
 const KEYS: &[&str] = &[
     "delay-buffer",
     "drop-traffic",
-    "dtls-reverse",
     "dtmf-log-dest",
     "ice-lite",
     "medias",
@@ -44,6 +43,11 @@ pub(super) fn of(request: &Request, interfaces: &[String]) -> Vec<String> {
     if matches!(request.ice, Some(Ice::Optional | Ice::ForceRelay)) {
         words.push("ICE=optional and ICE=force-relay (done as ICE=default)".to_owned());
     }
+    // Passive towards a peer that offers is what we are anyway.
+    let reverse = request.other.get("dtls-reverse").and_then(Value::as_str);
+    if reverse.is_some_and(|role| role != "passive") {
+        words.push("DTLS-reverse other than passive".to_owned());
+    }
     if request.osrtp.iter().any(|word| word.ends_with("legacy")) {
         words.push("OSRTP legacy".to_owned());
     }
@@ -78,6 +82,7 @@ mod tests {
         request.direction = Some(["private".into(), "public".into()]);
         request.flags.set(flag::STRICT_SOURCE);
         request.other.push("record-call", "on");
+        request.other.push("dtls-reverse", "passive");
         assert!(of(&request).is_empty());
 
         request.direction = Some(["lan".into(), "external".into()]);
