@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::{e2e, install};
 
 /// What a step says when it fails.
-pub type Outcome = Result<(), String>;
+pub(crate) type Outcome = Result<(), String>;
 
 type Step = (&'static str, fn() -> Outcome);
 
@@ -17,7 +17,7 @@ const EVERYDAY: [Step; 3] = [
 ];
 
 /// Everything, in the order in which a failure costs least time.
-pub fn test() -> Outcome {
+pub(crate) fn test() -> Outcome {
     let mut steps: Vec<Step> = vec![("install", install::everything)];
     steps.extend(EVERYDAY);
     steps.push(("demo call", demo));
@@ -26,17 +26,17 @@ pub fn test() -> Outcome {
 }
 
 /// What one runs before each commit.
-pub fn check() -> Outcome {
+pub(crate) fn check() -> Outcome {
     run(&EVERYDAY)
 }
 
 /// The README's main job, in the form that needs no browser.
-pub fn demo() -> Outcome {
+pub(crate) fn demo() -> Outcome {
     cargo(&["run", "--release", "--quiet", "--", "demo", "--once"])
 }
 
 /// `cargo deny` is a tool of its own; its advisory database is fetched from the net, so that part is left to those who have one.
-pub fn deny() -> Outcome {
+pub(crate) fn deny() -> Outcome {
     cargo(&[
         "deny",
         "--all-features",
@@ -73,7 +73,7 @@ fn cargo(arguments: &[&str]) -> Outcome {
 }
 
 /// Runs to the end; its output is the user's to see.
-pub fn command(command: &mut Command) -> Outcome {
+pub(crate) fn command(command: &mut Command) -> Outcome {
     let shown = format!("{command:?}").replace('"', "");
     match command.status() {
         Ok(status) if status.success() => Ok(()),
