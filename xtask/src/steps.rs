@@ -65,7 +65,7 @@ fn clippy() -> Outcome {
 }
 
 fn tests() -> Outcome {
-    cargo(&["test", "--workspace", "--quiet"])
+    cargo(&["test", "--workspace", "--quiet", "--no-fail-fast"])
 }
 
 fn cargo(arguments: &[&str]) -> Outcome {

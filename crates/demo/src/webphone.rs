@@ -5,8 +5,8 @@
 //! product's data path, so it holds its own sockets.
 //!
 //! ```no_run
-//! # async fn example() -> Result<(), demo::webphone::Error> {
 //! # use causeway_demo as demo;
+//! # async fn example() -> Result<(), demo::webphone::Error> {
 //! use demo::phone::Voice;
 //! use demo::webphone::{Config, Webphone};
 //!
