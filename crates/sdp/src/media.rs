@@ -122,7 +122,7 @@ pub enum Setup {
     Passive,
     /// The answerer chooses.
     ActPass,
-    /// No connection for now.
+    /// The connection is not to be made yet (RFC 4145 section 4).
     HoldConn,
 }
 
