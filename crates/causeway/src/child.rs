@@ -81,6 +81,8 @@ async fn spawn(file: &Path, control: SocketAddr) -> Result<(Process, SocketAddr)
         .arg(format!("--log={}", crate::logging::filter()))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        // A Ctrl-C in the terminal is for us: the relay ends when we do, and not before.
+        .process_group(0)
         .kill_on_drop(true)
         .spawn()
         .map_err(|e| format!("the relay process cannot be started ({e})"))?;
