@@ -38,6 +38,18 @@ async fn a_killed_proxy_leaves_no_relay_behind() {
 }
 
 #[tokio::test]
+async fn a_ctrl_c_in_the_terminal_is_not_for_the_relay() {
+    let house = House::start().await;
+    let folder = Folder::new("ctrl_c");
+    let mut proxy = Process::start("proxy", &folder.write("edge.toml", &house.edge("")));
+    proxy.says("browsers: ws://").await;
+    let relay = proxy.only_child().await;
+    assert_eq!(relay.group(), Some(relay.id()), "a group of its own");
+    assert_eq!(proxy.terminate().await, Some(0));
+    relay.ended().await;
+}
+
+#[tokio::test]
 async fn proxy_and_relay_that_are_started_apart_share_nothing_but_the_control_port() {
     let house = House::start().await;
     let folder = Folder::new("apart");

@@ -98,6 +98,13 @@ impl Pid {
         self.stat().is_some_and(|(state, _)| state != 'Z')
     }
 
+    /// Its process group: who gets a Ctrl-C together with it.
+    pub(crate) fn group(self) -> Option<u32> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0)).ok()?;
+        let (_, after_name) = stat.rsplit_once(')')?;
+        after_name.split_whitespace().nth(2)?.parse().ok()
+    }
+
     pub(crate) fn kill(self) {
         self.signal("KILL");
     }
