@@ -50,7 +50,7 @@ pub(crate) async fn run(options: DemoOptions) -> Result<(), String> {
         "  call      echo (hear yourself), music, callback (it calls you back), or each other from two tabs"
     );
     println!(
-        "  the edge  {} (a relay process of its own: pid in the log with --log info)",
+        "  the edge  {} (its relay is a process of its own)",
         folder.edge().display()
     );
     println!("\nCtrl-C stops it.");
