@@ -8,6 +8,7 @@ mod address;
 mod control;
 mod doors;
 mod gathering;
+mod load;
 mod recorder;
 mod sockets;
 mod tally;
@@ -32,6 +33,7 @@ use crate::core::{self, Anchor, Random, Shard};
 pub use address::{ControlAddress, ControlTransport, NotAnAddress};
 use control::{Control, ShardDoor};
 use doors::Doors;
+use load::Load;
 use recorder::{Writing, recorder};
 use worker::Worker;
 
@@ -45,6 +47,9 @@ const CONTROL_BUFFER: usize = 1 << 20;
 /// longer has sent his command again.
 const JOBS: usize = 1024;
 
+/// What of a core may be in use when a call is still taken: the rest is for what those that are there may yet need.
+const MAX_LOAD: u8 = 95;
+
 /// What the relay is told once, at its start.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -55,6 +60,8 @@ pub struct Config {
     pub public_control: bool,
     /// Media threads, at least one.
     pub shards: usize,
+    /// Percent of its core from which on a media thread takes no new call; 100 for never, or as good as never.
+    pub max_load: u8,
     /// Where recordings are written: a directory that is there. Without one, nothing can be recorded.
     pub recordings: Option<PathBuf>,
     /// What each of them is told.
@@ -71,6 +78,7 @@ impl Config {
             controls: vec![ControlAddress::udp(control)],
             public_control: false,
             shards: cores.min(MAX_DEFAULT_SHARDS),
+            max_load: MAX_LOAD,
             recordings: None,
             core: core::Config::new(interfaces, anchor()),
         }
@@ -173,6 +181,7 @@ impl Server {
                 reply_sender.clone(),
                 control_waker.clone(),
                 recorder.clone(),
+                Load::new(config.max_load, Instant::now()),
             )?;
             control.add_shard(ShardDoor {
                 jobs: jobs_sender,

@@ -96,6 +96,9 @@ impl Shard {
         if self.calls.len() >= self.config.max_calls {
             return Err(Refused::TooManyCalls);
         }
+        if self.overloaded {
+            return Err(Refused::Overloaded);
+        }
         let call = self.calls.insert(Call::new(call_id.to_owned(), now));
         self.by_id.insert(call_id.to_owned(), call);
         Ok(call)

@@ -62,6 +62,9 @@ pub(super) enum Refused {
     /// This shard holds as many calls as it may; the asker tries another relay.
     #[error("Parallel session limit reached")]
     TooManyCalls,
+    /// The core of this shard has no time left; the asker tries another relay.
+    #[error("CPU usage limit exceeded")]
+    Overloaded,
     /// `delete` with the flag `fatal`, and no such call or party.
     #[error("Call-ID not found or tags didn't match")]
     NotFound,

@@ -35,6 +35,8 @@ pub struct Shard {
     pub(super) outputs: VecDeque<Output>,
     /// Datagrams for sockets that are closed.
     pub(super) strays: u64,
+    /// See [`set_overloaded`](Self::set_overloaded).
+    pub(super) overloaded: bool,
     /// What was counted of calls and legs that are gone.
     pub(super) past: Statistics,
 }
@@ -73,6 +75,7 @@ impl Shard {
             timers: Timers::new(),
             outputs: VecDeque::new(),
             strays: 0,
+            overloaded: false,
             past: Statistics::default(),
         }
     }
@@ -142,6 +145,11 @@ impl Shard {
                 Timer::Leg(leg) => self.leg_is_due(leg, now),
             }
         }
+    }
+
+    /// Whether this shard's thread has no time for more calls: it then takes none, and goes on with those that it has.
+    pub fn set_overloaded(&mut self, overloaded: bool) {
+        self.overloaded = overloaded;
     }
 
     /// How many calls this shard holds.
@@ -317,7 +325,11 @@ impl Shard {
 fn refusal(refused: Refused, request: &Request) -> Response {
     let knows_load_limit = request.supports.iter().any(|word| word == "load limit");
     match refused {
-        Refused::TooManyCalls if knows_load_limit => Response::load_limit(refused.to_string()),
+        Refused::TooManyCalls | Refused::Overloaded if knows_load_limit => {
+            Response::load_limit(refused.to_string())
+        }
+        // The one reason of the kind that those who do not know the load limit read as "try the next".
+        Refused::Overloaded => Response::error(Refused::TooManyCalls.to_string()),
         Refused::NotFound if !request.flags.has(control_proto::flag::FATAL) => {
             Response::ok().with_warning(refused.to_string())
         }

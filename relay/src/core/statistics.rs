@@ -114,7 +114,10 @@ impl Statistics {
     }
 
     pub(super) fn command_refused(&mut self, refused: &Refused) {
-        if matches!(refused, Refused::NoPorts | Refused::TooManyCalls) {
+        if matches!(
+            refused,
+            Refused::NoPorts | Refused::TooManyCalls | Refused::Overloaded
+        ) {
             self.rejected += 1;
         }
     }

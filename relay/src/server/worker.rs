@@ -11,6 +11,7 @@ use control_proto::{Dictionary, Format, MAX_DATAGRAM, Request, Response};
 use net::poll::{Key, Waker};
 
 use super::gathering::{self, Part};
+use super::load::Load;
 use super::recorder::Recorder;
 use super::sockets::Sockets;
 use super::tally::Asked;
@@ -64,6 +65,7 @@ pub(super) struct Worker {
     /// Whether commands may be waiting still.
     more_jobs: bool,
     recorder: Option<Recorder>,
+    load: Load,
     lost: Lost,
     buffer: Box<[u8]>,
 }
@@ -75,6 +77,7 @@ impl Worker {
         replies: Sender<Reply>,
         control: Waker,
         recorder: Option<Recorder>,
+        load: Load,
     ) -> io::Result<Self> {
         Ok(Self {
             shard,
@@ -85,6 +88,7 @@ impl Worker {
             readable: Vec::new(),
             more_jobs: false,
             recorder,
+            load,
             lost: Lost::default(),
             buffer: vec![0; MAX_DATAGRAM + HEADROOM].into(),
         })
@@ -98,12 +102,16 @@ impl Worker {
     /// Serves until `stopping`.
     pub(super) fn run(mut self, stopping: &AtomicBool) {
         while !stopping.load(Ordering::Acquire) {
-            let timeout = self.timeout();
+            let idle_from = Instant::now();
+            let timeout = self.timeout(idle_from);
             if let Err(error) = self.sockets.wait(timeout, &mut self.readable) {
                 tracing::error!(%error, "the shard cannot wait for its sockets");
                 return;
             }
             let now = Instant::now();
+            if let Some(is_over) = self.load.waited(idle_from, now) {
+                self.take_calls(!is_over);
+            }
             self.commands(now);
             self.datagrams(now);
             if self
@@ -118,15 +126,23 @@ impl Worker {
     }
 
     /// How long there is nothing to do unless something comes.
-    fn timeout(&self) -> Option<Duration> {
+    fn timeout(&self, now: Instant) -> Option<Duration> {
         if self.more_jobs || !self.readable.is_empty() {
             return Some(Duration::ZERO);
         }
-        Some(
-            self.shard
-                .deadline()?
-                .saturating_duration_since(Instant::now()),
-        )
+        Some(self.shard.deadline()?.saturating_duration_since(now))
+    }
+
+    /// New calls are the first thing that a full core goes without.
+    fn take_calls(&mut self, again: bool) {
+        self.shard.set_overloaded(!again);
+        if again {
+            tracing::info!("this shard has time again and takes new calls");
+        } else {
+            tracing::warn!(
+                "this shard's core is full: new calls are refused (setting [relay] max_load)"
+            );
+        }
     }
 
     fn commands(&mut self, now: Instant) {

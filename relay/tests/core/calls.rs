@@ -214,6 +214,23 @@ fn one_call_too_many_is_refused_in_exact_words() {
 }
 
 #[test]
+fn a_full_core_takes_no_new_call_and_goes_on_with_those_it_has() {
+    let mut world = World::new();
+    world.sdp(&plain_offer("one", "a", PHONE));
+    world.shard.set_overloaded(true);
+    let mut two = plain_offer("two", "a", PHONE);
+    let legacy = Some("Parallel session limit reached");
+    assert_eq!(world.command(&two).error_reason(), legacy);
+    two.supports = vec!["load limit".into()];
+    let refused = control_proto::Outcome::LoadLimit("CPU usage limit exceeded".into());
+    assert_eq!(world.command(&two).outcome, refused);
+    world.sdp(&answer("one", "a", "b", PHONE));
+    world.sdp(&plain_offer("one", "a", PHONE));
+    world.shard.set_overloaded(false);
+    assert!(world.command(&two).is_ok());
+}
+
+#[test]
 fn a_thousand_calls_leave_nothing_behind() {
     let mut world = World::new();
     for i in 0..1000 {
