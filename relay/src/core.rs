@@ -4,7 +4,7 @@
 //! time comes in with every call, random bytes come from the [`Random`] given at the start. A peer's bad input
 //! never comes out as an `Err`: it is a counted [`Drop`], or the ng error that is owed.
 //!
-//! One [`Shard`] owns its calls outright, so nothing here is locked or shared. A server runs one shard per
+//! One [`Shard`] owns its calls outright, so nothing here is locked or shared but a number ([`Seats`]). A server runs one shard per
 //! thread, gives each ng command to the shard its call-id hashes to, and:
 //!
 //! 1. calls [`Shard::command`] for an ng request;
@@ -39,6 +39,7 @@ mod rate;
 mod recording;
 mod refused;
 mod reports;
+mod seats;
 mod selection;
 mod shard;
 mod signals;
@@ -59,6 +60,7 @@ pub use output::{Event, EventKind, Output, Send};
 pub use ports::{Ports, SocketId};
 pub use rate::PacketRates;
 pub use recording::{Record, RecordedPacket, Sound};
+pub use seats::Seats;
 pub use shard::Shard;
 pub use statistics::Statistics;
 

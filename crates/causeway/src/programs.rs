@@ -168,6 +168,7 @@ pub(crate) fn relay_config(file: &Relay) -> relay::server::Config {
     config.recordings.clone_from(&file.recordings);
     config.shards = media.shards.unwrap_or(config.shards);
     config.core.ports = media.ports.clone();
+    file.limits.apply(&mut config.core);
     config.core.ice = if media.ice_full {
         IceRole::Full
     } else {

@@ -9,6 +9,7 @@ use super::gate::Gates;
 use super::leg::Leg;
 use super::recording::Recording;
 use super::refused::Refused;
+use super::seats::Seat;
 use super::table::Key;
 
 /// Parties of one call at most: both ends and the branches of a fork.
@@ -32,6 +33,8 @@ pub(super) struct Call {
     pub(super) recording: Option<Recording>,
     /// Legs of no party: where the packets of publishers end.
     pub(super) sinks: Vec<Key<Leg>>,
+    /// Its share of what the process can hold.
+    _seat: Seat,
 }
 
 /// One end of the call, or one branch of a fork: the sender of bodies under one From or To tag.
@@ -65,7 +68,7 @@ struct Written {
 }
 
 impl Call {
-    pub(super) fn new(id: String, now: Instant) -> Self {
+    pub(super) fn new(id: String, seat: Seat, now: Instant) -> Self {
         Self {
             id,
             created: now,
@@ -76,6 +79,7 @@ impl Call {
             gates: Gates::default(),
             recording: None,
             sinks: Vec::new(),
+            _seat: seat,
         }
     }
 
@@ -296,10 +300,12 @@ fn later(written: &Origin, offered: Option<&Token>) -> Token {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Seats;
     use super::*;
 
     fn call() -> Call {
-        Call::new("call".into(), Instant::now())
+        let seat = Seats::new(1).take().unwrap();
+        Call::new("call".into(), seat, Instant::now())
     }
 
     fn offer(

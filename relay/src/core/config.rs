@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-use super::PacketRates;
+use super::{PacketRates, Seats};
 
 /// Fills a buffer with cryptographically secure random bytes. The core has no other source of randomness for
 /// what it makes itself: ICE credentials, SDES keys, port numbers, tls-ids.
@@ -61,15 +61,16 @@ impl Anchor {
     }
 }
 
-/// What one shard is told at its start. Durations and limits are per shard.
+/// What one shard is told at its start.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// At least one. The first one serves commands that name none.
     pub interfaces: Vec<Interface>,
     /// UDP ports for media, both ends included. Shards may share a range: a port that another holds is skipped.
     pub ports: RangeInclusive<u16>,
-    /// Calls this shard holds at most; a further one is refused with `Parallel session limit reached`.
-    pub max_calls: usize,
+    /// Calls at most, of all shards that have a copy of this; a further one is refused with
+    /// `Parallel session limit reached`.
+    pub seats: Seats,
     /// An offer without an answer is freed after this long (60 s; rtpengine holds it for an hour).
     pub answer_timeout: Duration,
     /// An answered call is freed when nothing valid came from any side for this long. RTCP and ICE consent checks
@@ -77,6 +78,8 @@ pub struct Config {
     pub silence_timeout: Duration,
     /// The same for a call on hold: phones may then be silent altogether.
     pub hold_timeout: Duration,
+    /// A call is freed this long after its beginning, whatever goes on in it. `None`: never for its age.
+    pub final_timeout: Option<Duration>,
     /// How long a call goes on after `delete` when the command names no delay.
     pub delete_delay: Duration,
     /// How long a freed port stays unused, so that late packets of the old call reach nobody.
@@ -101,10 +104,11 @@ impl Config {
         Self {
             interfaces,
             ports: 30_000..=39_999,
-            max_calls: 10_000,
+            seats: Seats::new(40_000),
             answer_timeout: Duration::from_secs(60),
             silence_timeout: Duration::from_secs(60),
             hold_timeout: Duration::from_secs(3600),
+            final_timeout: None,
             delete_delay: Duration::from_secs(30),
             quarantine: Duration::from_secs(5),
             ice: IceRole::Lite,

@@ -93,13 +93,11 @@ impl Shard {
     }
 
     pub(super) fn new_call(&mut self, call_id: &str, now: Instant) -> Result<Key<Call>, Refused> {
-        if self.calls.len() >= self.config.max_calls {
-            return Err(Refused::TooManyCalls);
-        }
         if self.overloaded {
             return Err(Refused::Overloaded);
         }
-        let call = self.calls.insert(Call::new(call_id.to_owned(), now));
+        let seat = self.config.seats.take().ok_or(Refused::TooManyCalls)?;
+        let call = self.calls.insert(Call::new(call_id.to_owned(), seat, now));
         self.by_id.insert(call_id.to_owned(), call);
         Ok(call)
     }

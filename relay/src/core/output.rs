@@ -54,6 +54,10 @@ pub enum EventKind {
     Unanswered,
     /// The call was freed: nothing valid came within [`Config::silence_timeout`](super::Config::silence_timeout).
     Silent,
+    /// The call was freed: on hold, nothing came within [`Config::hold_timeout`](super::Config::hold_timeout).
+    SilentOnHold,
+    /// The call was freed: it has lasted for [`Config::final_timeout`](super::Config::final_timeout).
+    TooLong,
     /// The call was freed by `delete`.
     Deleted,
 }

@@ -388,11 +388,9 @@ mod tests {
         let mut body = sdp::Session::parse(body).unwrap();
         let mut media = body.media.remove(0);
         media.protocol = protocol;
-        Leg::new(
-            crate::core::table::Table::new()
-                .insert(crate::core::call::Call::new("c".into(), Instant::now())),
-            &media,
-        )
+        let seat = crate::core::Seats::new(1).take().unwrap();
+        let call = crate::core::call::Call::new("c".into(), seat, Instant::now());
+        Leg::new(crate::core::table::Table::new().insert(call), &media)
     }
 
     #[test]

@@ -208,7 +208,7 @@ impl Shard {
         let Some(call) = self.calls.get(key) else {
             return;
         };
-        let deadline = self.call_deadline(call);
+        let (deadline, _) = self.call_deadline(call);
         let legs: Vec<Key<Leg>> = call
             .parties
             .iter()
@@ -260,27 +260,31 @@ impl Shard {
         let Some(call) = self.calls.get(key) else {
             return;
         };
-        let deadline = self.call_deadline(call);
+        let (deadline, why) = self.call_deadline(call);
         if deadline > now {
             return self.timers.arm(Timer::Call(key), Some(deadline));
         }
-        let why = match call {
-            Call { ends: Some(_), .. } => EventKind::Deleted,
-            Call {
-                answered: false, ..
-            } => EventKind::Unanswered,
-            Call { .. } => EventKind::Silent,
-        };
         self.free_call(key, why, now, ports);
     }
 
-    /// When the call is to be freed if nothing happens until then.
-    fn call_deadline(&self, call: &Call) -> Instant {
+    /// When the call is to be freed if nothing happens until then, and why.
+    fn call_deadline(&self, call: &Call) -> (Instant, EventKind) {
+        let silence = self.silence_deadline(call);
+        let age = self.config.final_timeout;
+        match age.and_then(|age| call.created.checked_add(age)) {
+            Some(too_old) if too_old < silence.0 => (too_old, EventKind::TooLong),
+            _ => silence,
+        }
+    }
+
+    /// The same, however long it lasts.
+    fn silence_deadline(&self, call: &Call) -> (Instant, EventKind) {
         if let Some(ends) = call.ends {
-            return ends;
+            return (ends, EventKind::Deleted);
         }
         if !call.answered {
-            return call.last_signal + self.config.answer_timeout;
+            let gives_up = call.last_signal + self.config.answer_timeout;
+            return (gives_up, EventKind::Unanswered);
         }
         let legs = || {
             call.parties
@@ -295,12 +299,12 @@ impl Shard {
         let flows = legs().any(|leg| {
             leg.rtp.is_some() && !leg.terms.held && leg.terms.direction == sdp::Direction::SendRecv
         });
-        let patience = if flows {
-            self.config.silence_timeout
+        let (patience, why) = if flows {
+            (self.config.silence_timeout, EventKind::Silent)
         } else {
-            self.config.hold_timeout
+            (self.config.hold_timeout, EventKind::SilentOnHold)
         };
-        heard.max(call.last_signal) + patience
+        (heard.max(call.last_signal) + patience, why)
     }
 
     fn leg_is_due(&mut self, key: Key<Leg>, now: Instant) {

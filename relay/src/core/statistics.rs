@@ -26,6 +26,10 @@ pub struct Statistics {
     pub unanswered: u64,
     /// Those that nothing was heard from.
     pub silent: u64,
+    /// Those that nothing was heard from for long while on hold.
+    pub silent_on_hold: u64,
+    /// Those that lasted too long.
+    pub too_long: u64,
     /// Commands refused for want of ports or of room for another call.
     pub rejected: u64,
     /// Media of calls that are over in which nothing came from either side.
@@ -55,6 +59,8 @@ impl Statistics {
             (&mut self.deleted, other.deleted),
             (&mut self.unanswered, other.unanswered),
             (&mut self.silent, other.silent),
+            (&mut self.silent_on_hold, other.silent_on_hold),
+            (&mut self.too_long, other.too_long),
             (&mut self.rejected, other.rejected),
             (&mut self.zero_way, other.zero_way),
             (&mut self.one_way, other.one_way),
@@ -81,6 +87,8 @@ impl Statistics {
             EventKind::Deleted => self.deleted += 1,
             EventKind::Unanswered => self.unanswered += 1,
             EventKind::Silent => self.silent += 1,
+            EventKind::SilentOnHold => self.silent_on_hold += 1,
+            EventKind::TooLong => self.too_long += 1,
             _ => {}
         }
         let took = now.saturating_duration_since(call.created);

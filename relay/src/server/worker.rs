@@ -258,6 +258,10 @@ fn log(event: &Event) {
         EventKind::DtlsFailed(reason) => tracing::warn!(?call, %reason, "DTLS failed"),
         EventKind::Unanswered => tracing::info!(?call, "freed: never answered"),
         EventKind::Silent => tracing::info!(?call, "freed: nothing was heard from it for too long"),
+        EventKind::SilentOnHold => {
+            tracing::info!(?call, "freed: on hold, and nothing was heard for too long")
+        }
+        EventKind::TooLong => tracing::info!(?call, "freed: it has lasted for final_timeout"),
         EventKind::Deleted => tracing::debug!(?call, "freed: deleted"),
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use causeway_relay::core::EventKind;
+use causeway_relay::core::{EventKind, Seats};
 use control_proto::{Command, Value, flag};
 
 use crate::bodies::{OTHER_PHONE, PHONE, chromium};
-use crate::media::{browser_calls, phone};
+use crate::media::{browser_calls, browser_calls_in, phone};
 use crate::world::*;
 
 fn delete(call: &str) -> control_proto::Request {
@@ -46,6 +46,22 @@ fn a_call_that_rings_for_long_lives_as_long_as_its_offer_is_repeated() {
         world.advance(Duration::from_secs(30));
     }
     assert!(world.command(&answer("c", "a", "b", PHONE)).is_ok());
+}
+
+#[test]
+fn a_call_that_talks_for_too_long_is_freed_at_its_final_timeout() {
+    let age = Duration::from_secs(240);
+    let mut call = browser_calls_in(World::with(|config| config.final_timeout = Some(age)));
+    for _ in 0..23 {
+        call.browser.step(&mut call.world);
+        call.world.advance(Duration::from_secs(10));
+    }
+    assert_eq!(call.world.shard.calls(), 1);
+    call.browser.step(&mut call.world);
+    call.world.advance(Duration::from_secs(10));
+    assert_eq!(call.world.shard.calls(), 0);
+    assert_eq!(call.world.events.last(), Some(&EventKind::TooLong));
+    assert!(call.world.sockets.open.is_empty());
 }
 
 #[test]
@@ -197,7 +213,7 @@ fn ports_that_another_program_holds_are_skipped() {
 
 #[test]
 fn one_call_too_many_is_refused_in_exact_words() {
-    let mut world = World::with(|config| config.max_calls = 1);
+    let mut world = World::with(|config| config.seats = Seats::new(1));
     world.sdp(&plain_offer("one", "a", PHONE));
     let mut two = plain_offer("two", "a", PHONE);
     assert_eq!(
@@ -210,6 +226,11 @@ fn one_call_too_many_is_refused_in_exact_words() {
     assert!(
         world.command(&plain_offer("one", "a", PHONE)).is_ok(),
         "a call that is here goes on"
+    );
+    world.command(&delete("one"));
+    assert!(
+        world.command(&two).is_ok(),
+        "the seat of a call that is gone is free"
     );
 }
 

@@ -40,6 +40,14 @@ pub(super) struct Relay {
     #[serde(default)]
     pub(super) public_control: bool,
     pub(super) recordings: Option<Spanned<String>>,
+    pub(super) max_calls: Option<Spanned<i64>>,
+    pub(super) answer_timeout: Option<Spanned<i64>>,
+    pub(super) silence_timeout: Option<Spanned<i64>>,
+    pub(super) hold_timeout: Option<Spanned<i64>>,
+    pub(super) final_timeout: Option<Spanned<i64>>,
+    pub(super) delete_delay: Option<Spanned<i64>>,
+    pub(super) audio_packet_rate: Option<Spanned<i64>>,
+    pub(super) other_packet_rate: Option<Spanned<i64>>,
 }
 
 /// A string, or a list of them.

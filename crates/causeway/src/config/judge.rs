@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use relay::server::ControlAddress;
 
-use super::{Edge, Fault, Listen, Media, Relay, Secure, file};
+use super::{Edge, Fault, Limits, Listen, Media, Relay, Secure, file};
 
 /// Where our relay takes commands when nothing is said: this machine only, rtpengine's customary port.
 const CONTROL: &str = "udp:127.0.0.1:2223";
@@ -57,6 +57,7 @@ pub(super) fn relay(file: &file::File, path: &Path) -> Result<Relay, Fault> {
             .recordings
             .as_ref()
             .map(|text| beside(text, path)),
+        limits: Limits::of(&file.relay)?,
         media: media(&file.media, upstream)?,
     })
 }
@@ -390,7 +391,7 @@ fn wrong(text: &Text, what: String) -> Fault {
     fault(Some(text.span().start), what)
 }
 
-fn fault(at: Option<usize>, what: impl Into<String>) -> Fault {
+pub(super) fn fault(at: Option<usize>, what: impl Into<String>) -> Fault {
     Fault {
         at,
         what: what.into(),

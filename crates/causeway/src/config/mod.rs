@@ -2,16 +2,19 @@
 //! in which nothing contradicts anything else; what could not be made so is one
 //! sentence with the file, the line and the cure ([`ConfigError`]).
 //!
-//! The file's shape is in `file.rs`, the judgement in `judge.rs`.
+//! The file's shape is in `file.rs`, the judgement in `judge.rs`, that of mere numbers in `limits.rs`.
 
 mod file;
 mod judge;
+mod limits;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use relay::server::ControlAddress;
+
+pub(crate) use limits::Limits;
 
 /// Everything that the file says, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +40,8 @@ pub(crate) struct Relay {
     pub(crate) public_control: bool,
     /// Where it writes recordings; `None`: nothing is recorded.
     pub(crate) recordings: Option<PathBuf>,
+    /// How many and how long.
+    pub(crate) limits: Limits,
     /// Its addresses and ports.
     pub(crate) media: Media,
 }

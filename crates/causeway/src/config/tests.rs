@@ -121,6 +121,30 @@ fn each_wrong_setting_is_one_sentence_with_line_and_cure() {
             "over udp",
         ),
         (
+            "[media]",
+            "[relay]\nmax_calls = 0\n[media]",
+            Some(6),
+            "write calls, from 1 to 1000000",
+        ),
+        (
+            "[media]",
+            "[relay]\nanswer_timeout = 5\n[media]",
+            Some(6),
+            "write seconds, from 30 to",
+        ),
+        (
+            "[media]",
+            "[relay]\nsilence_timeout = -1\n[media]",
+            Some(6),
+            "silence_timeout = -1 cannot be meant",
+        ),
+        (
+            "[media]",
+            "[relay]\nfinal_timeout = \"1h\"\n[media]",
+            Some(6),
+            "expected i64",
+        ),
+        (
             "\"example.com\"",
             "\"sip:example.com\\r\\n\"",
             Some(1),
@@ -188,4 +212,31 @@ fn a_relay_alone_needs_only_its_own_part() {
             .to_string()
             .contains("domain is missing")
     );
+}
+
+#[test]
+fn numbers_of_the_file_reach_the_relay_and_what_is_left_out_stays() {
+    let path = Path::new("/etc/causeway/relay.toml");
+    let config = |numbers: &str| {
+        let text = format!("[relay]\n{numbers}\n[media]\nprivate = \"10.0.0.9\"\n");
+        crate::programs::relay_config(&Relay::parse(path, &text).unwrap()).core
+    };
+    let usual = config("");
+    let given = config(
+        "answer_timeout = 90\nsilence_timeout = 30\nhold_timeout = 7200\nfinal_timeout = 14400\n\
+         delete_delay = 0\naudio_packet_rate = 500\nmax_calls = 2",
+    );
+    let seconds = std::time::Duration::from_secs;
+    assert_eq!(usual.answer_timeout, seconds(60));
+    assert_eq!(given.answer_timeout, seconds(90));
+    assert_eq!(given.silence_timeout, seconds(30));
+    assert_eq!(given.hold_timeout, seconds(7200));
+    assert_eq!(
+        (usual.final_timeout, given.final_timeout),
+        (None, Some(seconds(14400)))
+    );
+    assert_eq!(given.delete_delay, seconds(0));
+    assert_eq!(given.packet_rates.audio, 500);
+    assert_eq!(given.packet_rates.other, usual.packet_rates.other);
+    assert!(format!("{:?}", given.seats).contains("limit: 2"));
 }
