@@ -96,7 +96,7 @@ impl Client {
     /// unless it is [forgotten](Self::forget).
     pub fn ask(&mut self, request: &Request, now: Instant) -> Ticket {
         let number = self.next;
-        self.next += 1;
+        self.next = self.next.wrapping_add(1);
         let cookie = format!("{}{number}", self.prefix);
         let datagram: Arc<[u8]> = request.encode(cookie.as_bytes(), Format::Bencode).into();
         // The most that UDP over IPv4 carries.
@@ -106,7 +106,7 @@ impl Client {
             Failure::TooManyInFlight
         } else {
             self.events.push_back(Event::Send(Arc::clone(&datagram)));
-            let due = now + retry_after(0);
+            let due = retry_at(now, 0);
             self.due.insert((due, number));
             self.in_flight.insert(
                 number,
@@ -162,8 +162,8 @@ impl Client {
                 continue;
             };
             if request.retries < RETRY_AFTER.len() {
-                request.retries += 1;
-                request.due = now + retry_after(request.retries);
+                request.retries = request.retries.saturating_add(1);
+                request.due = retry_at(now, request.retries);
                 self.due.insert((request.due, number));
                 self.events
                     .push_back(Event::Send(Arc::clone(&request.datagram)));
@@ -189,8 +189,10 @@ impl Client {
     }
 }
 
-fn retry_after(retries: usize) -> Duration {
-    RETRY_AFTER.get(retries).copied().unwrap_or(GIVE_UP_AFTER)
+/// When it is looked at again; a clock that ends within a second makes it be at once.
+fn retry_at(now: Instant, retries: usize) -> Instant {
+    let pause = RETRY_AFTER.get(retries).copied().unwrap_or(GIVE_UP_AFTER);
+    now.checked_add(pause).unwrap_or(now)
 }
 
 #[cfg(test)]

@@ -173,7 +173,8 @@ impl Frames {
 
 /// One more digit of a length. One that no message can have ends the stream at once.
 fn length(read: usize, digit: u8) -> Place {
-    match read * 10 + usize::from(digit - b'0') {
+    let digit = usize::from(digit.saturating_sub(b'0'));
+    match read.saturating_mul(10).saturating_add(digit) {
         length if length <= MAX_DATAGRAM => Place::Length(length),
         _ => Place::Broken,
     }

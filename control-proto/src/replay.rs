@@ -94,7 +94,7 @@ impl<P: PartialEq> Replay<P> {
         if self.young.entries.len() >= MAX_COOKIES || self.young.bytes >= MAX_BYTES {
             self.turn(now);
         }
-        self.young.bytes += cookie.len();
+        self.young.bytes = self.young.bytes.saturating_add(cookie.len());
         self.young.entries.insert(
             cookie.into(),
             Entry::Executing {
@@ -116,7 +116,7 @@ impl<P: PartialEq> Replay<P> {
         let Some(entry) = generation.entries.get_mut(cookie) else {
             return Vec::new();
         };
-        generation.bytes += reply.len();
+        generation.bytes = generation.bytes.saturating_add(reply.len());
         match mem::replace(entry, Entry::Answered(reply)) {
             Entry::Answered(_) => Vec::new(),
             Entry::Executing {
@@ -138,10 +138,10 @@ impl<P: PartialEq> Replay<P> {
 
     fn age(&mut self, now: Instant) {
         let age = now.saturating_duration_since(self.since);
-        if age >= GENERATION * 2 {
+        if age >= GENERATION.saturating_mul(2) {
             *self = Self::new(now);
         } else if age >= GENERATION {
-            self.turn(self.since + GENERATION);
+            self.turn(self.since.checked_add(GENERATION).unwrap_or(now));
         }
     }
 

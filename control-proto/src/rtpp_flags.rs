@@ -65,7 +65,7 @@ fn words(line: &str) -> impl Iterator<Item = &str> {
     let mut open = 0_usize;
     line.split(move |c: char| {
         match c {
-            '[' => open += 1,
+            '[' => open = open.saturating_add(1),
             ']' => open = open.saturating_sub(1),
             _ => {}
         }

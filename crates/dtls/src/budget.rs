@@ -1,10 +1,10 @@
 //! How many handshakes may be begun: each costs an engine, and a hello of a stranger costs its sender nothing.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Engines that may be made at once, and then in each [`REFILL`]. A good peer needs one, or a few on a bad path.
+/// Engines that may be made at once, and then in each [`REFILL_MS`]. A good peer needs one, or a few on a bad path.
 const BURST: u32 = 16;
-const REFILL: Duration = Duration::from_millis(50);
+const REFILL_MS: u128 = 50;
 
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -23,7 +23,7 @@ impl Budget {
     /// Takes one, if there is one.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.since);
-        let gained = u32::try_from(passed.as_millis() / REFILL.as_millis()).unwrap_or(u32::MAX);
+        let gained = u32::try_from(passed.as_millis() / REFILL_MS).unwrap_or(u32::MAX);
         if gained > 0 {
             self.left = self.left.saturating_add(gained).min(BURST);
             self.since = now;
@@ -38,6 +38,8 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -159,7 +159,7 @@ impl Endpoint {
     /// Begins the handshake if the role is active: call it when there is an address to send to.
     pub fn start(&mut self, now: Instant) {
         if self.role == Role::Active && self.live.is_none() && self.concluded == Conclusion::Open {
-            self.give_up.get_or_insert(now + HANDSHAKE_TIMEOUT);
+            self.give_up = self.give_up.or_else(|| now.checked_add(HANDSHAKE_TIMEOUT));
             self.call_at.get_or_insert(now);
             self.begin_if_due(now);
             self.flush();
@@ -329,8 +329,8 @@ impl Endpoint {
     fn begin_again_later(&mut self, now: Instant) {
         if self.role == Role::Active && self.live.is_none() && self.concluded == Conclusion::Open {
             let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(MAX_DOUBLINGS));
-            self.failures += 1;
-            self.call_at = Some(now + pause);
+            self.failures = self.failures.saturating_add(1);
+            self.call_at = now.checked_add(pause);
         }
     }
 

@@ -77,7 +77,7 @@ impl Fingerprint {
             });
         };
         let expected = hash.algorithm().output_len();
-        if hex.trim().len() != expected * 3 - 1 {
+        if hex.trim().len() != expected.saturating_mul(3).saturating_sub(1) {
             return Err(Error::BadFingerprint);
         }
         let bytes = hex.trim().split(':').map(byte).collect::<Option<Vec<u8>>>();

@@ -300,7 +300,7 @@ impl Agent {
         if common.remote_candidates >= MAX_REMOTE_CANDIDATES {
             return Err(Skipped::TooMany);
         }
-        common.remote_candidates += 1;
+        common.remote_candidates = common.remote_candidates.saturating_add(1);
         if let Side::Full(full) = &mut self.side {
             full.add_remote(common, candidate.address, candidate.priority, now);
         }

@@ -170,7 +170,9 @@ impl Kind {
 /// RFC 8445 section 5.1.2.1, the local preference falling by one for each further address.
 fn priority(kind: Kind, component: u8, index: usize) -> u32 {
     let local = 65_535_u16.saturating_sub(u16::try_from(index).unwrap_or(u16::MAX));
-    (kind.preference() << 24) + (u32::from(local) << 8) + (256 - u32::from(component))
+    (kind.preference() << 24)
+        .saturating_add(u32::from(local) << 8)
+        .saturating_add(256_u32.saturating_sub(u32::from(component)))
 }
 
 /// The same for the same type and address, for ever and in every process: a peer may tell a restart by a change.
@@ -180,14 +182,15 @@ fn foundation(kind: Kind, ip: IpAddr) -> String {
     let mut hash = [0xcbf2_9ce4_8422_2325_u64, 0x6c62_272e_07bb_0142];
     for byte in format!("{}/{ip}/udp", kind.name()).bytes() {
         for (lane, value) in (0_u64..).zip(hash.iter_mut()) {
-            *value = (*value ^ (u64::from(byte) + lane)).wrapping_mul(0x0000_0100_0000_01b3);
+            *value =
+                (*value ^ u64::from(byte).wrapping_add(lane)).wrapping_mul(0x0000_0100_0000_01b3);
         }
     }
     let digits = hash
         .into_iter()
-        .flat_map(|value| (0..8).map(move |at| (value >> (at * 5 + 17)) as usize % 32));
+        .flat_map(|value| (17..57).step_by(5).map(move |at| (value >> at & 31) as u8));
     digits
-        .filter_map(|digit| ALPHABET.get(digit))
+        .filter_map(|digit| ALPHABET.get(usize::from(digit)))
         .map(|c| char::from(*c))
         .collect()
 }

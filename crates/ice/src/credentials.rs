@@ -11,7 +11,8 @@ pub struct Credentials {
     pwd: String,
 }
 
-const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+const LETTERS: usize = 62;
+const ALPHABET: &[u8; LETTERS] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 /// Lengths that we write: 8 characters of at least 5.6 bits and 26 of them, above RFC 8445's 24 and 128 bits.
 const UFRAG_LENGTH: usize = 8;
@@ -25,7 +26,7 @@ impl Credentials {
     pub fn from_random(random: &[u8; Self::RANDOM_BYTES]) -> Self {
         let mut text = random
             .iter()
-            .filter_map(|byte| ALPHABET.get(usize::from(*byte) % ALPHABET.len()))
+            .filter_map(|byte| ALPHABET.get(usize::from(*byte) % LETTERS))
             .map(|character| char::from(*character));
         let ufrag = text.by_ref().take(UFRAG_LENGTH).collect();
         Credentials {

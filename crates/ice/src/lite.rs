@@ -76,8 +76,8 @@ impl Lite {
                 at,
                 priority: standing,
             } => {
-                peek.use_candidate
-                    && (is_selected || priority > standing || now >= at + NOMINATION_HOLD)
+                let is_old = now.saturating_duration_since(at) >= NOMINATION_HOLD;
+                peek.use_candidate && (is_selected || priority > standing || is_old)
             }
         };
         if !wins {

@@ -75,11 +75,13 @@ impl Paths {
     }
 
     pub(crate) fn expire(&mut self, now: Instant) {
-        self.0.retain(|path| now < path.proved + CONSENT);
+        self.0
+            .retain(|path| now.saturating_duration_since(path.proved) < CONSENT);
     }
 
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
-        self.0.iter().map(|path| path.proved + CONSENT).min()
+        let ends = self.0.iter().map(|path| path.proved.checked_add(CONSENT));
+        ends.flatten().min()
     }
 }
 

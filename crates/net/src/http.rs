@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::deadline::within;
 use crate::tcp::farewell;
 use head::Head;
 pub use socket::WebSocket;
@@ -69,7 +70,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             stream: Some(stream),
             service,
             buffer: Vec::new(),
-            deadline: Instant::now() + REQUEST_DEADLINE,
+            deadline: within(REQUEST_DEADLINE),
             last: false,
         }
     }
@@ -152,7 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             _ => return None,
         }
         if between {
-            self.deadline = self.deadline.min(Instant::now() + REQUEST_DEADLINE);
+            self.deadline = self.deadline.min(within(REQUEST_DEADLINE));
         }
         Some(())
     }
@@ -167,12 +168,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         .into_bytes();
         response.extend_from_slice(body);
         self.write(&response).await?;
-        self.deadline = Instant::now()
-            + if self.buffer.is_empty() {
-                IDLE
-            } else {
-                REQUEST_DEADLINE
-            };
+        self.deadline = within(if self.buffer.is_empty() {
+            IDLE
+        } else {
+            REQUEST_DEADLINE
+        });
         Some(())
     }
 

@@ -3,6 +3,22 @@
 //! Views borrow the datagram and check every length when they are made; after that reading cannot fail. Nothing here
 //! knows keys, codecs, sockets or the time of day.
 
+// What a packet can reach neither indexes, nor overflows, nor cuts a number short: such a thing is a `get`, a
+// saturating, wrapping or checked operation, or a `try_from`, chosen on purpose.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::get_unwrap,
+        clippy::unreachable,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss
+    )
+)]
+
 mod demux;
 mod header;
 mod ntp;

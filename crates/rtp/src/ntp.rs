@@ -21,7 +21,7 @@ impl NtpTime {
     /// The middle 32 bits, 16 of seconds and 16 of fraction: what a report block's LSR holds.
     #[must_use]
     pub const fn middle(self) -> u32 {
-        (self.0 >> 16) as u32
+        (self.0 >> 16 & 0xffff_ffff) as u32
     }
 }
 

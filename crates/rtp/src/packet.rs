@@ -155,17 +155,19 @@ impl<'a> PacketMut<'a> {
         let Some((_, data)) = packet.extension else {
             return all;
         };
-        let (start, gone) = (FIXED + packet.csrcs.len(), 4 + data.len());
-        self.bytes.copy_within(start + gone.., start);
+        let start = FIXED.saturating_add(packet.csrcs.len());
+        let gone = data.len().saturating_add(4);
+        self.bytes.copy_within(start.saturating_add(gone).., start);
         if let Some(first) = self.bytes.first_mut() {
             *first &= !0x10;
         }
-        all - gone
+        all.saturating_sub(gone)
     }
 
     fn put<const N: usize>(&mut self, at: usize, value: [u8; N]) {
-        if let Some(room) = self.bytes.get_mut(at..at + N) {
-            room.copy_from_slice(&value);
+        let room = self.bytes.get_mut(at..);
+        if let Some(room) = room.and_then(<[u8]>::first_chunk_mut) {
+            *room = value;
         }
     }
 }

@@ -63,10 +63,11 @@ impl Reception {
         }
         self.received = self.received.wrapping_add(1);
         let transit = self.transit(timestamp, now);
-        let change = (transit.wrapping_sub(self.last_transit) as i32).unsigned_abs();
+        let change = transit.wrapping_sub(self.last_transit).cast_signed();
+        let change = change.unsigned_abs();
         self.last_transit = transit;
         // J += (|D| - J) / 16, in sixteenths.
-        let decay = (self.jitter + 8) >> 4;
+        let decay = self.jitter.saturating_add(8) >> 4;
         self.jitter = self.jitter.saturating_add(change).saturating_sub(decay);
     }
 
@@ -90,7 +91,7 @@ impl Reception {
     /// Packets expected less packets received; negative when duplicates came.
     #[must_use]
     pub const fn lost(&self) -> i32 {
-        self.expected().wrapping_sub(self.received) as i32
+        self.expected().wrapping_sub(self.received).cast_signed()
     }
 
     /// Interarrival jitter in units of the codec's clock.
@@ -112,12 +113,11 @@ impl Reception {
         let received_since = self.received.wrapping_sub(self.received_before);
         self.expected_before = expected;
         self.received_before = self.received;
-        let lost_since = i64::from(expected_since) - i64::from(received_since);
-        let fraction_lost = if expected_since == 0 || lost_since <= 0 {
-            0
-        } else {
-            u8::try_from((lost_since << 8) / i64::from(expected_since)).unwrap_or(u8::MAX)
-        };
+        // Duplicates may make more received than expected: nothing was lost then.
+        let lost_since = u64::from(expected_since.saturating_sub(received_since));
+        let fraction_lost = (lost_since << 8)
+            .checked_div(u64::from(expected_since))
+            .map_or(0, |fraction| u8::try_from(fraction).unwrap_or(u8::MAX));
         let (last_sr, delay) = self.last_report.map_or((0, 0), |(ntp, at)| {
             (ntp.middle(), ntp::short(now.saturating_duration_since(at)))
         });
@@ -178,8 +178,9 @@ impl Reception {
 
 /// A duration in the codec's clock, wrapping as RTP timestamps do.
 fn units(duration: Duration, clock_rate: u32) -> u32 {
-    let rate = u128::from(clock_rate);
-    (duration.as_nanos() * rate / 1_000_000_000) as u32
+    // 94 bits by 32 stay within 128.
+    let units = duration.as_nanos().wrapping_mul(u128::from(clock_rate)) / 1_000_000_000;
+    (units & 0xffff_ffff) as u32
 }
 
 #[cfg(test)]

@@ -104,11 +104,11 @@ impl<'a> Document<'a> {
             .lines()
             .map(|(scope, line)| which(scope, line))
             .collect();
-        let mut count = 0;
+        let mut count = 0_usize;
         for (line, picked) in self.lines.iter_mut().zip(picked) {
             if picked {
                 *line = Stored::new(new);
-                count += 1;
+                count = count.saturating_add(1);
             }
         }
         self.edited |= count > 0;

@@ -186,24 +186,23 @@ macro_rules! as_str {
 as_str!(Text);
 as_str!(Token);
 
-const fn is_text(bytes: &[u8]) -> bool {
-    let mut i = 0;
-    while i < bytes.len() {
-        if matches!(bytes[i], b'\r' | b'\n' | 0) {
+const fn is_text(mut bytes: &[u8]) -> bool {
+    while let [first, rest @ ..] = bytes {
+        if matches!(first, b'\r' | b'\n' | 0) {
             return false;
         }
-        i += 1;
+        bytes = rest;
     }
     true
 }
 
 const fn is_token(bytes: &[u8]) -> bool {
-    let mut i = 0;
-    while i < bytes.len() {
-        if bytes[i] <= b' ' || bytes[i] == 0x7f {
+    let mut left = bytes;
+    while let [first, rest @ ..] = left {
+        if *first <= b' ' || *first == 0x7f {
             return false;
         }
-        i += 1;
+        left = rest;
     }
     !bytes.is_empty()
 }

@@ -101,7 +101,7 @@ impl Cm {
         if let Some(room) = packet.get_mut(len..) {
             put(room, &(ENCRYPTED | index).to_be_bytes());
         }
-        let Some((body, room)) = packet.split_at_mut_checked(len + INDEX_LEN) else {
+        let Some((body, room)) = packet.split_at_mut_checked(len.saturating_add(INDEX_LEN)) else {
             return;
         };
         let tag = self.mac.mac_alone(body);
@@ -126,7 +126,7 @@ impl Drop for Cm {
 
 /// The roll-over counter of an index: what is authenticated with an RTP packet although it is not in it.
 const fn roc(index: u64) -> u32 {
-    (index >> 16) as u32
+    (index >> 16 & 0xffff_ffff) as u32
 }
 
 /// Compares in constant time; `tag` may be a shortened one.

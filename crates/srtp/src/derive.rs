@@ -4,7 +4,7 @@
 use crate::MasterKey;
 use crate::ctr::Ctr;
 
-/// What a session key is for: RFC 3711 section 4.3.1's labels, one set per protocol.
+/// What a session key is for. With [`Part`] it makes RFC 3711 section 4.3.1's labels.
 #[derive(Clone, Copy)]
 pub(crate) enum Protocol {
     Rtp,
@@ -14,9 +14,9 @@ pub(crate) enum Protocol {
 /// The part of the session's keys.
 #[derive(Clone, Copy)]
 enum Part {
-    Cipher = 0,
-    Mac = 1,
-    Salt = 2,
+    Cipher,
+    Mac,
+    Salt,
 }
 
 /// The session's encryption key; `N` is 16 or 32 as the suite has it. `None`: see [`Ctr::new`]; so for all.
@@ -38,11 +38,14 @@ pub(crate) fn salt<const N: usize>(master: &MasterKey, protocol: Protocol) -> Op
 }
 
 fn derive<const N: usize>(master: &MasterKey, protocol: Protocol, part: Part) -> Option<[u8; N]> {
-    let label = part as u8
-        + match protocol {
-            Protocol::Rtp => 0,
-            Protocol::Rtcp => 3,
-        };
+    let label: u8 = match (protocol, part) {
+        (Protocol::Rtp, Part::Cipher) => 0,
+        (Protocol::Rtp, Part::Mac) => 1,
+        (Protocol::Rtp, Part::Salt) => 2,
+        (Protocol::Rtcp, Part::Cipher) => 3,
+        (Protocol::Rtcp, Part::Mac) => 4,
+        (Protocol::Rtcp, Part::Salt) => 5,
+    };
     // The keystream under x * 2^16, where x = key_id XOR master_salt. A salt of 12 bytes stands to the left, too
     // (RFC 7714 section 11). The label is the eighth byte of sixteen, since the index r is six bytes of zero.
     let mut salt = [0; 16];

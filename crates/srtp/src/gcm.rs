@@ -40,7 +40,7 @@ impl Gcm {
         let (aad, sealed) = packet.split_at_mut_checked(header.len).ok_or(Forged)?;
         let nonce = self.rtp_nonce(header.ssrc, index);
         let plain = self.key.open_in_place(nonce, Aad::from(&*aad), sealed);
-        Ok(aad.len() + plain.map_err(|_| Forged)?.len())
+        Ok(aad.len().saturating_add(plain.map_err(|_| Forged)?.len()))
     }
 
     /// `packet` is `len` bytes of plain packet and room for the tag after it.
@@ -73,7 +73,7 @@ impl Gcm {
             let (clear, sealed) = body.split_first_chunk_mut().ok_or(Forged)?;
             let aad = rtcp_aad(clear, word);
             let plain = self.key.open_in_place(nonce, Aad::from(aad), sealed);
-            Ok(RTCP_CLEAR + plain.map_err(|_| Forged)?.len())
+            Ok(RTCP_CLEAR.saturating_add(plain.map_err(|_| Forged)?.len()))
         } else {
             // In clear but authenticated (RFC 7714 section 9.3): everything is associated data, the tag stands alone.
             let len = body.len().checked_sub(TAG).ok_or(Forged)?;

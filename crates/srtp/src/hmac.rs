@@ -5,6 +5,10 @@ use sha1::block_api::compress;
 use zeroize::Zeroize;
 
 const BLOCK: usize = 64;
+
+/// The most that is left of a message when its padding fits the same block: a byte of mark, eight of length.
+const IN_ONE_BLOCK: usize = BLOCK - 1 - size_of::<u64>();
+
 const INITIAL: [u32; 5] = [
     0x6745_2301,
     0xefcd_ab89,
@@ -53,7 +57,8 @@ impl HmacSha1 {
         let mut inner = self.inner;
         let (blocks, tail) = message.as_chunks::<BLOCK>();
         compress(&mut inner, blocks);
-        compress_last(&mut inner, tail, suffix, message.len() + suffix.len());
+        let len = message.len().wrapping_add(suffix.len());
+        compress_last(&mut inner, tail, suffix, len);
 
         let mut outer = self.outer;
         let digest = to_bytes(inner);
@@ -78,9 +83,11 @@ fn compress_last(state: &mut [u32; 5], tail: &[u8], suffix: &[u8], len: usize) {
     for (to, from) in blocks.as_flattened_mut().iter_mut().zip(rest) {
         *to = *from;
     }
-    let bits = ((BLOCK + len) as u64 * 8).to_be_bytes();
+    // SHA-1's length wraps at 64 bits by definition.
+    let bits = (BLOCK.wrapping_add(len) as u64).wrapping_mul(8);
+    let bits = bits.to_be_bytes();
     let [first, second] = &mut blocks;
-    if tail.len() + suffix.len() + 1 + bits.len() <= BLOCK {
+    if tail.len().saturating_add(suffix.len()) <= IN_ONE_BLOCK {
         put_length(first, bits);
         compress(state, &[*first]);
     } else {

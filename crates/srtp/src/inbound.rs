@@ -70,7 +70,7 @@ impl Inbound {
     pub fn unprotect(&mut self, packet: &mut [u8]) -> Result<usize, Rejected> {
         let header = packet::rtp_header(packet)?;
         let overhead = self.key.suite().rtp_overhead();
-        if packet.len() < header.len + overhead {
+        if packet.len() < header.len.saturating_add(overhead) {
             return Err(Rejected::TooShort);
         }
         let Some(window) = self.rtp_sources.find(header.ssrc) else {
@@ -94,14 +94,14 @@ impl Inbound {
     pub fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, Rejected> {
         let suite = self.key.suite();
         let ssrc = packet::rtcp_ssrc(packet)?;
-        if packet.len() < packet::RTCP_CLEAR + suite.rtcp_overhead() {
+        if packet.len() < packet::RTCP_CLEAR.saturating_add(suite.rtcp_overhead()) {
             return Err(Rejected::TooShort);
         }
         // The index word ends the packet under GCM and stands before the tag otherwise.
         let after_word = if suite.is_aead() {
             0
         } else {
-            suite.rtcp_overhead() - INDEX_LEN
+            suite.rtcp_overhead().saturating_sub(INDEX_LEN)
         };
         let word = packet
             .len()
@@ -184,7 +184,9 @@ impl Inbound {
             (Err(_), Some(copy)) => {
                 packet.copy_from_slice(copy);
                 let opened = self.rtp.open_rtp(packet, header, second);
-                let len = opened.inspect_err(|_| self.second_tries -= 1)?;
+                let len = opened.inspect_err(|_| {
+                    self.second_tries = self.second_tries.saturating_sub(1);
+                })?;
                 (second, len)
             }
         };

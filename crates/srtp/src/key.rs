@@ -74,21 +74,24 @@ impl MasterKey {
     /// The master key without its salt.
     #[must_use]
     pub fn key(&self) -> &[u8] {
-        self.bytes.split_at(self.suite.key_len()).0
+        let len = self.suite.key_len();
+        self.bytes.get(..len).unwrap_or_default()
     }
 
     /// The master salt.
     #[must_use]
     pub fn salt(&self) -> &[u8] {
-        let salt = self.bytes.split_at(self.suite.key_len()).1;
-        salt.split_at(self.suite.salt_len()).0
+        let key = self.suite.key_len();
+        self.inline().get(key..).unwrap_or_default()
     }
 
     /// Key and salt in one piece, for `inline:` or for a store.
     #[must_use]
     pub fn inline(&self) -> &[u8] {
-        let len = self.suite.key_len() + self.suite.salt_len();
-        self.bytes.split_at(len).0
+        let (key, salt) = (self.suite.key_len(), self.suite.salt_len());
+        self.bytes
+            .get(..key.saturating_add(salt))
+            .unwrap_or_default()
     }
 }
 
@@ -100,10 +103,14 @@ impl DtlsKeys {
     /// [`Error::KeyLength`] or [`Error::SaltLength`]: the material is not exactly [`DtlsKeys::material_len`] long.
     pub fn from_material(suite: Suite, material: &[u8]) -> Result<Self, Error> {
         let (keys, salts) = material
-            .split_at_checked(2 * suite.key_len())
+            .split_at_checked(suite.key_len().saturating_mul(2))
             .unwrap_or((material, &[]));
-        let (client_key, server_key) = keys.split_at(suite.key_len().min(keys.len()));
-        let (client_salt, server_salt) = salts.split_at(suite.salt_len().min(salts.len()));
+        let (client_key, server_key) = keys
+            .split_at_checked(suite.key_len())
+            .unwrap_or((keys, &[]));
+        let (client_salt, server_salt) = salts
+            .split_at_checked(suite.salt_len())
+            .unwrap_or((salts, &[]));
         Ok(Self {
             client: MasterKey::new(suite, client_key, client_salt)?,
             server: MasterKey::new(suite, server_key, server_salt)?,
@@ -113,7 +120,10 @@ impl DtlsKeys {
     /// How many bytes to ask of the DTLS exporter.
     #[must_use]
     pub const fn material_len(suite: Suite) -> usize {
-        2 * (suite.key_len() + suite.salt_len())
+        suite
+            .key_len()
+            .saturating_add(suite.salt_len())
+            .saturating_mul(2)
     }
 }
 

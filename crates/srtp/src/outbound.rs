@@ -66,7 +66,7 @@ impl Outbound {
     /// # Errors
     /// [`Refused`]: buffer and context are as they were.
     pub fn protect(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, Refused> {
-        let end = len + self.key.suite().rtp_overhead();
+        let end = len.saturating_add(self.key.suite().rtp_overhead());
         let buffer = buffer.get_mut(..end).ok_or(Refused::NoRoom)?;
         let header = packet::rtp_header(buffer.get(..len).ok_or(Refused::NoRoom)?)?;
         let index = if let Some(window) = self.rtp_sources.find(header.ssrc) {
@@ -88,14 +88,14 @@ impl Outbound {
     /// # Errors
     /// [`Refused`]: buffer and context are as they were.
     pub fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, Refused> {
-        let end = len + self.key.suite().rtcp_overhead();
+        let end = len.saturating_add(self.key.suite().rtcp_overhead());
         let buffer = buffer.get_mut(..end).ok_or(Refused::NoRoom)?;
         let ssrc = packet::rtcp_ssrc(buffer.get(..len).ok_or(Refused::NoRoom)?)?;
         let index = if let Some(last) = self.rtcp_sources.find(ssrc) {
             if *last >= LAST_RTCP_INDEX {
                 return Err(Refused::Exhausted);
             }
-            *last += 1;
+            *last = last.saturating_add(1);
             *last
         } else {
             admit(&mut self.rtcp_sources, ssrc, 0)?;
@@ -153,7 +153,9 @@ fn next(window: &Window, sequence: u16) -> Result<u64, Refused> {
         return Err(Refused::Exhausted);
     }
     // A packet from just before the source's first one, sent across index zero, is late and not one far ahead.
-    let before_zero = (1 << 16) - u64::from(sequence) + window.highest();
+    let before_zero = (1_u64 << 16)
+        .saturating_sub(u64::from(sequence))
+        .wrapping_add(window.highest());
     if index > window.highest() && index < 1 << 16 && before_zero < WINDOW {
         return Err(Refused::Stale);
     }

@@ -31,7 +31,7 @@ pub(crate) fn rtp_header(packet: &[u8]) -> Result<RtpHeader, Unreadable> {
     }
     let csrcs = 4 * usize::from(first & 0x0f);
     let after_csrcs = rest.get(csrcs..).ok_or(Unreadable::Malformed)?;
-    let mut len = 12 + csrcs;
+    let mut len = csrcs.saturating_add(12);
     if first & 0x10 != 0 {
         let Some(([_, _, high, low], words)) = after_csrcs.split_first_chunk() else {
             return Err(Unreadable::Malformed);
@@ -40,7 +40,7 @@ pub(crate) fn rtp_header(packet: &[u8]) -> Result<RtpHeader, Unreadable> {
         if words.len() < extension {
             return Err(Unreadable::Malformed);
         }
-        len += 4 + extension;
+        len = len.saturating_add(4).saturating_add(extension);
     }
     Ok(RtpHeader {
         len,

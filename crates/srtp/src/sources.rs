@@ -42,7 +42,7 @@ impl<T> Sources<T> {
     /// Notes that the source which [`Sources::find`] returned last was heard for certain.
     #[inline]
     pub(crate) fn used_first(&mut self) {
-        self.clock += 1;
+        self.clock = self.clock.wrapping_add(1);
         if let Some(first) = self.entries.first_mut() {
             first.used = self.clock;
         }
@@ -50,7 +50,7 @@ impl<T> Sources<T> {
 
     /// Adds a source; when there are `most` of them, the one idle for longest makes room.
     pub(crate) fn admit(&mut self, ssrc: u32, value: T, most: usize) {
-        self.clock += 1;
+        self.clock = self.clock.wrapping_add(1);
         let entry = Entry {
             ssrc,
             used: self.clock,

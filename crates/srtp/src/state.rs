@@ -46,7 +46,7 @@ impl OutboundState {
     pub fn reserve(mut self, packets: u16) -> Self {
         let packets = u64::from(packets.min(MAX_RESERVE));
         for source in self.rtp.iter_mut().chain(&mut self.rtcp) {
-            source.highest = (source.highest + packets).min(LAST_RTP_INDEX);
+            source.highest = source.highest.saturating_add(packets).min(LAST_RTP_INDEX);
         }
         self
     }

@@ -72,8 +72,8 @@ impl Window {
                 1
             };
             self.highest = index;
-        } else if self.highest - index < WINDOW {
-            self.seen |= 1 << (self.highest - index);
+        } else if let Some(behind) = self.highest.checked_sub(index).filter(|n| *n < WINDOW) {
+            self.seen |= 1 << behind;
         }
     }
 
@@ -83,11 +83,12 @@ impl Window {
     #[inline]
     pub(crate) fn nearest(&self, sequence: u16) -> u64 {
         const CYCLE: u64 = 1 << 16;
+        // An index has 48 bits, so that none of these sums comes near the 64th.
         let same = self.highest & !0xffff | u64::from(sequence);
-        if same + CYCLE / 2 < self.highest {
-            same + CYCLE
-        } else if same > self.highest + CYCLE / 2 && same >= CYCLE {
-            same - CYCLE
+        if same.wrapping_add(CYCLE / 2) < self.highest {
+            same.wrapping_add(CYCLE)
+        } else if same > self.highest.wrapping_add(CYCLE / 2) && same >= CYCLE {
+            same.wrapping_sub(CYCLE)
         } else {
             same
         }

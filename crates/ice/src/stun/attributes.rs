@@ -52,7 +52,7 @@ impl<'a> Iterator for Attributes<'a> {
             offset: self.offset,
         };
         self.rest = rest;
-        self.offset += 4 + padded;
+        self.offset = self.offset.saturating_add(4).saturating_add(padded);
         Some(attribute)
     }
 }

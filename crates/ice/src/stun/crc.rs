@@ -7,8 +7,9 @@ pub(super) fn fingerprint(covered: &[u8]) -> u32 {
 
 fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, byte: &u8| {
+        let [low, ..] = crc.to_le_bytes();
         let entry = TABLE
-            .get(usize::from((crc as u8) ^ byte))
+            .get(usize::from(low ^ byte))
             .copied()
             .unwrap_or_default();
         (crc >> 8) ^ entry
@@ -16,27 +17,26 @@ fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, step)
 }
 
-static TABLE: [u32; 256] = table();
-
-const fn table() -> [u32; 256] {
+/// Worked out when compiling.
+static TABLE: [u32; 256] = {
     let mut table = [0_u32; 256];
-    let mut index = 0;
-    while index < 256 {
-        let mut crc = index as u32;
+    let (mut index, mut left) = (0, table.as_mut_slice());
+    while let [entry, rest @ ..] = left {
+        *entry = index;
         let mut bit = 0;
         while bit < 8 {
-            crc = if crc & 1 == 1 {
-                (crc >> 1) ^ 0xedb8_8320
+            *entry = if *entry & 1 == 1 {
+                (*entry >> 1) ^ 0xedb8_8320
             } else {
-                crc >> 1
+                *entry >> 1
             };
             bit += 1;
         }
-        table[index] = crc;
         index += 1;
+        left = rest;
     }
     table
-}
+};
 
 #[cfg(test)]
 mod tests {

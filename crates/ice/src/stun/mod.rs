@@ -178,9 +178,8 @@ impl<'a> Peek<'a> {
 fn hmac(password: &str, covered: &[u8]) -> Option<[u8; 20]> {
     let typ = covered.get(..2)?;
     let rest = covered.get(4..)?;
-    let length = u16::try_from(covered.len() + 24 - HEADER_LENGTH)
-        .ok()?
-        .to_be_bytes();
+    let length = covered.len().checked_add(24)?.checked_sub(HEADER_LENGTH)?;
+    let length = u16::try_from(length).ok()?.to_be_bytes();
     Some(DefaultSha1HmacProvider.sha1_hmac(password.as_bytes(), &[typ, &length, rest]))
 }
 

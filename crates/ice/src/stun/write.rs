@@ -35,18 +35,23 @@ fn header(typ: u16, transaction: [u8; 12]) -> Vec<u8> {
 
 fn attribute(message: &mut Vec<u8>, typ: u16, value: &[u8]) {
     message.extend_from_slice(&typ.to_be_bytes());
-    message.extend_from_slice(&(value.len() as u16).to_be_bytes());
+    message.extend_from_slice(&length(value.len()));
     message.extend_from_slice(value);
     message.resize(message.len().next_multiple_of(4), 0);
+}
+
+/// A length field. Our answers are a hundred bytes; one too long for its field is refused by whoever reads it.
+fn length(bytes: usize) -> [u8; 2] {
+    u16::try_from(bytes).unwrap_or(u16::MAX).to_be_bytes()
 }
 
 /// MESSAGE-INTEGRITY over what stands so far, then FINGERPRINT over that, each with the length it is defined for.
 fn finish(mut message: Vec<u8>, password: &str) -> Vec<u8> {
     let integrity = hmac(password, &message).unwrap_or_default();
     attribute(&mut message, a::MESSAGE_INTEGRITY, &integrity);
-    let length = (message.len() + FINGERPRINT_LENGTH - HEADER_LENGTH) as u16;
+    let body = message.len().saturating_sub(HEADER_LENGTH);
     if let Some(field) = message.get_mut(2..4) {
-        field.copy_from_slice(&length.to_be_bytes());
+        field.copy_from_slice(&length(body.saturating_add(FINGERPRINT_LENGTH)));
     }
     let crc = crc::fingerprint(&message);
     attribute(&mut message, a::FINGERPRINT, &crc.to_be_bytes());

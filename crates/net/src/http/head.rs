@@ -40,7 +40,8 @@ pub(super) fn end(buffer: &[u8], scanned: usize) -> Option<usize> {
         .get(from..)?
         .windows(4)
         .position(|octets| octets == b"\r\n\r\n")?;
-    Some(from + at + 4).filter(|end| *end <= MAX_HEAD)
+    let end = from.checked_add(at)?.checked_add(4)?;
+    (end <= MAX_HEAD).then_some(end)
 }
 
 /// The answer that makes a connection a WebSocket (RFC 6455 section 4.2.2).

@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Interval, interval_at, timeout};
 use tokio_websockets::{CloseCode, Limits, Message, ServerBuilder, WebSocketStream};
 
+use crate::deadline::within;
 use crate::tcp::farewell;
 
 /// A peer that says nothing is pinged this often; two intervals of silence end the connection.
@@ -28,13 +29,12 @@ pub struct WebSocket<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub(super) fn new(stream: S, max_message: usize) -> Self {
-        let now = Instant::now();
         Self {
             socket: ServerBuilder::new()
                 .limits(Limits::default().max_payload_len(Some(max_message)))
                 .serve(stream),
-            ping: interval_at(now + PING_INTERVAL, PING_INTERVAL),
-            heard: now,
+            ping: interval_at(within(PING_INTERVAL), PING_INTERVAL),
+            heard: Instant::now(),
         }
     }
 
@@ -56,7 +56,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                     }
                 }
                 _ = self.ping.tick() => {
-                    if self.heard.elapsed() > PING_INTERVAL * 2 {
+                    if self.heard.elapsed() > PING_INTERVAL.saturating_mul(2) {
                         return None;
                     }
                     self.socket.send(Message::ping("")).await.ok()?;

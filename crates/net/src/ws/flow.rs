@@ -11,6 +11,8 @@ use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_websockets::{CloseCode, Limits, Message, ServerBuilder, WebSocketStream};
 
+use crate::deadline::within;
+
 use super::head::{self, Head};
 use super::{
     Event, FAREWELL, FlowId, MAX_MESSAGE, Opened, Options, PING_INTERVAL, SEND_QUEUE,
@@ -57,7 +59,7 @@ impl Connection {
     pub(super) async fn serve(self, tcp: TcpStream, tls: Option<TlsAcceptor>) {
         // Signalling is small and latency is ring delay: never wait to fill a segment.
         let _ = tcp.set_nodelay(true);
-        let deadline = Instant::now() + UPGRADE_DEADLINE;
+        let deadline = within(UPGRADE_DEADLINE);
         match tls {
             None => self.upgrade(tcp, deadline).await,
             Some(acceptor) => match tokio::time::timeout_at(deadline, acceptor.accept(tcp)).await {
@@ -162,7 +164,7 @@ impl Connection {
         socket: &mut WebSocketStream<S>,
         mut queue: mpsc::Receiver<Vec<u8>>,
     ) -> Closing {
-        let mut ping = tokio::time::interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
+        let mut ping = tokio::time::interval_at(within(PING_INTERVAL), PING_INTERVAL);
         let mut heard = Instant::now();
         loop {
             tokio::select! {
@@ -193,7 +195,7 @@ impl Connection {
                     }
                 },
                 _ = ping.tick() => {
-                    if heard.elapsed() > PING_INTERVAL * 2 {
+                    if heard.elapsed() > PING_INTERVAL.saturating_mul(2) {
                         return Closing::Silent;
                     }
                     if socket.send(Message::ping("")).await.is_err() {

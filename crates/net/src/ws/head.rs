@@ -44,7 +44,7 @@ pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Option<Head> {
             ));
         }
         let scanned = head.len().saturating_sub(3);
-        let room = (MAX_HEAD - head.len()) as u64;
+        let room = MAX_HEAD.saturating_sub(head.len()) as u64;
         if stream.take(room).read_buf(&mut head).await.ok()? == 0 {
             return None;
         }
@@ -52,7 +52,7 @@ pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Option<Head> {
         let tail = head.get(scanned..).unwrap_or_default();
         if let Some(at) = tail.windows(4).position(|w| w == b"\r\n\r\n") {
             // A client may not send frames before it has seen our 101.
-            let complete = scanned + at + 4 == head.len();
+            let complete = tail.len() == at.saturating_add(4);
             return Some(if complete {
                 parse(&head)
             } else {

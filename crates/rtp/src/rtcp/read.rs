@@ -153,7 +153,8 @@ impl Feedback<'_> {
             let first = u16::from_be_bytes([p0, p1]);
             let bits = u16::from_be_bytes([b0, b1]);
             let following = (0..16_u16).filter(move |bit| bits >> bit & 1 == 1);
-            std::iter::once(first).chain(following.map(move |bit| first.wrapping_add(bit + 1)))
+            std::iter::once(first)
+                .chain(following.map(move |bit| first.wrapping_add(bit).wrapping_add(1)))
         })
     }
 }
@@ -191,7 +192,7 @@ fn block(bytes: &[u8; BLOCK]) -> ReportBlock {
         ssrc: at(0),
         fraction_lost: (at(1) >> 24) as u8,
         // 24 bits with sign: up and down again spreads the sign.
-        lost: (at(1) << 8) as i32 >> 8,
+        lost: (at(1) << 8).cast_signed() >> 8,
         extended_highest: at(2),
         jitter: at(3),
         last_sr: at(4),

@@ -4,7 +4,7 @@ use super::{ReportBlock, SenderInfo, format, packet_type};
 use crate::Error;
 
 /// The most that a count of 5 bits tells.
-const MAX_COUNT: usize = 31;
+const MAX_COUNT: u8 = 31;
 
 /// Writes a compound packet. Begin with a report (RFC 3550 section 6.1).
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl<'a> Writer<'a> {
         let words = [
             ssrc,
             (info.ntp.0 >> 32) as u32,
-            info.ntp.0 as u32,
+            (info.ntp.0 & 0xffff_ffff) as u32,
             info.timestamp,
             info.packets,
             info.octets,
@@ -72,8 +72,7 @@ impl<'a> Writer<'a> {
             body.bytes(&[CNAME, len])?;
             body.bytes(cname.as_bytes())?;
             // One to four zeros end the items on a word's end.
-            let open = 4 - (2 + cname.len()) % 4;
-            body.bytes([0; 4].get(..open).unwrap_or_default())
+            body.bytes([0; 4].get(body.len % 4..).unwrap_or_default())
         })
     }
 
@@ -152,14 +151,15 @@ impl<'a> Writer<'a> {
         words: &[u32],
         blocks: &[ReportBlock],
     ) -> Result<(), Error> {
-        if blocks.len() > MAX_COUNT {
+        let count = u8::try_from(blocks.len()).map_err(|_| Error::NoRoom)?;
+        if count > MAX_COUNT {
             return Err(Error::NoRoom);
         }
-        self.packet(packet_type, blocks.len() as u8, |body| {
+        self.packet(packet_type, count, |body| {
             words.iter().try_for_each(|word| body.word(*word))?;
             blocks.iter().try_for_each(|block| {
                 body.word(block.ssrc)?;
-                let lost = block.lost as u32 & 0xff_ffff;
+                let lost = block.lost.cast_unsigned() & 0xff_ffff;
                 body.word(u32::from(block.fraction_lost) << 24 | lost)?;
                 body.word(block.extended_highest)?;
                 body.word(block.jitter)?;
@@ -187,7 +187,7 @@ impl<'a> Writer<'a> {
         }
         let [l0, l1] = words.to_be_bytes();
         *header = [0x80 | count & 0x1f, packet_type, l0, l1];
-        self.len += 4 + len;
+        self.len = self.len.saturating_add(4).saturating_add(len);
         Ok(())
     }
 }
