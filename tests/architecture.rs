@@ -25,6 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("demo", &["sip", "sdp", "ice", "dtls", "srtp", "rtp", "net"]),
     ("causeway", &["proxy", "relay", "demo", "net", "sip", "sdp"]),
+    ("bench", &["relay", "control-proto"]),
     ("tests", &[]),
     ("xtask", &[]),
 ];

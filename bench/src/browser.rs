@@ -1,0 +1,370 @@
+//! The browser's side of a call: a full ICE agent for one candidate and a DTLS endpoint. Sans-IO: datagrams and the
+//! time come in, [`Signal`]s go out.
+
+mod dtls;
+
+use std::net::SocketAddrV4;
+
+pub(crate) use dtls::Identity;
+use dtls::{Dtls, Step};
+
+use crate::clock::SECOND;
+use crate::random;
+use crate::sdp::Media;
+use crate::srtp::Srtp;
+use crate::stun::{self, Message, Transaction, Writer};
+
+/// A check that is not answered is repeated after this.
+const CHECK_EVERY: u64 = SECOND / 10;
+/// ICE and DTLS together are given up after this.
+const GIVE_UP: u64 = 15 * SECOND;
+/// A host candidate's, as a peer-reflexive one (RFC 8445 section 5.1.2.1).
+const PRIORITY: u32 = 1_862_270_975;
+
+/// A datagram that an endpoint sends beside its media.
+#[derive(Debug)]
+pub(crate) struct Signal {
+    /// Number of the leg whose address it leaves from.
+    pub(crate) leg: usize,
+    pub(crate) to: SocketAddrV4,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// The keys of both directions.
+pub(crate) struct Keys {
+    pub(crate) outbound: Srtp,
+    pub(crate) inbound: Srtp,
+}
+
+/// When things were done, in nanoseconds since 1970; 0 is not yet.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Times {
+    pub(crate) start: u64,
+    pub(crate) ice: u64,
+    pub(crate) dtls: u64,
+    pub(crate) keys: u64,
+}
+
+/// One browser.
+pub(crate) struct Browser {
+    leg: usize,
+    pub(crate) ufrag: String,
+    pub(crate) password: String,
+    peer: Peer,
+    controlling: bool,
+    tie_breaker: [u8; 8],
+    /// Of the next check. Its last byte counts: an answer to an earlier check is as good.
+    check: Transaction,
+    next_check: u64,
+    valid: bool,
+    nominated: bool,
+    dtls: Option<Dtls>,
+    pub(crate) client: bool,
+    pub(crate) times: Times,
+    pub(crate) failed: Option<String>,
+    keys: Option<Keys>,
+    /// STUN whose integrity was wrong.
+    pub(crate) bad_stun: u64,
+}
+
+/// What the relay's description says.
+#[derive(Default)]
+struct Peer {
+    at: Option<SocketAddrV4>,
+    ufrag: String,
+    password: String,
+    fingerprint: String,
+}
+
+impl Browser {
+    pub(crate) fn new(leg: usize) -> Self {
+        Self {
+            leg,
+            ufrag: random::token(4),
+            password: random::token(24),
+            peer: Peer::default(),
+            controlling: false,
+            tie_breaker: random::bytes(),
+            check: random::bytes(),
+            next_check: 0,
+            valid: false,
+            nominated: false,
+            dtls: None,
+            client: true,
+            times: Times::default(),
+            failed: None,
+            keys: None,
+            bad_stun: 0,
+        }
+    }
+
+    /// Takes the relay's description; from here on its checks are answered.
+    pub(crate) fn take(&mut self, media: &Media, client: bool) {
+        self.peer = Peer {
+            at: media.candidate.or(media.address),
+            ufrag: media.ufrag.clone(),
+            password: media.password.clone(),
+            fingerprint: media.fingerprint.clone(),
+        };
+        self.controlling = media.ice_lite;
+        self.client = client;
+    }
+
+    /// Begins to check, and to shake hands once a pair is chosen.
+    pub(crate) fn start(&mut self, identity: &Identity, now: u64) {
+        self.times.start = now;
+        self.next_check = now;
+        self.dtls = Some(Dtls::new(identity, self.client));
+    }
+
+    /// It has keys, or will never have.
+    pub(crate) fn is_done(&self) -> bool {
+        self.times.keys != 0 || self.failed.is_some()
+    }
+
+    /// The keys, once.
+    pub(crate) fn take_keys(&mut self) -> Option<Keys> {
+        self.keys.take()
+    }
+
+    /// A consent check (RFC 7675).
+    pub(crate) fn consent(&mut self) -> Option<Signal> {
+        let to = self.peer.at?;
+        let bytes = self.write_check();
+        Some(Signal {
+            leg: self.leg,
+            to,
+            bytes,
+        })
+    }
+
+    /// A datagram that is no media.
+    pub(crate) fn receive(
+        &mut self,
+        datagram: &[u8],
+        from: SocketAddrV4,
+        now: u64,
+        out: &mut Vec<Signal>,
+    ) {
+        match datagram.first() {
+            Some(0..=3) => self.stun(datagram, from, now, out),
+            Some(20..=63) => {
+                if self.times.dtls == 0 {
+                    self.times.dtls = now;
+                }
+                if let Some(dtls) = &mut self.dtls {
+                    let step = dtls.receive(datagram);
+                    self.stepped(step, now, out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Does what is due.
+    pub(crate) fn tick(&mut self, now: u64, out: &mut Vec<Signal>) {
+        if self.is_done() || self.times.start == 0 {
+            return;
+        }
+        if now.saturating_sub(self.times.start) > GIVE_UP {
+            self.failed = Some(format!(
+                "no keys in time (ICE valid {}, nominated {}, DTLS begun {})",
+                self.valid,
+                self.nominated,
+                self.times.dtls != 0
+            ));
+            return;
+        }
+        if self.times.ice == 0 && now >= self.next_check {
+            self.next_check = now + CHECK_EVERY;
+            out.extend(self.consent());
+        }
+        // A client begins once ICE has chosen; a server has its peer's flight by then, or waits for it.
+        if (self.client && self.times.ice != 0 || self.times.dtls != 0)
+            && let Some(dtls) = &mut self.dtls
+        {
+            if self.times.dtls == 0 {
+                self.times.dtls = now;
+            }
+            let step = dtls.tick();
+            self.stepped(step, now, out);
+        }
+    }
+
+    fn stun(&mut self, datagram: &[u8], from: SocketAddrV4, now: u64, out: &mut Vec<Signal>) {
+        let is_request = datagram.starts_with(&stun::REQUEST.to_be_bytes());
+        let password = if is_request {
+            &self.password
+        } else {
+            &self.peer.password
+        };
+        let Some(message) = Message::parse(datagram, password) else {
+            return;
+        };
+        if is_request {
+            self.checked(&message, from, now, out);
+        } else if message.transaction.first_chunk::<11>() == self.check.first_chunk() {
+            self.answered(&message, now);
+        }
+        if self.valid && self.nominated && self.times.ice == 0 && self.times.start != 0 {
+            self.times.ice = now;
+        }
+        self.tick(now, out);
+    }
+
+    /// The relay has sent a check.
+    fn checked(&mut self, message: &Message, from: SocketAddrV4, now: u64, out: &mut Vec<Signal>) {
+        let is_for_us = message.username.split_once(':').map(|(to, _)| to) == Some(&self.ufrag);
+        if !(message.integrity && message.fingerprint && is_for_us) {
+            self.bad_stun += 1;
+            return;
+        }
+        let mut answer = Writer::new(stun::SUCCESS, &message.transaction);
+        answer.mapped_address(from);
+        out.push(Signal {
+            leg: self.leg,
+            to: from,
+            bytes: answer.finish(&self.password),
+        });
+        if message.use_candidate && !self.controlling {
+            self.nominated = true;
+        }
+        if !self.valid {
+            self.next_check = now; // a triggered check
+        }
+    }
+
+    /// The relay has answered our check.
+    fn answered(&mut self, message: &Message, now: u64) {
+        match (message.kind, message.error) {
+            (stun::SUCCESS, _) if !message.integrity => self.bad_stun += 1,
+            (stun::SUCCESS, _) => {
+                if self.controlling && self.valid {
+                    self.nominated = true;
+                } else if self.controlling {
+                    self.next_check = now;
+                }
+                self.valid = true;
+            }
+            (stun::ERROR, 487) => {
+                self.controlling = !self.controlling;
+                self.next_check = now;
+            }
+            _ => {}
+        }
+    }
+
+    fn write_check(&mut self) -> Vec<u8> {
+        self.check[11] = self.check[11].wrapping_add(1);
+        let mut check = Writer::new(stun::REQUEST, &self.check);
+        let username = format!("{}:{}", self.peer.ufrag, self.ufrag);
+        check.attribute(stun::USERNAME, username.as_bytes());
+        check.attribute(stun::PRIORITY, &PRIORITY.to_be_bytes());
+        if self.controlling {
+            check.attribute(stun::ICE_CONTROLLING, &self.tie_breaker);
+            if self.valid {
+                check.attribute(stun::USE_CANDIDATE, &[]);
+            }
+        } else {
+            check.attribute(stun::ICE_CONTROLLED, &self.tie_breaker);
+        }
+        check.finish(&self.peer.password)
+    }
+
+    fn stepped(&mut self, step: Result<Step, String>, now: u64, out: &mut Vec<Signal>) {
+        let step = match step {
+            Ok(step) => step,
+            Err(_) if self.is_done() => return,
+            Err(error) => {
+                self.failed = Some(format!("DTLS: {error}"));
+                return;
+            }
+        };
+        if let Some(to) = self.peer.at {
+            let leg = self.leg;
+            out.extend(step.send.into_iter().map(|bytes| Signal { leg, to, bytes }));
+        }
+        if let Some(fingerprint) = step.fingerprint
+            && fingerprint != self.peer.fingerprint
+        {
+            let told = &self.peer.fingerprint;
+            self.failed = Some(format!("the certificate is {fingerprint}, and not {told}"));
+        }
+        if let Some(keys) = step.keys
+            && self.failed.is_none()
+        {
+            self.keys = Some(keys);
+            self.times.keys = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sdp::{self, Terms};
+
+    const AT: [SocketAddrV4; 2] = [
+        SocketAddrV4::new(std::net::Ipv4Addr::new(127, 1, 0, 1), 1),
+        SocketAddrV4::new(std::net::Ipv4Addr::new(127, 1, 0, 2), 2),
+    ];
+
+    fn meet(told: &str) -> [Browser; 2] {
+        let identity = Identity::generate().unwrap();
+        let mut pair = [Browser::new(0), Browser::new(1)];
+        for k in [0, 1] {
+            let terms = Terms {
+                ufrag: &pair[1 - k].ufrag,
+                password: &pair[1 - k].password,
+                fingerprint: if told.is_empty() {
+                    identity.fingerprint()
+                } else {
+                    told
+                },
+                setup: "actpass",
+            };
+            let mut media = Media::parse(&sdp::browser(AT[1 - k], &terms));
+            media.ice_lite = k == 0; // one of them is to control
+            pair[k].take(&media, k == 0);
+        }
+        let mut now = SECOND;
+        pair.iter_mut().for_each(|b| b.start(&identity, now));
+        let mut out = Vec::new();
+        while pair.iter().any(|browser| !browser.is_done()) && now < 30 * SECOND {
+            pair.iter_mut().for_each(|b| b.tick(now, &mut out));
+            for signal in std::mem::take(&mut out) {
+                let to = 1 - signal.leg;
+                assert_eq!(signal.to, AT[to]);
+                pair[to].receive(&signal.bytes, AT[signal.leg], now, &mut out);
+            }
+            now += SECOND / 1000;
+        }
+        pair
+    }
+
+    #[test]
+    fn two_browsers_have_the_same_keys() {
+        let mut pair = meet("");
+        let [a, b] = pair.each_mut().map(|browser| browser.take_keys());
+        let (mut a, mut b) = (a.unwrap(), b.unwrap());
+        for (from, to) in [
+            (&mut a.outbound, &mut b.inbound),
+            (&mut b.outbound, &mut a.inbound),
+        ] {
+            let mut packet = [0x80; 100];
+            let len = from.protect(&mut packet, 60).unwrap();
+            assert_eq!(to.unprotect(&mut packet[..len]), Some(60));
+        }
+        assert_eq!(pair[0].bad_stun + pair[1].bad_stun, 0);
+    }
+
+    #[test]
+    fn another_certificate_than_the_one_announced_gives_no_keys() {
+        let mut pair = meet("00:11");
+        assert!(pair.iter_mut().all(|browser| browser.take_keys().is_none()));
+        assert!(
+            pair.iter()
+                .any(|b| b.failed.as_ref().is_some_and(|f| f.contains("certificate")))
+        );
+    }
+}

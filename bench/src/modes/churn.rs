@@ -1,0 +1,67 @@
+//! Calls come and go, some of them at once; memory and descriptors of the relay end where they began.
+
+use super::control::{answers, offers};
+use crate::args::Churn;
+use crate::calls::Calls;
+use crate::engine::Engine;
+use crate::figures::Figures;
+use crate::ng::{Ng, Outcome};
+use crate::process;
+use crate::random;
+use crate::scenario::delete;
+use crate::setup::Setup;
+
+/// Waves before the first look: allocator, tables and the memory of replies have their size then.
+const WARM: usize = 2;
+
+pub(crate) fn churn(arguments: &Churn, figures: &mut Figures) -> Result<(), String> {
+    let common = &arguments.common;
+    let pid = common.pid.ok_or("whose memory? name the relay's --pid")?;
+    let mut ng = Ng::connect(common.ng)?;
+    let at_once = arguments.at_once.min(common.calls) as usize;
+    let descriptors = process::descriptors(pid);
+    for _ in 0..WARM {
+        wave(arguments, at_once, &mut ng)?;
+    }
+    let resident = process::resident(Some(pid));
+    let mut done = 0;
+    while done < common.calls() {
+        wave(arguments, at_once, &mut ng)?;
+        done += at_once;
+    }
+    let (fds, kb) = (process::descriptors(pid), process::resident(Some(pid)));
+    println!(
+        "{done} calls, {at_once} at once: descriptors {descriptors} -> {fds}, resident {resident} -> {kb} kB"
+    );
+    figures.put("calls", done as f64);
+    figures.put("descriptors_more", fds as f64 - descriptors as f64);
+    figures.put("resident_kb_before", resident as f64);
+    figures.put("resident_kb_after", kb as f64);
+    Ok(())
+}
+
+/// Calls that are set up, and all deleted.
+fn wave(arguments: &Churn, count: usize, ng: &mut Ng) -> Result<(), String> {
+    let common = &arguments.common;
+    let setup = Setup {
+        prefix: random::token(10),
+        ..common.setup(1)?
+    };
+    let calls = Calls::new(count, None, 1);
+    let mut engine = Engine::new(calls, common.port, 1)
+        .map_err(|error| format!("the endpoints' socket: {error}"))?;
+    let offered = checked("offer", ng.ask_all(&offers(&setup, &engine), 8))?;
+    let answers = answers(&setup, &mut engine, &offered)?;
+    checked("answer", ng.ask_all(&answers, 8))?;
+    let deletes: Vec<_> = (0..count)
+        .map(|number| delete(&setup.call(number)))
+        .collect();
+    checked("delete", ng.ask_all(&deletes, 8)).map(|_| ())
+}
+
+fn checked(name: &str, outcome: Outcome) -> Result<Outcome, String> {
+    match outcome.first_failure() {
+        Some(why) => Err(format!("{} of {name} failed: {why}", outcome.failed())),
+        None => Ok(outcome),
+    }
+}
