@@ -3,6 +3,7 @@
 //! Many requests may be on their way at once, and none waits for another. Never decides what a
 //! failure means: it says that there was no answer, and its owner chooses another relay or none.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::envelope::{Envelope, Format};
 use crate::request::Request;
 use crate::response::Response;
+use crate::signature::Key;
 
 /// When a request is sent again, counted from when it was last sent. The first comes early, since a
 /// relay answers within milliseconds and a lost datagram should not be heard in the call; the others
@@ -63,6 +65,10 @@ pub enum Event {
 pub struct Client {
     /// What makes our cookies different from everybody else's: relays know requests by cookie alone.
     prefix: String,
+    /// Signs requests, and is wanted of replies.
+    key: Option<Key>,
+    /// The time since the Unix epoch, for signatures.
+    unix: Duration,
     next: u64,
     in_flight: HashMap<u64, InFlight>,
     /// The same requests by when they are due.
@@ -85,11 +91,28 @@ impl Client {
     pub fn new(random: [u8; 8]) -> Self {
         Self {
             prefix: format!("{:016x}_", u64::from_be_bytes(random)),
+            key: None,
+            unix: Duration::ZERO,
             next: 0,
             in_flight: HashMap::new(),
             due: BTreeSet::new(),
             events: VecDeque::new(),
         }
+    }
+
+    /// The same, for a relay that has this key too. It must be [told the time](Self::tell_time).
+    #[must_use]
+    pub fn signing(random: [u8; 8], key: Key) -> Self {
+        Self {
+            key: Some(key),
+            ..Self::new(random)
+        }
+    }
+
+    /// The time since the Unix epoch. A client that signs is to be told before it is asked: the relay's
+    /// clock must not be more than some ten seconds away.
+    pub fn tell_time(&mut self, unix: Duration) {
+        self.unix = unix;
     }
 
     /// Sends a request. Exactly one [`Event::Answered`] or [`Event::Failed`] will bear its ticket,
@@ -98,7 +121,12 @@ impl Client {
         let number = self.next;
         self.next = self.next.wrapping_add(1);
         let cookie = format!("{}{number}", self.prefix);
-        let datagram: Arc<[u8]> = request.encode(cookie.as_bytes(), Format::Bencode).into();
+        let plain = request.encode(cookie.as_bytes(), Format::Bencode);
+        let signed = self
+            .key
+            .as_ref()
+            .map(|key| key.sign_request(&plain, self.unix));
+        let datagram: Arc<[u8]> = signed.flatten().unwrap_or(plain).into();
         // The most that UDP over IPv4 carries.
         let failure = if datagram.len() > 65_507 {
             Failure::TooLong
@@ -176,8 +204,14 @@ impl Client {
     }
 
     fn read(&self, datagram: &[u8]) -> Option<(u64, Response)> {
-        let envelope = Envelope::open(datagram)?;
+        let opened = match &self.key {
+            None => Cow::Borrowed(datagram),
+            Some(key) => Cow::Owned(key.open_reply(datagram)?),
+        };
+        let envelope = Envelope::open(&opened)?;
         let number = envelope.cookie.strip_prefix(self.prefix.as_bytes())?;
+        // The time and the signature stand behind it.
+        let number = number.split(|byte| *byte == b'.').next()?;
         let number = std::str::from_utf8(number).ok()?.parse().ok()?;
         Some((number, Response::decode(envelope.reply().ok()?)?))
     }
@@ -299,6 +333,30 @@ mod tests {
         assert_eq!(
             client.poll(),
             Some(Event::Failed(ticket, Failure::TooManyInFlight))
+        );
+    }
+
+    #[test]
+    fn with_a_key_only_signed_replies_are_answers() {
+        let (now, unix) = (Instant::now(), Duration::from_secs(1_700_000_000));
+        let key = Key::new(&[b'k'; 32]).unwrap();
+        let mut client = Client::signing([7; 8], key.clone());
+        client.tell_time(unix);
+        let ticket = client.ask(&Request::new(Command::Ping), now);
+        let datagram = sent(&mut client);
+        assert_eq!(key.check_request(&datagram, unix), Ok(()));
+
+        let reply = answer(&datagram, &Response::pong());
+        assert!(
+            !client.receive(&reply, now),
+            "whoever saw the request can write this"
+        );
+        let other = Key::new(&[b'o'; 32]).unwrap();
+        assert!(!client.receive(&other.sign_reply(&reply), now));
+        assert!(client.receive(&key.sign_reply(&reply), now));
+        assert_eq!(
+            client.poll(),
+            Some(Event::Answered(ticket, Response::pong()))
         );
     }
 

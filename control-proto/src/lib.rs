@@ -4,7 +4,7 @@
 //! tells where each ends. [`Envelope`] opens it,
 //! [`Request`] and [`Response`] are its typed contents, [`Client`] is the asking side (one cookie for
 //! each request, sent again until it is answered) and [`Replay`] the answering side's memory (a
-//! request that arrives twice is executed once).
+//! request that arrives twice is executed once). With a [`Key`] both know that it is the other who speaks.
 //!
 //! Nothing here opens a socket, reads a clock or makes a random number: bytes and `now` come in,
 //! commands go out. Whatever arrives, the worst outcome is one of the protocol's own error replies.
@@ -63,6 +63,7 @@ mod replay;
 mod request;
 mod response;
 mod rtpp_flags;
+mod signature;
 mod value;
 
 pub use client::{Client, Event, Failure, Ticket};
@@ -75,4 +76,5 @@ pub use options::{AddressFamily, Codec, Dtls, Ice, Replace, RtcpMux, Sdes, Trans
 pub use replay::{Admission, Replay};
 pub use request::Request;
 pub use response::{Outcome, Response};
+pub use signature::{Key, Unauthentic};
 pub use value::{Dictionary, Value};

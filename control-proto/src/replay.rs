@@ -2,7 +2,8 @@
 //!
 //! Requests are known by their cookies alone, whoever sends them. Two generations of 30 s are kept,
 //! so a reply can be had again for 30 to 60 s, which is longer than any client asks. Never executes
-//! anything, and never grows beyond its bounds: under a flood of cookies the oldest go first.
+//! anything, and never grows beyond its bounds: under a flood of cookies the oldest go first, unless
+//! nothing may be forgotten before its time.
 
 use std::collections::HashMap;
 use std::mem;
@@ -32,6 +33,9 @@ pub enum Admission {
     Executing,
     /// It has been executed: send this.
     Answered(Arc<[u8]>),
+    /// There is no room for it: do nothing, as if it had been lost. Only if the memory is
+    /// [strict](Replay::strict).
+    Full,
 }
 
 /// The requests of the last minute. `P` is what a reply is sent to: an address, or whatever names one
@@ -42,6 +46,8 @@ pub struct Replay<P = SocketAddr> {
     old: Generation<P>,
     /// When the young generation began.
     since: Instant,
+    /// Nothing is forgotten within 30 s.
+    strict: bool,
 }
 
 #[derive(Debug)]
@@ -73,6 +79,17 @@ impl<P: PartialEq> Replay<P> {
             young: Generation::default(),
             old: Generation::default(),
             since: now,
+            strict: false,
+        }
+    }
+
+    /// An empty memory that forgets nothing within 30 s: what a signature allows for a while must not be
+    /// executed twice in it.
+    #[must_use]
+    pub fn strict(now: Instant) -> Self {
+        Self {
+            strict: true,
+            ..Self::new(now)
         }
     }
 
@@ -92,6 +109,9 @@ impl<P: PartialEq> Replay<P> {
             };
         }
         if self.young.entries.len() >= MAX_COOKIES || self.young.bytes >= MAX_BYTES {
+            if self.strict {
+                return Admission::Full;
+            }
             self.turn(now);
         }
         self.young.bytes = self.young.bytes.saturating_add(cookie.len());
@@ -139,7 +159,10 @@ impl<P: PartialEq> Replay<P> {
     fn age(&mut self, now: Instant) {
         let age = now.saturating_duration_since(self.since);
         if age >= GENERATION.saturating_mul(2) {
-            *self = Self::new(now);
+            *self = Self {
+                strict: self.strict,
+                ..Self::new(now)
+            };
         } else if age >= GENERATION {
             self.turn(self.since.checked_add(GENERATION).unwrap_or(now));
         }
@@ -224,6 +247,31 @@ mod tests {
             replay.admit(&0_usize.to_be_bytes(), PEER, now),
             Admission::New
         );
+    }
+
+    #[test]
+    fn a_strict_memory_refuses_what_it_has_no_room_for_and_forgets_nothing() {
+        let start = Instant::now();
+        let mut replay = Replay::strict(start);
+        for number in 0..MAX_COOKIES {
+            let admission = replay.admit(&number.to_be_bytes(), PEER, start);
+            assert_eq!(admission, Admission::New);
+        }
+        let now = start + GENERATION - Duration::from_millis(1);
+        assert_eq!(replay.admit(b"c", PEER, now), Admission::Full);
+        let first = 0_usize.to_be_bytes();
+        assert_eq!(replay.admit(&first, PEER, now), Admission::Executing);
+        let later = start + GENERATION;
+        assert_eq!(replay.admit(b"c", PEER, later), Admission::New);
+        assert_eq!(replay.admit(&first, PEER, later), Admission::Executing);
+        replay.admit(b"d", PEER, start + 10 * GENERATION);
+        assert!(replay.strict, "also after a long silence");
+    }
+
+    #[test]
+    fn a_signature_is_good_for_no_longer_than_its_request_is_remembered() {
+        let second = Duration::from_secs(1);
+        assert!((crate::signature::WINDOW + second) * 2 <= GENERATION);
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct Config {
     pub relays: Vec<SocketAddr>,
     /// Fresh random octets for the cookies of control requests.
     pub cookie_seed: [u8; 8],
+    /// What control requests are signed with, and replies must be. Every relay must have it.
+    pub relay_key: Option<control_proto::Key>,
 }
 
 /// Why the proxy cannot start: one sentence with the cure.
@@ -98,7 +100,7 @@ impl Server {
                     .map_err(StartError::Listen)?,
             );
         }
-        let relays = Relays::connect(&config.relays, config.cookie_seed).await?;
+        let relays = Relays::connect(&config.relays, config.cookie_seed, config.relay_key).await?;
         let core = Core::new(config.core, &config.secrets);
         Ok(Self {
             core,

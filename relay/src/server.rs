@@ -8,6 +8,7 @@ mod address;
 mod control;
 mod doors;
 mod gathering;
+mod guard;
 mod load;
 mod recorder;
 mod sockets;
@@ -32,6 +33,8 @@ use tokio::sync::oneshot;
 use crate::core::{self, Anchor, Random, Shard};
 pub use address::{ControlAddress, ControlTransport, NotAnAddress};
 use control::{Control, ShardDoor};
+/// What commands are signed with.
+pub use control_proto::Key as ControlKey;
 use doors::Doors;
 use load::Load;
 use recorder::{Writing, recorder};
@@ -54,10 +57,12 @@ const MAX_LOAD: u8 = 95;
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where ng commands come to, at least one address. Whoever can reach one commands the relay:
-    /// none may face the public network.
+    /// none may face the public network, unless there is a key.
     pub controls: Vec<ControlAddress>,
     /// Whether they may all the same, since something else keeps strangers away.
     pub public_control: bool,
+    /// What commands must be signed with, and replies are. With it a control port may face the public network.
+    pub control_key: Option<ControlKey>,
     /// Media threads, at least one.
     pub shards: usize,
     /// Percent of its core from which on a media thread takes no new call; 100 for never, or as good as never.
@@ -77,6 +82,7 @@ impl Config {
         Self {
             controls: vec![ControlAddress::udp(control)],
             public_control: false,
+            control_key: None,
             shards: cores.min(MAX_DEFAULT_SHARDS),
             max_load: MAX_LOAD,
             recordings: None,
@@ -97,7 +103,7 @@ pub enum Error {
     /// ng has no passwords: whoever reaches the control port can end every call.
     #[error(
         "the relay's control port {0} can be reached from public networks, and whoever reaches it commands the relay; \
-         bind a loopback or private address (setting [relay] listen)"
+         bind a loopback or private address (setting [relay] listen), or give relay and proxy a key (setting [relay] control_key)"
     )]
     Public(ControlAddress),
     /// A media address is not of this machine.
@@ -157,7 +163,8 @@ impl Server {
             .iter()
             .map(|i| i.name.clone())
             .collect();
-        let (mut control, control_waker) = Control::new(received, replies, names)?;
+        let (mut control, control_waker) =
+            Control::new(received, replies, names, config.control_key.clone())?;
         let mut doors = Doors::default();
         let mut addresses = Vec::new();
         for asked in &config.controls {
@@ -330,6 +337,9 @@ fn check_interfaces(config: &core::Config) -> Result<(), Error> {
 fn check_controls(config: &Config) -> Result<(), Error> {
     if config.controls.is_empty() {
         return Err(Error::NoControl);
+    }
+    if config.control_key.is_some() {
+        return Ok(());
     }
     match config.controls.iter().find(|control| control.is_public()) {
         Some(control) if !config.public_control => Err(Error::Public(*control)),

@@ -142,6 +142,7 @@ fn proxy_config(
         listeners,
         relays,
         cookie_seed: random()?,
+        relay_key: edge.relay.control_key.clone(),
     })
 }
 
@@ -165,6 +166,7 @@ pub(crate) fn relay_config(file: &Relay) -> relay::server::Config {
     let mut config = relay::server::Config::new(unbound, interfaces);
     config.controls.clone_from(&file.controls);
     config.public_control = file.public_control;
+    config.control_key.clone_from(&file.control_key);
     config.recordings.clone_from(&file.recordings);
     config.shards = media.shards.unwrap_or(config.shards);
     config.core.ports = media.ports.clone();

@@ -69,6 +69,27 @@ async fn proxy_and_relay_that_are_started_apart_share_nothing_but_the_control_po
 }
 
 #[tokio::test]
+async fn with_a_key_the_relay_serves_the_proxy_that_has_it_and_no_other() {
+    let house = House::start().await;
+    let folder = Folder::new("key");
+    folder.write("right", "0123456789abcdef0123456789abcdef\n");
+    folder.write("wrong", "fedcba9876543210fedcba9876543210\n");
+    let listen = "[relay]\nlisten = \"udp:127.0.0.1:0\"\ncontrol_key = \"right\"\n";
+    let mut relay = Process::start("relay", &folder.write("relay.toml", &house.edge(listen)));
+    let control = relay.says("commands: udp:").await;
+    for key in ["right", "wrong"] {
+        let named = format!("[relay]\ncontrol = [\"udp:{control}\"]\ncontrol_key = \"{key}\"\n");
+        let mut proxy = Process::start("proxy", &folder.write("proxy.toml", &house.edge(&named)));
+        let browsers = proxy.says("browsers: ws://").await;
+        let alice = house.alice(&browsers).await;
+        match key {
+            "right" => house.assert_call_works(&alice).await,
+            _ => house.assert_call_is_refused(&alice).await,
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_setting_stops_the_start_with_one_sentence_naming_file_and_line() {
     let house = House::start().await;
     let folder = Folder::new("wrong");

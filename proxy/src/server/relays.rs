@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-use control_proto::{Client, Event, MAX_DATAGRAM, Request, Ticket};
+use control_proto::{Client, Event, Key, MAX_DATAGRAM, Request, Ticket};
 use tokio::net::UdpSocket;
 
 use super::StartError;
@@ -33,6 +33,7 @@ impl Relays {
     pub(super) async fn connect(
         addresses: &[SocketAddr],
         seed: [u8; 8],
+        key: Option<Key>,
     ) -> Result<Self, StartError> {
         let mut relays = Vec::new();
         for (index, &address) in addresses.iter().enumerate() {
@@ -50,7 +51,10 @@ impl Relays {
             relays.push(Relay {
                 address,
                 socket,
-                client: Client::new(cookie),
+                client: match &key {
+                    Some(key) => Client::signing(cookie, key.clone()),
+                    None => Client::new(cookie),
+                },
                 asked: HashMap::new(),
             });
         }
@@ -65,6 +69,8 @@ impl Relays {
         let index = self.index(request);
         match self.relays.get_mut(index) {
             Some(relay) => {
+                let unix = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+                relay.client.tell_time(unix);
                 let ticket = relay.client.ask(request, now);
                 relay.asked.insert(ticket, id);
             }

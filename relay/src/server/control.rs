@@ -8,14 +8,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use control_proto::{Admission, Command, Envelope, MAX_DATAGRAM, Replay, Request, Response};
+use control_proto::{Admission, Command, Envelope, Key, MAX_DATAGRAM, Replay, Request, Response};
 use net::poll::{Poller, Waker};
 use net::udp::UdpSocket;
 
 use super::doors::{self, Incoming};
 use super::gathering::{self, Gathering, Part};
+use super::guard::Guard;
 use super::tally::{Asked, Tally};
 use super::unserved;
 use super::worker::{Body, Job, Reply, encode};
@@ -72,6 +73,13 @@ impl Asker {
         }
     }
 
+    /// Ends what a stranger has begun: a connection that does not speak for us must not take up a place.
+    fn hang_up(&self) {
+        if let Self::Connection(asker) = self {
+            asker.hang_up();
+        }
+    }
+
     fn max_reply(&self) -> usize {
         match self {
             Self::Datagram { .. } => MAX_DATAGRAM_REPLY,
@@ -86,6 +94,7 @@ pub(super) struct Control {
     sockets: Vec<UdpSocket>,
     /// What comes over connections.
     incoming: tokio::sync::mpsc::Receiver<Incoming>,
+    guard: Guard,
     replay: Replay<Asker>,
     shards: Vec<ShardDoor>,
     replies: Receiver<Reply>,
@@ -104,6 +113,7 @@ impl Control {
         incoming: tokio::sync::mpsc::Receiver<Incoming>,
         replies: Receiver<Reply>,
         interfaces: Vec<String>,
+        key: Option<Key>,
     ) -> io::Result<(Self, Waker)> {
         let poller = Poller::new()?;
         let waker = poller.waker();
@@ -111,7 +121,11 @@ impl Control {
             poller,
             sockets: Vec::new(),
             incoming,
-            replay: Replay::new(Instant::now()),
+            replay: match key {
+                Some(_) => Replay::strict(Instant::now()),
+                None => Replay::new(Instant::now()),
+            },
+            guard: Guard::new(key),
             shards: Vec::new(),
             replies,
             spread: RandomState::new(),
@@ -190,17 +204,25 @@ impl Control {
     }
 
     fn request(&mut self, message: &[u8], asker: &Asker) {
+        let (from, now) = (asker.address(), Instant::now());
+        let unix = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        if !self.guard.admits(message, from, unix, now) {
+            return asker.hang_up();
+        }
         let Some(envelope) = Envelope::open(message) else {
-            let from = asker.address();
             tracing::debug!(%from, "dropped at the control port: no cookie");
             return;
         };
-        let admission = self
-            .replay
-            .admit(envelope.cookie, asker.clone(), Instant::now());
-        match admission {
+        match self.replay.admit(envelope.cookie, asker.clone(), now) {
             Admission::Answered(reply) => self.send(&reply, asker),
             Admission::Executing => {}
+            Admission::Full => {
+                if self.logged.first_time("full") {
+                    tracing::warn!(
+                        "too many commands to remember; they are dropped until there is room"
+                    );
+                }
+            }
             Admission::New => {
                 if let Some(response) = self.execute(envelope, asker) {
                     let reply = response.encode(envelope.cookie, envelope.format);
@@ -238,7 +260,7 @@ impl Control {
             cookie: envelope.cookie.into(),
             format: envelope.format,
             request: Box::new(request),
-            max_reply: asker.max_reply(),
+            max_reply: self.guard.max_unsigned(asker.max_reply()),
             asked,
         };
         let refused = if gathering::is_for_all(&job.request) {
@@ -294,7 +316,10 @@ impl Control {
         };
         let (format, max_reply) = (gathering.format, gathering.max_reply);
         let response = if gathering.command == Command::Statistics {
-            let statistics = self.tally.dictionary(gathering.statistics(), now);
+            let mut statistics = self.tally.dictionary(gathering.statistics(), now);
+            if let Some(unauthentic) = self.guard.told() {
+                statistics.push("unauthentic", unauthentic);
+            }
             Response::ok().with("statistics", statistics)
         } else {
             gathering.calls()
@@ -316,6 +341,7 @@ impl Control {
 
     /// Stores the reply and sends it to all who asked.
     fn finish(&mut self, cookie: &[u8], reply: Arc<[u8]>) {
+        let reply = self.guard.sign(reply);
         for peer in self.replay.finish(cookie, Arc::clone(&reply)) {
             self.send(&reply, &peer);
         }

@@ -53,13 +53,23 @@ pub(super) struct Asker {
 /// A reply on its way to a connection.
 #[derive(Debug)]
 struct Reply {
-    message: Arc<[u8]>,
+    /// `None`: there is nothing to say, now or ever.
+    message: Option<Arc<[u8]>>,
     _room: Arc<OwnedSemaphorePermit>,
 }
 
 impl Asker {
     /// Sends the reply, unless the connection is gone.
     pub(super) fn reply(&self, message: Arc<[u8]>) {
+        self.answer(Some(message));
+    }
+
+    /// Ends the connection.
+    pub(super) fn hang_up(&self) {
+        self.answer(None);
+    }
+
+    fn answer(&self, message: Option<Arc<[u8]>>) {
         _ = self.replies.send(Reply {
             message,
             _room: Arc::clone(&self.room),
@@ -186,7 +196,10 @@ mod tests {
             asker.reply(Arc::from(*b"reply"));
         }
         for heard in [&mut heard_by_one, &mut heard_by_other] {
-            assert_eq!(*heard.try_recv().unwrap().message, *b"reply");
+            assert_eq!(
+                heard.try_recv().unwrap().message.as_deref(),
+                Some(&b"reply"[..])
+            );
             assert!(heard.try_recv().is_err());
         }
         drop((one, other));

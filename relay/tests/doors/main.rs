@@ -5,6 +5,7 @@
 
 mod clients;
 mod counting;
+mod signed;
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, UdpSocket};
@@ -29,10 +30,13 @@ struct Relay {
 
 impl Relay {
     fn start() -> Self {
-        let server = Server::bind(config(
-            &["udp", "tcp", "http"].map(|t| format!("{t}:127.0.0.1:0")),
-        ))
-        .unwrap();
+        Self::start_with(|_| {})
+    }
+
+    fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = config(&["udp", "tcp", "http"].map(|t| format!("{t}:127.0.0.1:0")));
+        change(&mut config);
+        let server = Server::bind(config).unwrap();
         let address = |transport| {
             let mut bound = server.control_addrs().iter();
             bound

@@ -39,6 +39,7 @@ pub(super) struct Relay {
     pub(super) listen: Option<Spanned<OneOrMore>>,
     #[serde(default)]
     pub(super) public_control: bool,
+    pub(super) control_key: Option<Spanned<String>>,
     pub(super) recordings: Option<Spanned<String>>,
     pub(super) max_calls: Option<Spanned<i64>>,
     pub(super) answer_timeout: Option<Spanned<i64>>,

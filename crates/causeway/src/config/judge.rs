@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
-use relay::server::ControlAddress;
+use relay::server::{ControlAddress, ControlKey};
 
 use super::{Edge, Fault, Limits, Listen, Media, Relay, Secure, file};
 
@@ -52,6 +52,9 @@ pub(super) fn relay(file: &file::File, path: &Path) -> Result<Relay, Fault> {
     Ok(Relay {
         controls: controls(&file.relay.listen)?,
         public_control: file.relay.public_control,
+        control_key: (file.relay.control_key.as_ref())
+            .map(|text| control_key(text, path))
+            .transpose()?,
         recordings: file
             .relay
             .recordings
@@ -379,6 +382,26 @@ fn readable(text: &Text, config: &Path) -> Result<PathBuf, Fault> {
             ),
         )),
     }
+}
+
+/// The secret in a file, without the line's end.
+fn control_key(text: &Text, config: &Path) -> Result<ControlKey, Fault> {
+    let path = beside(text, config);
+    let make = format!("make one with: openssl rand -hex 32 > {}", path.display());
+    let secret = std::fs::read_to_string(&path).map_err(|error| {
+        let what = format!(
+            "control_key {} cannot be read ({error}); {make}",
+            path.display()
+        );
+        wrong(text, what)
+    })?;
+    ControlKey::new(secret.trim().as_bytes()).ok_or_else(|| {
+        let what = format!(
+            "the key in {} has fewer than 32 characters; {make}",
+            path.display()
+        );
+        wrong(text, what)
+    })
 }
 
 fn required<'a>(value: &'a Option<Text>, name: &str, cure: &str) -> Result<&'a Text, Fault> {

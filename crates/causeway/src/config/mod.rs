@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use relay::server::ControlAddress;
+use relay::server::{ControlAddress, ControlKey};
 
 pub(crate) use limits::Limits;
 
@@ -38,6 +38,8 @@ pub(crate) struct Relay {
     pub(crate) controls: Vec<ControlAddress>,
     /// Whether it may take them where public networks can reach it.
     pub(crate) public_control: bool,
+    /// What commands are signed with, on both sides; `None`: they are not.
+    pub(crate) control_key: Option<ControlKey>,
     /// Where it writes recordings; `None`: nothing is recorded.
     pub(crate) recordings: Option<PathBuf>,
     /// How many and how long.

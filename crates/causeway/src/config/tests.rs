@@ -145,6 +145,18 @@ fn each_wrong_setting_is_one_sentence_with_line_and_cure() {
             "expected i64",
         ),
         (
+            "[media]",
+            "[relay]\ncontrol_key = \"none\"\n[media]",
+            Some(6),
+            "/etc/causeway/none cannot be read",
+        ),
+        (
+            "[media]",
+            "[relay]\ncontrol_key = \"/dev/null\"\n[media]",
+            Some(6),
+            "fewer than 32 characters; make one with: openssl rand",
+        ),
+        (
             "\"example.com\"",
             "\"sip:example.com\\r\\n\"",
             Some(1),

@@ -77,6 +77,22 @@ impl House {
             .await
             .expect("the call does not get on");
     }
+
+    /// A call to the echo is not answered.
+    pub(crate) async fn assert_call_is_refused(&self, alice: &Webphone) {
+        let uri = format!("sip:echo@{DOMAIN}");
+        let call = async {
+            match alice.call(&uri, Voice::Tone(TONE)).await {
+                Ok(call) => call.answered().await.is_err(),
+                Err(_) => true,
+            }
+        };
+        assert!(
+            timeout(PATIENCE, call)
+                .await
+                .expect("it is refused in time")
+        );
+    }
 }
 
 /// A folder for one test's files, gone with it.

@@ -32,7 +32,7 @@ pub(super) async fn converse(channel: &mut impl Channel, peer: SocketAddr, inbox
     loop {
         tokio::select! {
             reply = replies.recv() => match reply {
-                Some(reply) if channel.send(&reply.message).await.is_some() => {}
+                Some(Reply { message: Some(message), .. }) if channel.send(&message).await.is_some() => {}
                 _ => return,
             },
             () = sleep_until(end) => return,
@@ -53,7 +53,7 @@ async fn hear(
     let mut room = None;
     loop {
         tokio::select! {
-            Some(reply) = replies.recv() => channel.send(&reply.message).await?,
+            Some(reply) = replies.recv() => channel.send(reply.message.as_deref()?).await?,
             // Whoever has so many requests that nobody answers is of no more use.
             permit = timeout(LINGER, Arc::clone(&unanswered).acquire_owned()), if room.is_none() => {
                 room = Some(permit.ok()?.ok()?);

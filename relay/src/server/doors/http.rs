@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
 use super::conversation::{Channel, converse};
-use super::{Asker, Inbox, LINGER, next_connection};
+use super::{Asker, Inbox, LINGER, Reply, next_connection};
 
 /// As rtpengine serves it.
 const NG: Service = Service {
@@ -64,7 +64,15 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
     };
     inbox.hand_in(message, asker).await?;
     match timeout(LINGER, reply.recv()).await {
-        Ok(Some(reply)) => connection.answer(&reply.message).await,
+        Ok(Some(Reply {
+            message: Some(message),
+            ..
+        })) => connection.answer(&message).await,
+        Ok(Some(_)) => {
+            let why = "Commands are to be signed here.\n";
+            connection.refuse("403 Forbidden", why).await?;
+            None
+        }
         _ => {
             let why = "Nobody answered; ask again.\n";
             connection.refuse("503 Service Unavailable", why).await
