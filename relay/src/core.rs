@@ -30,7 +30,9 @@ mod leg;
 mod opening;
 mod orders;
 mod output;
+mod passing;
 mod path;
+mod port_words;
 mod ports;
 mod publication;
 mod quality;
@@ -62,7 +64,7 @@ pub use rate::PacketRates;
 pub use recording::{Record, RecordedPacket, Sound};
 pub use seats::Seats;
 pub use shard::Shard;
-pub use statistics::Statistics;
+pub use statistics::{InterfacePorts, Statistics};
 
 /// The bytes a packet may grow by when it is protected: an SRTCP index, the longest tag and the longest key identifier
 /// (RFC 3711, RFC 7714).

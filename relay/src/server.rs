@@ -161,7 +161,9 @@ impl Server {
             .core
             .interfaces
             .iter()
-            .map(|i| i.name.clone())
+            .map(|interface| &interface.name)
+            .chain(config.core.aliases.iter().map(|(alias, _)| alias))
+            .cloned()
             .collect();
         let (mut control, control_waker) =
             Control::new(received, replies, names, config.control_key.clone())?;

@@ -12,17 +12,19 @@ mod wire;
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use causeway_relay::core::{Advertise, Bind, Interface};
 use causeway_relay::server::{Config, Server};
-use control_proto::{Client, Event, Request};
+use control_proto::TransportProtocol::{RtpAvp, UdpTlsRtpSavpf};
+use control_proto::{AddressFamily, Client, Command, Event, Request};
 use dtls::Identity;
 use tokio::sync::oneshot;
 
 use crate::crossing::{call, pairs};
+use crate::peer::Manner;
 use crate::wire::{Sent, Wire};
 
 /// Calls at once. Each waits for its timers most of the time.
@@ -30,13 +32,43 @@ const CALLERS: usize = 16;
 
 #[test]
 fn every_conversion_passes_rtp_and_rtcp_both_ways_on_real_sockets() {
-    let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let interface = Interface {
+    let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    run(pairs().collect(), [local, local]);
+}
+
+#[test]
+fn a_side_on_ipv4_and_one_on_ipv6_are_joined_with_ice_and_without() {
+    let addresses = [
+        IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(Ipv6Addr::LOCALHOST),
+    ];
+    let is_chosen = |manner: &Manner| match manner.protocol {
+        RtpAvp => !manner.mux,
+        UdpTlsRtpSavpf => manner.mux,
+        _ => false,
+    };
+    let pairs: Vec<_> = pairs()
+        .filter(|(a, b)| is_chosen(a) && is_chosen(b))
+        .collect();
+    assert_eq!(pairs.len(), 16);
+    run(pairs.clone(), addresses);
+    let [four, six] = addresses;
+    run(pairs, [six, four]);
+}
+
+/// Calls between peers of these manners at these two addresses, through a relay with both on one interface.
+fn run(pairs: Vec<(Manner, Manner)>, addresses: [IpAddr; 2]) {
+    let interface = |address| Interface {
         name: "public".into(),
         bind: Bind(address),
         advertise: Advertise(address),
     };
-    let mut config = Config::new(SocketAddr::new(address, 0), vec![interface]);
+    let mut interfaces = vec![interface(IpAddr::V4(Ipv4Addr::LOCALHOST))];
+    if addresses.iter().any(IpAddr::is_ipv6) {
+        interfaces.push(interface(IpAddr::V6(Ipv6Addr::LOCALHOST)));
+    }
+    let control = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let mut config = Config::new(control, interfaces);
     config.shards = 2;
     let server = Server::bind(config).unwrap();
     let control = server.control_addr();
@@ -49,7 +81,7 @@ fn every_conversion_passes_rtp_and_rtcp_both_ways_on_real_sockets() {
     });
 
     let identity = Identity::generate().unwrap();
-    let pairs: Vec<_> = pairs().enumerate().collect();
+    let pairs: Vec<_> = pairs.into_iter().enumerate().collect();
     let share = pairs.len().div_ceil(CALLERS);
     let failures: Vec<String> = thread::scope(|scope| {
         let identity = &identity;
@@ -60,7 +92,7 @@ fn every_conversion_passes_rtp_and_rtcp_both_ways_on_real_sockets() {
                     let mut failures = Vec::new();
                     for (number, (a, b)) in pairs {
                         let id = format!("call-{number}");
-                        let mut sockets = Sockets::new(control);
+                        let mut sockets = Sockets::new(control, addresses);
                         if let Err(why) = call(&id, (*a, *b), true, identity, &mut sockets) {
                             failures.push(format!("{why}: {a:?} to {b:?}"));
                         }
@@ -87,14 +119,17 @@ fn every_conversion_passes_rtp_and_rtcp_both_ways_on_real_sockets() {
 /// The sockets of two peers, and one to the relay's control port.
 struct Sockets {
     control: SocketAddr,
+    /// Where the caller is, and where the callee is.
+    addresses: [IpAddr; 2],
     open: Vec<(SocketAddr, UdpSocket)>,
     came: VecDeque<Sent>,
 }
 
 impl Sockets {
-    fn new(control: SocketAddr) -> Self {
+    fn new(control: SocketAddr, addresses: [IpAddr; 2]) -> Self {
         Self {
             control,
+            addresses,
             open: Vec::new(),
             came: VecDeque::new(),
         }
@@ -123,9 +158,11 @@ impl Wire for Sockets {
     }
 
     /// A port whose next one is free as well, or that next one.
-    fn address(&mut self, _: u8, port: u16) -> SocketAddr {
+    fn address(&mut self, peer: u8, port: u16) -> SocketAddr {
+        let [caller, callee] = self.addresses;
+        let ip = if peer == 7 { caller } else { callee };
         let open = |port: u16| {
-            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
+            let socket = UdpSocket::bind((ip, port)).ok()?;
             socket.set_nonblocking(true).unwrap();
             Some((socket.local_addr().unwrap(), socket))
         };
@@ -158,7 +195,14 @@ impl Wire for Sockets {
         random[..2].copy_from_slice(&port);
         random[2..6].copy_from_slice(&nanos);
         let mut client = Client::new(random);
-        client.ask(request, Instant::now());
+        let mut request = request.clone();
+        if request.command == Command::Offer && self.addresses[0] != self.addresses[1] {
+            request.address_family = Some(match self.addresses[1] {
+                IpAddr::V4(_) => AddressFamily::Ip4,
+                IpAddr::V6(_) => AddressFamily::Ip6,
+            });
+        }
+        client.ask(&request, Instant::now());
         let mut buffer = [0; 65_535];
         loop {
             match client.poll() {

@@ -149,19 +149,14 @@ fn proxy_config(
 /// The relay's reading of the file.
 pub(crate) fn relay_config(file: &Relay) -> relay::server::Config {
     let media = &file.media;
-    let interface = |name: &str, bind, advertise| Interface {
-        name: name.to_owned(),
-        bind: Bind(bind),
-        advertise: Advertise(advertise),
-    };
-    let interfaces = vec![
-        interface(
-            "public",
-            media.public,
-            media.advertise.unwrap_or(media.public),
-        ),
-        interface("private", media.private, media.private),
-    ];
+    let interfaces = media.faces.iter().flat_map(|face| {
+        face.addresses.iter().map(|address| Interface {
+            name: face.name.clone(),
+            bind: Bind(address.bind),
+            advertise: Advertise(address.told),
+        })
+    });
+    let interfaces = interfaces.collect();
     let unbound = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut config = relay::server::Config::new(unbound, interfaces);
     config.controls.clone_from(&file.controls);
@@ -171,6 +166,8 @@ pub(crate) fn relay_config(file: &Relay) -> relay::server::Config {
     config.shards = media.shards.unwrap_or(config.shards);
     config.core.ports = media.ports.clone();
     file.limits.apply(&mut config.core);
+    config.core.aliases.clone_from(&media.aliases);
+    config.core.tos = media.tos;
     config.core.ice = if media.ice_full {
         IceRole::Full
     } else {

@@ -103,7 +103,7 @@ impl Candidate {
     }
 
     /// A candidate of our own: `index` counts the addresses of one component from 0.
-    pub(crate) fn local(kind: Kind, component: u8, index: usize, address: SocketAddr) -> Self {
+    pub fn local(kind: Kind, component: u8, index: usize, address: SocketAddr) -> Self {
         Candidate {
             foundation: foundation(kind, address.ip()),
             component,

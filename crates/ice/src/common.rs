@@ -2,6 +2,7 @@
 //! must pass before any HMAC.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::paths::Paths;
@@ -31,14 +32,7 @@ pub(crate) struct Common {
 impl Common {
     /// All that can be said without a key. Nothing here costs more than a CRC.
     pub(crate) fn admit<'a>(&self, pair: Pair, datagram: &'a [u8]) -> Result<Peek<'a>, Reason> {
-        if !stun::is_stun(datagram) {
-            return Err(Reason::NotStun);
-        }
-        let peek = stun::peek(datagram).ok_or(Reason::Malformed)?;
-        if !peek.is_binding() || peek.class == Class::Indication {
-            return Err(Reason::NotACheck);
-        }
-        self.policy.check(pair.remote).map_err(Reason::Forbidden)?;
+        let peek = admit(self.policy, pair.remote, datagram)?;
         if !self.locals.iter().any(|ours| ours.bound == pair.local) {
             return Err(Reason::UnknownLocal);
         }
@@ -105,4 +99,21 @@ impl Common {
             bytes,
         });
     }
+}
+
+/// A Binding request or answer from an address that may be sent to.
+pub(crate) fn admit(
+    policy: AddressPolicy,
+    from: SocketAddr,
+    datagram: &[u8],
+) -> Result<Peek<'_>, Reason> {
+    if !stun::is_stun(datagram) {
+        return Err(Reason::NotStun);
+    }
+    let peek = stun::peek(datagram).ok_or(Reason::Malformed)?;
+    if !peek.is_binding() || peek.class == Class::Indication {
+        return Err(Reason::NotACheck);
+    }
+    policy.check(from).map_err(Reason::Forbidden)?;
+    Ok(peek)
 }

@@ -44,6 +44,7 @@ mod paths;
 mod state;
 pub mod stun;
 mod verdict;
+mod witness;
 
 pub use address::{AddressPolicy, Forbidden};
 pub use agent::{Agent, Config, Local, MAX_REMOTE_CANDIDATES, Output, Role};
@@ -51,3 +52,4 @@ pub use candidate::{Candidate, Kind, Skipped};
 pub use credentials::Credentials;
 pub use state::{Pair, State};
 pub use verdict::{Error, Reason, Verdict};
+pub use witness::Witness;

@@ -64,6 +64,12 @@ impl Paths {
         self.0.iter().any(|path| path.pair == pair)
     }
 
+    /// When the pair was proved last.
+    pub(crate) fn proved(&self, pair: Pair) -> Option<Instant> {
+        let found = self.0.iter().find(|path| path.pair == pair);
+        found.map(|path| path.proved)
+    }
+
     /// Drops what was proved by somebody whose fragment is not the peer's, now that it is known.
     pub(crate) fn keep_only(&mut self, ufrag: &str) {
         self.0

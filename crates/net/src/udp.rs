@@ -7,7 +7,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::bind::Transport;
 
@@ -68,6 +68,16 @@ impl UdpSocket {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// The TOS byte of what is sent from now on (traffic class, RFC 2474): DSCP in its upper six bits.
+    pub fn set_tos(&self, tos: u8) -> io::Result<()> {
+        let socket = SockRef::from(&self.socket);
+        if self.address.is_ipv4() {
+            socket.set_tos_v4(tos.into())
+        } else {
+            socket.set_tclass_v6(tos.into())
         }
     }
 
@@ -144,4 +154,23 @@ fn ignore_path_mtu(socket: &Socket, address: SocketAddr) -> io::Result<()> {
 #[expect(clippy::unnecessary_wraps, reason = "the same face as on Linux")]
 fn ignore_path_mtu(_: &Socket, _: SocketAddr) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_of_either_family_takes_its_tos() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let socket = UdpSocket::bind(address.parse().unwrap(), Options::default()).unwrap();
+            socket.set_tos(184).unwrap();
+            let inner = SockRef::from(&socket.socket);
+            let tos = match socket.address.is_ipv4() {
+                true => inner.tos_v4(),
+                false => inner.tclass_v6(),
+            };
+            assert_eq!(tos.unwrap(), 184, "{address}");
+        }
+    }
 }

@@ -28,6 +28,8 @@ pub(super) struct Call {
     /// When it is to be freed: a `delete` with a delay came.
     pub(super) ends: Option<Instant>,
     pub(super) parties: Vec<Party>,
+    /// The TOS byte of packets to all its parties, where a command gave one.
+    pub(super) tos: Option<u8>,
     /// What is held back of whose media.
     pub(super) gates: Gates,
     pub(super) recording: Option<Recording>,
@@ -76,6 +78,7 @@ impl Call {
             answered: false,
             ends: None,
             parties: Vec::new(),
+            tos: None,
             gates: Gates::default(),
             recording: None,
             sinks: Vec::new(),

@@ -66,6 +66,10 @@ impl Anchor {
 pub struct Config {
     /// At least one. The first one serves commands that name none.
     pub interfaces: Vec<Interface>,
+    /// Other names that commands may use for interfaces: the alias, then the interface's own name.
+    pub aliases: Vec<(String, String)>,
+    /// The TOS byte (traffic class, RFC 2474) of packets that leave, where a command names no other.
+    pub tos: u8,
     /// UDP ports for media, both ends included. Shards may share a range: a port that another holds is skipped.
     pub ports: RangeInclusive<u16>,
     /// Calls at most, of all shards that have a copy of this; a further one is refused with
@@ -103,6 +107,8 @@ impl Config {
     pub fn new(interfaces: Vec<Interface>, anchor: Anchor) -> Self {
         Self {
             interfaces,
+            aliases: Vec::new(),
+            tos: 0,
             ports: 30_000..=39_999,
             seats: Seats::new(40_000),
             answer_timeout: Duration::from_secs(60),

@@ -11,6 +11,9 @@ use super::call::Call;
 use super::codec_words;
 use super::extmap_words;
 use super::leg::Leg;
+use super::opening::Wanted;
+use super::passing::Offered;
+use super::port_words;
 use super::refused::Refused;
 use super::table::Key;
 use super::{EventKind, Ports, Random, Shard};
@@ -163,6 +166,17 @@ impl Shard {
         let (from, to) = self
             .join_legs(passage, index, media)
             .ok_or(Refused::Association)?;
+        if self.unlatches(from, media, request) {
+            self.close_ports(to, now, ports);
+        }
+        for (leg, role) in [from, to]
+            .into_iter()
+            .zip(port_words::roles(request).into_iter().flatten())
+        {
+            if let Some(leg) = self.legs.get_mut(leg) {
+                leg.terms.role = Some(role);
+            }
+        }
         let suits = self.legs.get(to).is_some_and(|to| can_carry(to, media));
         if let Some(leg) = self.legs.get_mut(to).filter(|_| suits) {
             let is_new = leg.rtp.is_none();
@@ -173,6 +187,20 @@ impl Shard {
             self.close_ports(to, now, ports);
             return self.reject(to, media);
         }
+        let kind = self.passing_kind([from, to], media, request);
+        if let Some(kind) = kind.filter(|_| index < MAX_RELAYED) {
+            let offered = Offered {
+                legs: [from, to],
+                faces: [passage.from, passage.to].map(|party| self.face(passage, party)),
+                kind,
+                is_lite,
+                request,
+            };
+            return self.pass_offer(&offered, media, now, ports);
+        }
+        for leg in [from, to] {
+            self.end_passing(leg);
+        }
         let suits = suits && codec_words::select(media, request);
         extmap_words::select(media, request);
         let strict = self.config.strict_source;
@@ -182,19 +210,31 @@ impl Shard {
         }
         let one_port = leg.terms.mux.will_be_accepted() || !media.protocol.is_rtp();
         let family = family_of(media);
+        let had_ice = media.ice.ufrag.is_some();
         if !self.rides(passage.call, passage.from, index, plan_from) {
             let face = self.face(passage, passage.from);
-            let facing = (face.as_deref(), family);
-            self.open_ports(from, one_port, facing, now, ports)?;
+            let wanted = Wanted {
+                one: one_port,
+                everywhere: had_ice,
+                interface: face.as_deref(),
+                family,
+            };
+            self.open_ports(from, &wanted, now, ports)?;
         }
 
         let leg = self.legs.get_mut(to).ok_or(Refused::Association)?;
         let one_port = leg.terms.mux.requires(request.rtcp_mux) || !media.protocol.is_rtp();
+        let everywhere = leg.offers_ice(had_ice, request);
         let family = request.address_family.map(family_named).or(family);
         if !self.rides(passage.call, passage.to, index, plan_to) {
             let face = self.face(passage, passage.to);
-            let facing = (face.as_deref(), family);
-            self.open_ports(to, one_port, facing, now, ports)?;
+            let wanted = Wanted {
+                one: one_port,
+                everywhere,
+                interface: face.as_deref(),
+                family,
+            };
+            self.open_ports(to, &wanted, now, ports)?;
         }
 
         let own = self.own_addresses(from, to);
@@ -228,6 +268,9 @@ impl Shard {
         if media.port == 0 || !is_open(self.legs.get(from_port)) || !is_open(self.legs.get(to_port))
         {
             return self.reject(from, media);
+        }
+        if self.passes(from) && self.passes(to) {
+            return self.pass_answer([from, to], (media, is_lite), request);
         }
         if !codec_words::select(media, request) {
             return self.reject(from, media);
@@ -293,7 +336,7 @@ impl Shard {
             .clone()
     }
 
-    fn own_addresses(&self, a: Key<Leg>, b: Key<Leg>) -> Vec<SocketAddr> {
+    pub(super) fn own_addresses(&self, a: Key<Leg>, b: Key<Leg>) -> Vec<SocketAddr> {
         [a, b]
             .iter()
             .filter_map(|leg| self.legs.get(*leg))
@@ -321,15 +364,17 @@ impl Shard {
         }
         if let Some(party) = call.party_mut(party) {
             let legs = || party.legs.iter().filter_map(|leg| self.legs.get(*leg));
-            body.ice_lite = legs().any(Leg::is_ice_lite);
-            body.groups.retain(|group| !is_bundle(group));
-            // In our own offers too: Chromium refuses a re-offer that leaves the group it has agreed to.
-            party.share_ports(body, &self.legs);
-            // And in the first one where we number media ourselves: a browser with `max-bundle` takes no offer without.
-            let begins = passage.request.command == Command::Offer
-                && passage.request.flags.has(flag::GENERATE_MID);
-            if (party.bundles || begins) && body.groups.iter().all(|group| !is_bundle(group)) {
-                body.groups.extend(bundle_of_one(body));
+            if !legs().any(|leg| leg.passing.is_some()) {
+                body.ice_lite = legs().any(Leg::is_ice_lite);
+                body.groups.retain(|group| !is_bundle(group));
+                // In our own offers too: Chromium refuses a re-offer that leaves the group it has agreed to.
+                party.share_ports(body, &self.legs);
+                // And in the first one where we number media ourselves: a browser with `max-bundle` takes no offer without.
+                let begins = passage.request.command == Command::Offer
+                    && passage.request.flags.has(flag::GENERATE_MID);
+                if (party.bundles || begins) && body.groups.iter().all(|group| !is_bundle(group)) {
+                    body.groups.extend(bundle_of_one(body));
+                }
             }
             let replace = passage.request.replace;
             let shown = passage.request.media_address.or(legs()

@@ -12,6 +12,7 @@ mod mux;
 mod negotiate;
 mod numbering;
 mod osrtp;
+mod passing;
 mod sdes;
 mod transport;
 
@@ -24,8 +25,9 @@ use std::time::{Duration, Instant};
 pub(super) use dtls::DtlsTerms;
 pub(super) use mux::Mux;
 pub(super) use osrtp::Osrtp;
+pub(super) use passing::Passing;
 pub(super) use sdes::SdesTerms;
-pub(super) use transport::{Keys, Transport};
+pub(super) use transport::{Beside, Keys, Transport};
 
 use super::bundle::Bundle;
 use super::call::Call;
@@ -64,6 +66,8 @@ pub(super) struct Leg {
     pub(super) pace: Pace,
     /// What it shares with other media of its side.
     pub(super) bundle: Bundle,
+    /// Its ICE is its own, and what comes from it passes as it is.
+    pub(super) passing: Option<Passing>,
     /// Who else hears what comes from this side.
     pub(super) copies: Vec<Listener>,
     /// This side only listens, to its peer; and what it was offered.
@@ -98,6 +102,10 @@ pub(super) struct Terms {
     pub(super) mid: Option<Token>,
     /// What this side said last: which way media flows, as it sees it.
     pub(super) direction: Direction,
+    /// The port that it named last.
+    pub(super) port: Option<u16>,
+    /// Our ICE role towards it, where a command has named one.
+    pub(super) role: Option<IceRole>,
     /// It gave the zero address: nothing is sent to it.
     pub(super) held: bool,
     /// No address is learned from packets.
@@ -129,6 +137,8 @@ impl Leg {
                 protocol: media.protocol.clone(),
                 mid: None,
                 direction: Direction::SendRecv,
+                port: None,
+                role: None,
                 held: false,
                 strict: false,
                 learning: Learning::default(),
@@ -142,6 +152,7 @@ impl Leg {
             injection: None,
             pace: Pace::default(),
             bundle: Bundle::default(),
+            passing: None,
             copies: Vec::new(),
             listens: false,
             offered: Codecs::default(),

@@ -4,19 +4,51 @@ use std::time::Instant;
 
 use sdp::Family;
 
-use super::leg::{Component, Leg, Transport};
+use super::call::Call;
+use super::leg::{Beside, Component, Leg, Transport};
+use super::ports::Bound;
 use super::refused::Refused;
 use super::shard::Place;
 use super::table::Key;
 use super::{Ports, Shard};
 
+/// The ports that a leg is to have.
+pub(super) struct Wanted<'a> {
+    /// One is enough: RTCP is multiplexed, or there is none.
+    pub(super) one: bool,
+    /// On every address of the interface, for ICE to choose from.
+    pub(super) everywhere: bool,
+    /// The interface, by name; `None` is the default one.
+    pub(super) interface: Option<&'a str>,
+    /// The family of the address that the SDP will name.
+    pub(super) family: Option<Family>,
+}
+
 impl Shard {
-    /// Sees to it that a leg has its ports: one where RTCP is multiplexed, else two. Ports it has, it keeps.
+    /// Sees to it that a leg has its ports. Ports it has, it keeps.
     pub(super) fn open_ports(
         &mut self,
         key: Key<Leg>,
-        one: bool,
-        facing: (Option<&str>, Option<Family>),
+        wanted: &Wanted<'_>,
+        now: Instant,
+        ports: &mut dyn Ports,
+    ) -> Result<(), Refused> {
+        self.open_first(key, wanted, now, ports)?;
+        if wanted.everywhere {
+            self.open_beside(key, ports);
+        }
+        Ok(())
+    }
+
+    fn open_first(
+        &mut self,
+        key: Key<Leg>,
+        &Wanted {
+            one,
+            interface,
+            family,
+            ..
+        }: &Wanted<'_>,
         now: Instant,
         ports: &mut dyn Ports,
     ) -> Result<(), Refused> {
@@ -28,7 +60,7 @@ impl Shard {
         let index = if has_rtp {
             leg.terms.interface
         } else {
-            self.interface(facing.0, facing.1)
+            self.interface(interface, family)
         };
         let interface = self.config.interfaces.get(index).ok_or(Refused::NoPorts)?;
         let (ip, shown) = (interface.bind.0, interface.advertise.0);
@@ -50,17 +82,7 @@ impl Shard {
         }
         .ok_or(Refused::NoPorts)?;
 
-        for (bound, component) in [(rtp, Component::Rtp), (rtcp, Component::Rtcp)] {
-            if let Some(bound) = bound {
-                self.set_place(
-                    bound.id,
-                    Some(Place {
-                        leg: key,
-                        component,
-                    }),
-                );
-            }
-        }
+        self.set_places(key, [rtp, rtcp]);
         if let Some(leg) = self.legs.get_mut(key) {
             leg.terms.interface = index;
             leg.terms.shown = shown;
@@ -68,6 +90,94 @@ impl Shard {
             leg.rtcp = leg.rtcp.take().or(rtcp.map(Transport::new));
         }
         Ok(())
+    }
+
+    /// The other addresses of the interface, for ICE. One on which no port can be had is left out: it costs the call a
+    /// candidate, and not its life.
+    fn open_beside(&mut self, key: Key<Leg>, ports: &mut dyn Ports) {
+        let Some(leg) = self.legs.get(key) else {
+            return;
+        };
+        let lacks = |transport: Option<&Transport>| {
+            transport.is_some_and(|one| one.agent.is_none() && one.beside.is_empty())
+        };
+        let (rtp_lacks, rtcp_lacks) = (lacks(leg.rtp.as_ref()), lacks(leg.rtcp.as_ref()));
+        if !rtp_lacks && !rtcp_lacks {
+            return;
+        }
+        // RTCP has no address that RTP does not have.
+        let has_rtp = |ip| {
+            let mut sockets = leg.rtp.iter().flat_map(Transport::sockets);
+            sockets.any(|bound| bound.at.ip() == ip)
+        };
+        let first = self.config.interfaces.get(leg.terms.interface);
+        let others = self.config.interfaces.iter().filter(|other| {
+            let is_same =
+                first.is_some_and(|first| first.name == other.name && first.bind != other.bind);
+            is_same && (rtp_lacks || has_rtp(other.bind.0))
+        });
+        let others: Vec<_> = others
+            .map(|other| (other.bind.0, other.advertise.0))
+            .collect();
+        for (ip, shown) in others {
+            let random = self.random_u32();
+            let pool = &mut self.pool;
+            let bound = match (rtp_lacks, rtcp_lacks) {
+                (true, true) => pool
+                    .pair(ip, random, ports)
+                    .map(|(a, b)| [Some(a), Some(b)]),
+                (true, false) => pool.single(ip, random, ports).map(|a| [Some(a), None]),
+                _ => pool.single(ip, random, ports).map(|b| [None, Some(b)]),
+            };
+            let Some(bound) = bound else { continue };
+            self.set_places(key, bound);
+            let Some(leg) = self.legs.get_mut(key) else {
+                return;
+            };
+            for (transport, bound) in [&mut leg.rtp, &mut leg.rtcp].into_iter().zip(bound) {
+                if let (Some(transport), Some(bound)) = (transport, bound) {
+                    transport.beside.push(Beside { bound, shown });
+                    transport.tos = 0;
+                }
+            }
+        }
+    }
+
+    /// What comes to these sockets is the leg's.
+    fn set_places(&mut self, leg: Key<Leg>, bound: [Option<Bound>; 2]) {
+        for (bound, component) in bound.into_iter().zip([Component::Rtp, Component::Rtcp]) {
+            if let Some(bound) = bound {
+                self.set_place(bound.id, Some(Place { leg, component }));
+            }
+        }
+    }
+
+    /// After a command: closes what only ICE needed on legs that have none, and gives sockets the TOS of their call.
+    pub(super) fn tend_ports(&mut self, call: Key<Call>, now: Instant, ports: &mut dyn Ports) {
+        let tos = self.calls.get(call).and_then(|call| call.tos);
+        let tos = tos.unwrap_or(self.config.tos);
+        for key in self.leg_keys(call) {
+            let Some(leg) = self.legs.get_mut(key) else {
+                continue;
+            };
+            let passes = leg.passing.is_some();
+            let mut spare = Vec::new();
+            for (_, transport) in leg.transports_mut() {
+                if transport.agent.is_none() && !passes {
+                    spare.append(&mut transport.beside);
+                }
+                if transport.tos != tos {
+                    transport
+                        .sockets()
+                        .for_each(|bound| ports.mark(bound.id, tos));
+                    transport.tos = tos;
+                }
+            }
+            for beside in spare {
+                self.set_place(beside.bound.id, None);
+                self.pool.release(beside.bound, now, ports);
+            }
+        }
     }
 
     /// Closes the ports of a leg, and ends all that was keyed to them.
@@ -78,12 +188,14 @@ impl Shard {
         self.past.leg_relayed(leg);
         let closed = [leg.rtp.take(), leg.rtcp.take()];
         leg.keys = None;
+        leg.passing = None;
         leg.terms.sdes.clear();
         leg.terms.dtls = super::leg::DtlsTerms::default();
         leg.terms.mux = super::leg::Mux::default();
-        for transport in closed.into_iter().flatten() {
-            self.set_place(transport.bound.id, None);
-            self.pool.release(transport.bound, now, ports);
+        let sockets = closed.iter().flatten().flat_map(Transport::sockets);
+        for bound in sockets {
+            self.set_place(bound.id, None);
+            self.pool.release(bound, now, ports);
         }
         self.arm_leg(key);
     }
@@ -92,6 +204,11 @@ impl Shard {
     /// default interface; `internal` and `external` are then what they are to rtpengine, IPv4 and IPv6.
     fn interface(&self, name: Option<&str>, family: Option<Family>) -> usize {
         let interfaces = &self.config.interfaces;
+        let alias = |name: &str| {
+            let mut aliases = self.config.aliases.iter();
+            aliases.find(|(alias, _)| alias == name).map(|(_, own)| own)
+        };
+        let name = name.map(|name| alias(name).map_or(name, String::as_str));
         let is_known = |name: &&str| interfaces.iter().any(|interface| interface.name == **name);
         let family = match name.filter(|name| !is_known(name)) {
             Some("internal") => Some(Family::Ip4),

@@ -69,19 +69,28 @@ impl Shard {
         };
         let mut datagram = Datagram { buffer, len, from };
         // 2. which protocol
-        if self
-            .legs
-            .get(place.leg)
-            .is_some_and(|leg| !leg.terms.protocol.is_rtp())
-        {
-            let done = self.forward(place, Media::Other, &mut datagram, now);
-            return self.or_count(place, done);
+        match self.legs.get(place.leg) {
+            Some(leg) if leg.passing.is_some() => {
+                let done = self.pass_through((place, socket), from, datagram.bytes(), now);
+                return self.or_count(place, done.map(Some));
+            }
+            Some(leg) if !leg.terms.protocol.is_rtp() => {
+                let done = self.forward(place, Media::Other, &mut datagram, now);
+                return self.or_count(place, done);
+            }
+            _ => {}
         }
         let done = match rtp::demux(datagram.bytes()) {
             Kind::Rtp => self.forward(place, Media::Rtp, &mut datagram, now),
             Kind::Rtcp => self.forward(place, Media::Rtcp, &mut datagram, now),
-            Kind::Stun => self.stun(place, from, datagram.bytes(), now).map(|()| None),
-            Kind::Dtls => self.dtls(place, from, datagram.bytes(), now).map(|()| None),
+            Kind::Stun => {
+                let done = self.stun((place, socket), from, datagram.bytes(), now);
+                done.map(|()| None)
+            }
+            Kind::Dtls => {
+                let done = self.dtls((place, socket), from, datagram.bytes(), now);
+                done.map(|()| None)
+            }
             Kind::Zrtp | Kind::TurnChannel | Kind::Unknown => Err(Drop::Malformed),
         };
         self.or_count(place, done)
@@ -286,7 +295,7 @@ fn send_out(leg: &mut Leg, kind: Media, datagram: &mut Datagram<'_>) -> Result<S
     }
     transport.sent.count(datagram.len);
     Ok(Send {
-        socket: transport.bound.id,
+        socket: transport.out,
         to,
         len: datagram.len,
     })

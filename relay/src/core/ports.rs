@@ -19,6 +19,9 @@ pub trait Ports {
     /// port.
     fn open(&mut self, id: SocketId, at: SocketAddr) -> bool;
 
+    /// Gives what leaves from it this TOS byte (traffic class, RFC 2474) until it is closed. It is 0 before.
+    fn mark(&mut self, id: SocketId, tos: u8);
+
     /// Closes it now, so that a peer that goes on sending gets an ICMP error.
     fn close(&mut self, id: SocketId);
 }
@@ -119,6 +122,11 @@ impl PortPool {
         self.resting.push_back((now + self.quarantine, bound.at));
     }
 
+    /// How many ports of an address are open, or rest.
+    pub(super) fn used(&self, ip: IpAddr) -> usize {
+        self.taken.iter().filter(|at| at.ip() == ip).count()
+    }
+
     /// When the next port comes out of quarantine.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.resting.front().map(|(until, _)| *until)
@@ -191,6 +199,8 @@ mod tests {
             }
             fine
         }
+
+        fn mark(&mut self, _: SocketId, _: u8) {}
 
         fn close(&mut self, id: SocketId) {
             self.open.retain(|(i, _)| *i != id);

@@ -9,6 +9,7 @@ use sdp::{Connection, Direction, Formats, Media, Origin, Session, Text, Token};
 use super::call::Call;
 use super::codecs::Codecs;
 use super::leg::Leg;
+use super::opening::Wanted;
 use super::refused::Refused;
 use super::table::Key;
 use super::{EventKind, Ports, Shard};
@@ -116,7 +117,13 @@ impl Shard {
             .connection
             .as_ref()
             .map(|connection| connection.family);
-        self.open_ports(leg_key, one_port, (face, family), now, ports)?;
+        let wanted = Wanted {
+            one: one_port,
+            everywhere: media.ice.ufrag.is_some(),
+            interface: face,
+            family,
+        };
+        self.open_ports(leg_key, &wanted, now, ports)?;
         let far = self.legs.get(sink).ok_or(Refused::Association)?.far();
         let own: Vec<_> = self
             .legs

@@ -94,9 +94,9 @@ impl Shard {
             ("rtcp-mux", leg.terms.mux.agreed),
             (
                 "ICE",
-                leg.rtp
-                    .as_ref()
-                    .is_some_and(|transport| transport.agent.is_some()),
+                leg.rtp.as_ref().is_some_and(|transport| {
+                    transport.agent.is_some() || transport.witness.is_some()
+                }),
             ),
             ("DTLS-SRTP", leg.terms.dtls.role().is_some()),
             ("SDES", leg.terms.sdes.is_in_use()),
@@ -127,9 +127,12 @@ impl Shard {
     ) -> Dictionary {
         let remote = match &transport.agent {
             Some(agent) => agent.selected().map(|pair| pair.remote),
-            None => transport.peer.destination(),
+            None => match &transport.witness {
+                Some(witness) => witness.destination().map(|pair| pair.remote),
+                None => transport.peer.destination(),
+            },
         };
-        let at = transport.bound.at;
+        let at = transport.local(transport.out);
         let keys = transport.keys.as_ref().or(leg.keys.as_ref());
         let heard = transport
             .last_heard
@@ -142,7 +145,7 @@ impl Shard {
         ];
         let mut out = Dictionary::new()
             .with("local port", i64::from(at.port()))
-            .with("local address", leg.terms.shown.to_string())
+            .with("local address", leg.shown_at(transport).to_string())
             .with("family", if at.is_ipv4() { "IPv4" } else { "IPv6" });
         for (key, address) in [
             ("endpoint", remote),

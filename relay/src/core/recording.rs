@@ -224,7 +224,7 @@ impl Leg {
             name: tap.name.clone(),
             at: anchor.unix_at(now),
             from,
-            to: transport?.bound.at,
+            to: transport.map(|transport| transport.local(transport.out))?,
             party: tap.party,
             medium: tap.medium,
             sound,

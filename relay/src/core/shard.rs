@@ -106,6 +106,21 @@ impl Shard {
             }
             other => Err(Refused::Unsupported(other.name())),
         };
+        let opens_ports = matches!(
+            request.command,
+            Command::Offer
+                | Command::Answer
+                | Command::Publish
+                | Command::SubscribeRequest
+                | Command::SubscribeAnswer
+        );
+        let call = request.call_id.as_ref().and_then(|id| self.by_id.get(id));
+        if let Some(key) = call.copied().filter(|_| opens_ports) {
+            if let Some(call) = self.calls.get_mut(key) {
+                call.take_tos(request);
+            }
+            self.tend_ports(key, now, ports);
+        }
         match (done, request.command) {
             (Ok(reply), Command::Offer | Command::Answer) => self.take_wishes(request, reply, now),
             (Ok(reply), _) => reply,
@@ -297,7 +312,9 @@ impl Shard {
             .max()
             .unwrap_or(call.last_signal);
         let flows = legs().any(|leg| {
-            leg.rtp.is_some() && !leg.terms.held && leg.terms.direction == sdp::Direction::SendRecv
+            // Where ICE is the two sides' own, they may have found a way without us.
+            let comes_here = leg.rtp.is_some() && leg.passing.is_none();
+            comes_here && !leg.terms.held && leg.terms.direction == sdp::Direction::SendRecv
         });
         let (patience, why) = if flows {
             (self.config.silence_timeout, EventKind::Silent)
@@ -314,6 +331,9 @@ impl Shard {
         for (_, transport) in leg.transports_mut() {
             if let Some(agent) = &mut transport.agent {
                 agent.timeout(now);
+            }
+            if let Some(witness) = &mut transport.witness {
+                witness.timeout(now);
             }
             if let Some(endpoint) = &mut transport.dtls {
                 endpoint.timeout(now);

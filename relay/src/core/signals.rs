@@ -6,18 +6,18 @@ use std::time::Instant;
 use super::leg::{Component, Keys, Leg, Transport};
 use super::shard::Place;
 use super::table::Key;
-use super::{Drop, Event, EventKind, Output, Shard};
+use super::{Drop, Event, EventKind, Output, Shard, SocketId};
 
 impl Shard {
     pub(super) fn stun(
         &mut self,
-        place: Place,
+        (place, socket): (Place, SocketId),
         from: SocketAddr,
         datagram: &[u8],
         now: Instant,
     ) -> Result<(), Drop> {
         let transport = self.transport(place)?;
-        let at = transport.bound.at;
+        let at = transport.local(socket);
         let agent = transport.agent.as_mut().ok_or(Drop::StunRefused)?;
         if let ice::Verdict::Dropped(_) = agent.receive(at, from, datagram, now) {
             return Err(Drop::StunRefused);
@@ -31,7 +31,7 @@ impl Shard {
     /// come would else be the peer (CVE-2023-51275). Without ICE it is the address of the SDP.
     pub(super) fn dtls(
         &mut self,
-        place: Place,
+        (place, socket): (Place, SocketId),
         from: SocketAddr,
         datagram: &[u8],
         now: Instant,
@@ -46,7 +46,7 @@ impl Shard {
         }
         let endpoint = transport.dtls.as_mut().ok_or(Drop::DtlsUnexpected)?;
         let verdict = endpoint.receive(datagram, now);
-        transport.dtls_peer = Some(from);
+        transport.dtls_peer = Some((socket, from));
         self.drain(place.leg, now);
         match verdict {
             dtls::Verdict::Taken => Ok(()),
@@ -66,14 +66,17 @@ impl Shard {
                     break;
                 };
                 match output {
-                    ice::Output::Send { to, bytes, .. } => {
+                    ice::Output::Send { from, to, bytes } => {
                         self.outputs.push_back(Output::Datagram {
-                            socket: transport.bound.id,
+                            socket: transport.socket(from),
                             to,
                             bytes,
                         });
                     }
-                    ice::Output::Selected(_) => transport.begin_dtls(now),
+                    ice::Output::Selected(pair) => {
+                        transport.out = transport.socket(pair.local);
+                        transport.begin_dtls(now);
+                    }
                     // The agent itself is asked about both for every packet.
                     ice::Output::Validated(_) | ice::Output::Disconnected => {}
                 }
@@ -84,12 +87,9 @@ impl Shard {
                         let Some(transport) = leg.transport_mut(component) else {
                             break;
                         };
-                        if let Some(to) = transport.dtls_destination() {
-                            self.outputs.push_back(Output::Datagram {
-                                socket: transport.bound.id,
-                                to,
-                                bytes,
-                            });
+                        if let Some((socket, to)) = transport.dtls_destination() {
+                            self.outputs
+                                .push_back(Output::Datagram { socket, to, bytes });
                         }
                     }
                     dtls::Output::Connected(keys) => {
@@ -144,11 +144,12 @@ impl Leg {
 
 impl Transport {
     /// The selected pair; before one is selected, whoever verified speaks DTLS to us.
-    fn dtls_destination(&self) -> Option<SocketAddr> {
-        match &self.agent {
-            Some(agent) => agent.selected().map(|pair| pair.remote).or(self.dtls_peer),
-            None => self.peer.destination(),
-        }
+    fn dtls_destination(&self) -> Option<(SocketId, SocketAddr)> {
+        let Some(agent) = &self.agent else {
+            return Some((self.out, self.peer.destination()?));
+        };
+        let selected = agent.selected().map(|pair| (self.out, pair.remote));
+        selected.or(self.dtls_peer)
     }
 }
 

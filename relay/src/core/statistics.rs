@@ -1,6 +1,8 @@
 //! What a shard holds and has done since its start: plain numbers, to be added to those of the other
 //! shards. They are kept when calls are freed.
 
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use super::call::Call;
@@ -46,12 +48,35 @@ pub struct Statistics {
     pub duration: Duration,
     /// The sum of the squares of their durations, in square seconds.
     pub squared_duration: f64,
+    /// Ports now, of each address of each interface in the order of the configuration.
+    pub interfaces: Vec<InterfacePorts>,
+}
+
+/// The ports of one address of an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InterfacePorts {
+    /// The interface's name.
+    pub name: String,
+    /// Where its sockets are bound.
+    pub address: IpAddr,
+    /// All that may be used, both ends included.
+    pub range: RangeInclusive<u16>,
+    /// Those that are open, or rest after use.
+    pub used: u64,
 }
 
 impl Statistics {
     /// Adds the figures of another shard.
     pub fn add(&mut self, other: &Self) {
         self.relayed.add(&other.relayed);
+        if self.interfaces.is_empty() {
+            self.interfaces.clone_from(&other.interfaces);
+        } else {
+            // Every shard has the same ones.
+            for (mine, theirs) in self.interfaces.iter_mut().zip(&other.interfaces) {
+                mine.used = mine.used.saturating_add(theirs.used);
+            }
+        }
         for (mine, theirs) in [
             (&mut self.sessions, other.sessions),
             (&mut self.media, other.media),
@@ -137,6 +162,15 @@ impl Shard {
     pub fn statistics(&self) -> Statistics {
         let mut now = self.past.clone();
         now.sessions = self.calls.len() as u64;
+        let interfaces = self.config.interfaces.iter();
+        now.interfaces = interfaces
+            .map(|interface| InterfacePorts {
+                name: interface.name.clone(),
+                address: interface.bind.0,
+                range: self.config.ports.clone(),
+                used: self.pool.used(interface.bind.0) as u64,
+            })
+            .collect();
         for leg in self.legs.iter() {
             now.media += 1;
             now.leg_relayed(leg);

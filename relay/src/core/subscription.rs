@@ -14,6 +14,7 @@ use super::call::Call;
 use super::codecs::Codecs;
 use super::gate::Gate;
 use super::leg::Leg;
+use super::opening::Wanted;
 use super::path::{self, Media as Packet};
 use super::publication::parse;
 use super::refused::Refused;
@@ -92,7 +93,17 @@ impl Shard {
         });
         let face = request.direction.as_ref().map(|[_, to]| to.as_str());
         let interface = request.other.get("interface").and_then(Value::as_str);
-        self.open_ports(leg_key, one_port, (interface.or(face), family), now, ports)?;
+        let had_ice = media.ice.ufrag.is_some();
+        let wanted = Wanted {
+            one: one_port,
+            everywhere: self
+                .legs
+                .get(leg_key)
+                .is_some_and(|leg| leg.offers_ice(had_ice, request)),
+            interface: interface.or(face),
+            family,
+        };
+        self.open_ports(leg_key, &wanted, now, ports)?;
         let (leg, mut tools) = self
             .leg_and_tools(leg_key, now)
             .ok_or(Refused::Association)?;

@@ -68,6 +68,14 @@ impl Ports for Sockets {
         }
     }
 
+    fn mark(&mut self, id: SocketId, tos: u8) {
+        if let Some(socket) = self.get(id)
+            && let Err(error) = socket.set_tos(tos)
+        {
+            tracing::warn!(tos, %error, "a media port cannot be given its TOS");
+        }
+    }
+
     fn close(&mut self, id: SocketId) {
         if let Some(slot) = self.slot(id) {
             *slot = None;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use control_proto::{Command, Dictionary, Value};
 
-use crate::core::Statistics;
+use crate::core::{InterfacePorts, Statistics};
 
 /// Hosts whose requests are told apart. Others' count only in the totals.
 const MAX_HOSTS: usize = 64;
@@ -152,6 +152,7 @@ impl Tally {
             .with("intervalstatistics", self.delays_told())
             .with("mos", scores(statistics))
             .with("controlstatistics", self.control())
+            .with("interfaces", interfaces(statistics))
     }
 
     /// Begins another interval if it is time.
@@ -339,6 +340,28 @@ fn current(statistics: &Statistics, [packets, bytes, errors]: [u64; 3]) -> Dicti
         out.push(key, integer(count));
     }
     out
+}
+
+/// One for each address of each interface.
+fn interfaces(statistics: &Statistics) -> Vec<Value> {
+    let told = |one: &InterfacePorts| {
+        let total = one.range.len() as u64;
+        let free = total.saturating_sub(one.used);
+        let percent = one.used as f64 * 100.0 / total.max(1) as f64;
+        let ports = Dictionary::new()
+            .with("min", i64::from(*one.range.start()))
+            .with("max", i64::from(*one.range.end()))
+            .with("used", integer(one.used))
+            .with("used_pct", format!("{percent:.2}"))
+            .with("free", integer(free))
+            .with("totals", integer(total));
+        Dictionary::new()
+            .with("name", one.name.as_str())
+            .with("address", one.address.to_string())
+            .with("ports", ports)
+            .into()
+    };
+    statistics.interfaces.iter().map(told).collect()
 }
 
 fn scores(statistics: &Statistics) -> Dictionary {

@@ -1,14 +1,13 @@
 //! Words that are the protocol's but ask for something that this relay does not do. A script that sends one goes on
 //! working as far as it can, and its operator is told, once for each word.
 
-use control_proto::{Ice, Request, Value};
+use control_proto::{Request, Value};
 
 /// Keys without effect here.
 const KEYS: &[&str] = &[
     "delay-buffer",
     "drop-traffic",
     "dtmf-log-dest",
-    "ice-lite",
     "medias",
     "metadata",
     "moh",
@@ -19,7 +18,6 @@ const KEYS: &[&str] = &[
     "t.38",
     "t38",
     "template",
-    "tos",
     "trigger",
     "xmlrpc-callback",
 ];
@@ -30,7 +28,6 @@ const FLAGS: &[&str] = &[
     "debug",
     "detect-dtmf",
     "new-branch",
-    "no-port-latching",
     "unidirectional",
 ];
 
@@ -40,9 +37,6 @@ pub(super) fn of(request: &Request, interfaces: &[String]) -> Vec<String> {
     let keys = keys.filter_map(|key| KEYS.iter().find(|known| known.as_bytes() == key));
     let flags = FLAGS.iter().filter(|flag| request.flags.has(flag));
     let mut words: Vec<String> = keys.chain(flags).map(|word| (*word).to_owned()).collect();
-    if matches!(request.ice, Some(Ice::Optional | Ice::ForceRelay)) {
-        words.push("ICE=optional and ICE=force-relay (done as ICE=default)".to_owned());
-    }
     // Passive towards a peer that offers is what we are anyway.
     let reverse = request.other.get("dtls-reverse").and_then(Value::as_str);
     if reverse.is_some_and(|role| role != "passive") {
@@ -87,16 +81,14 @@ mod tests {
 
         request.direction = Some(["lan".into(), "external".into()]);
         request.flags.set("debug");
-        request.other.push("tos", 184);
-        request.ice = Some(Ice::Optional);
+        request.other.push("moh", "x");
         request.codec.transcode.push("opus".into());
         let words = of(&request).join("; ");
         for word in [
             "direction=lan",
             "public and private",
             "debug",
-            "tos",
-            "ICE=optional",
+            "moh",
             "transcode",
         ] {
             assert!(words.contains(word), "{word} in {words}");

@@ -81,7 +81,7 @@ pub fn call(
 }
 
 /// The packet arrives as it was sent, from where its receiver expects it.
-fn pass(
+pub fn pass(
     packet: &[u8],
     from: &mut Peer<'_>,
     to: &mut Peer<'_>,
@@ -110,9 +110,9 @@ fn media(a: &mut Peer<'_>, b: &mut Peer<'_>, wire: &mut impl Wire) -> Option<Sen
 }
 
 /// A receiver report without blocks.
-const REPORT: [u8; 8] = [0x80, 201, 0, 1, 0, 0, 0, 1];
+pub const REPORT: [u8; 8] = [0x80, 201, 0, 1, 0, 0, 0, 1];
 
-fn speech(sequence: u8) -> Vec<u8> {
+pub fn speech(sequence: u8) -> Vec<u8> {
     let mut packet = vec![0x80, 0, 0, sequence, 0, 0, sequence, 0, 0, 0, 0, 1];
     packet.extend(b"speech");
     packet

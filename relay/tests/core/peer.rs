@@ -95,7 +95,8 @@ impl<'a> Peer<'a> {
     pub fn body(&self, offer: Option<&str>) -> String {
         let rtp = self.ports[0].at;
         let mut body = format!(
-            "v=0\r\no=- {number} 1 IN IP4 {ip}\r\ns=-\r\nt=0 0\r\nm=audio {port} {protocol} 0\r\nc=IN IP4 {ip}\r\n",
+            "v=0\r\no=- {number} 1 IN {family} {ip}\r\ns=-\r\nt=0 0\r\nm=audio {port} {protocol} 0\r\nc=IN {family} {ip}\r\n",
+            family = if rtp.is_ipv4() { "IP4" } else { "IP6" },
             number = self.key[0],
             ip = rtp.ip(),
             port = rtp.port(),

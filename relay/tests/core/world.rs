@@ -1,7 +1,7 @@
 //! A shard with sockets that are entries of a table, and a clock that moves when told to.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use causeway_relay::core::{
@@ -24,20 +24,31 @@ pub struct Sockets {
     pub open: BTreeMap<SocketId, SocketAddr>,
     /// Ports that some other program holds.
     pub taken: HashSet<u16>,
+    /// Addresses on which nothing can be opened.
+    pub refused: HashSet<IpAddr>,
+    /// The TOS byte of those that were given one.
+    pub tos: BTreeMap<SocketId, u8>,
 }
 
 impl Ports for Sockets {
     fn open(&mut self, id: SocketId, at: SocketAddr) -> bool {
         assert!(!self.open.contains_key(&id), "{id:?} is open");
-        let free =
-            !self.taken.contains(&at.port()) && !self.open.values().any(|other| *other == at);
+        let free = !self.taken.contains(&at.port())
+            && !self.refused.contains(&at.ip())
+            && !self.open.values().any(|other| *other == at);
         if free {
             self.open.insert(id, at);
         }
         free
     }
 
+    fn mark(&mut self, id: SocketId, tos: u8) {
+        assert!(self.open.contains_key(&id), "{id:?} is not open");
+        self.tos.insert(id, tos);
+    }
+
     fn close(&mut self, id: SocketId) {
+        self.tos.remove(&id);
         assert!(self.open.remove(&id).is_some(), "{id:?} is not open");
     }
 }

@@ -157,6 +157,19 @@ fn statistics_count_calls_and_packets_and_commands() {
     };
     let proxy = proxy.as_dictionary().unwrap();
     assert_eq!(text(proxy, "proxy"), "127.0.0.1");
+    let interfaces = told.get("interfaces").and_then(Value::as_list).unwrap();
+    let [interface] = interfaces else {
+        panic!("{interfaces:?}")
+    };
+    let interface = interface.as_dictionary().unwrap();
+    assert_eq!(text(interface, "name"), "public");
+    assert_eq!(text(interface, "address"), "127.0.0.1");
+    let ports = interface.get("ports").and_then(Value::as_dictionary);
+    let port = |key: &str| ports.unwrap().get(key).and_then(Value::as_integer).unwrap();
+    // Four for each call; those of the deleted ones rest.
+    assert!((4..=12).contains(&port("used")), "{ports:?}");
+    assert_eq!(port("used") + port("free"), port("totals"));
+    assert_eq!(port("max") - port("min") + 1, port("totals"));
     assert_eq!(proxy.get("errorcount"), Some(&Value::Integer(1)));
     assert!(text(proxy, "offerduration").parse::<f64>().unwrap() > 0.0);
 }

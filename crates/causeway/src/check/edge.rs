@@ -1,6 +1,6 @@
 //! What a file describes, in the operator's words.
 
-use crate::config::Edge;
+use crate::config::{Address, Edge, Face};
 
 pub(super) fn print(edge: &Edge) -> Result<(), String> {
     println!("domain      {}", edge.domain);
@@ -32,19 +32,26 @@ pub(super) fn print(edge: &Edge) -> Result<(), String> {
             .for_each(|relay| println!("relay       udp:{relay}")),
     }
     let media = &edge.relay.media;
-    let told = media
-        .advertise
-        .map(|ip| format!(", told as {ip}"))
-        .unwrap_or_default();
     let ice = if media.ice_full {
         "full ICE"
     } else {
         "ICE lite"
     };
     println!(
-        "media       browsers at {}{told} ({ice}), phones at {}",
-        media.public, media.private
+        "media       browsers at {} ({ice}), phones at {}",
+        told(media.addresses("public")),
+        told(media.addresses("private"))
     );
+    let is_other = |face: &&Face| !["public", "private"].contains(&face.name.as_str());
+    for face in media.faces.iter().filter(is_other) {
+        println!("interface   {} at {}", face.name, told(&face.addresses));
+    }
+    for (alias, name) in &media.aliases {
+        println!("interface   {alias} is {name}");
+    }
+    if media.tos != 0 {
+        println!("tos         {} (DSCP {})", media.tos, media.tos >> 2);
+    }
     let ports = media.ports.len();
     // A call takes one port towards the browser and a pair towards the phone.
     println!(
@@ -54,4 +61,12 @@ pub(super) fn print(edge: &Edge) -> Result<(), String> {
         ports / 3
     );
     Ok(())
+}
+
+fn told(addresses: &[Address]) -> String {
+    let one = |address: &Address| match address.told == address.bind {
+        true => address.bind.to_string(),
+        false => format!("{} (told as {})", address.bind, address.told),
+    };
+    addresses.iter().map(one).collect::<Vec<_>>().join(" and ")
 }

@@ -187,6 +187,7 @@ impl Ports for Paper {
     fn open(&mut self, _: SocketId, _: SocketAddr) -> bool {
         true
     }
+    fn mark(&mut self, _: SocketId, _: u8) {}
     fn close(&mut self, _: SocketId) {}
 }
 

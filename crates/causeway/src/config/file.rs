@@ -1,6 +1,8 @@
 //! The shape of the file: names and kinds only. Every value keeps its place in
 //! the text, so that a judgement can name the line.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -71,9 +73,12 @@ impl OneOrMore {
 #[derive(Deserialize, Default, Debug)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Media {
-    pub(super) public: Option<Spanned<String>>,
+    pub(super) public: Option<Spanned<OneOrMore>>,
     pub(super) advertise: Option<Spanned<String>>,
-    pub(super) private: Option<Spanned<String>>,
+    pub(super) private: Option<Spanned<OneOrMore>>,
+    #[serde(default)]
+    pub(super) interfaces: BTreeMap<String, Spanned<OneOrMore>>,
+    pub(super) tos: Option<Spanned<i64>>,
     pub(super) ports: Option<Spanned<String>>,
     pub(super) ice: Option<Spanned<String>>,
     pub(super) shards: Option<Spanned<usize>>,

@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use relay::server::{ControlAddress, ControlKey};
 
-use super::{Edge, Fault, Limits, Listen, Media, Relay, Secure, file};
+use super::{Edge, Fault, Limits, Listen, Media, Relay, Secure, faces, file};
 
 /// Where our relay takes commands when nothing is said: this machine only, rtpengine's customary port.
 const CONTROL: &str = "udp:127.0.0.1:2223";
@@ -17,7 +17,7 @@ const PORTS: RangeInclusive<u16> = 30_000..=39_999;
 /// Below this the range serves so few calls that it must be a mistake.
 const MIN_PORTS: usize = 8;
 
-type Text = Spanned<String>;
+pub(super) type Text = Spanned<String>;
 
 pub(super) fn edge(file: &file::File, path: &Path) -> Result<Edge, Fault> {
     let domain = required(
@@ -164,7 +164,7 @@ fn own_udp(text: &Text, upstream: SocketAddr) -> Result<SocketAddr, Fault> {
 }
 
 /// The address that the kernel would send from towards `upstream`; no packet is sent.
-fn towards(upstream: SocketAddr) -> Result<IpAddr, Fault> {
+pub(super) fn towards(upstream: SocketAddr) -> Result<IpAddr, Fault> {
     let any = if upstream.is_ipv4() {
         "0.0.0.0:0"
     } else {
@@ -180,33 +180,7 @@ fn towards(upstream: SocketAddr) -> Result<IpAddr, Fault> {
 }
 
 fn media(media: &file::Media, upstream: Option<SocketAddr>) -> Result<Media, Fault> {
-    let private = match (&media.private, upstream) {
-        (Some(text), _) => own_ip(text, "private")?,
-        (None, Some(upstream)) => towards(upstream)?,
-        (None, None) => {
-            let cure = "the address of this machine that phones' media comes to, as in [media] private = \"10.0.0.4\"";
-            return Err(fault(None, format!("private is missing; add {cure}")));
-        }
-    };
-    let public = match &media.public {
-        Some(text) => own_ip(text, "public")?,
-        None => private,
-    };
-    let advertise = media
-        .advertise
-        .as_ref()
-        .map(|t| own_ip(t, "advertise"))
-        .transpose()?;
-    if let (Some(told), Some(text)) = (advertise, &media.advertise)
-        && told.is_ipv4() != public.is_ipv4()
-    {
-        return Err(wrong(
-            text,
-            format!(
-                "advertise {told} and public {public} are of different families; both must be IPv4 or both IPv6"
-            ),
-        ));
-    }
+    let (faces, aliases) = faces::judge(media, upstream)?;
     let ice_full = match media.ice.as_ref().map(|t| (t, t.get_ref().as_str())) {
         None | Some((_, "lite")) => false,
         Some((_, "full")) => true,
@@ -226,10 +200,16 @@ fn media(media: &file::Media, upstream: Option<SocketAddr>) -> Result<Media, Fau
         }
         other => other.as_ref().map(|n| *n.get_ref()),
     };
+    let tos = media.tos.as_ref().map_or(Ok(0), |tos| {
+        u8::try_from(*tos.get_ref()).map_err(|_| {
+            let what = "tos is the whole byte, 0 to 255: for DSCP EF write tos = 184";
+            fault(Some(tos.span().start), what)
+        })
+    })?;
     Ok(Media {
-        public,
-        advertise,
-        private,
+        faces,
+        aliases,
+        tos,
         ports: ports(&media.ports)?,
         ice_full,
         shards,
@@ -261,25 +241,6 @@ fn ports(text: &Option<Text>) -> Result<RangeInclusive<u16>, Fault> {
             text,
             format!(
                 "ports \"{}\" is not a range; write it as \"30000-39999\"",
-                text.get_ref()
-            ),
-        )),
-    }
-}
-
-fn own_ip(text: &Text, name: &str) -> Result<IpAddr, Fault> {
-    match text.get_ref().parse::<IpAddr>() {
-        Ok(ip) if ip.is_unspecified() || ip.is_multicast() => Err(wrong(
-            text,
-            format!(
-                "{name} = \"{ip}\" cannot be told to a peer; write the address of this machine that they send to"
-            ),
-        )),
-        Ok(ip) => Ok(ip),
-        Err(_) => Err(wrong(
-            text,
-            format!(
-                "{name} = \"{}\" is not an IP address; write one, as in {name} = \"203.0.113.1\"",
                 text.get_ref()
             ),
         )),
@@ -410,7 +371,7 @@ fn required<'a>(value: &'a Option<Text>, name: &str, cure: &str) -> Result<&'a T
         .ok_or_else(|| fault(None, format!("{name} is missing; add {cure}")))
 }
 
-fn wrong(text: &Text, what: String) -> Fault {
+pub(super) fn wrong(text: &Text, what: String) -> Fault {
     fault(Some(text.span().start), what)
 }
 

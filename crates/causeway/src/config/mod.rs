@@ -2,8 +2,10 @@
 //! in which nothing contradicts anything else; what could not be made so is one
 //! sentence with the file, the line and the cure ([`ConfigError`]).
 //!
-//! The file's shape is in `file.rs`, the judgement in `judge.rs`, that of mere numbers in `limits.rs`.
+//! The file's shape is in `file.rs`, the judgement in `judge.rs`, that of the relay's addresses in `faces.rs`, that of mere
+//! numbers in `limits.rs`.
 
+mod faces;
 mod file;
 mod judge;
 mod limits;
@@ -72,21 +74,49 @@ pub(crate) struct Secure {
     pub(crate) key: PathBuf,
 }
 
-/// The relay's two sides.
+/// The relay's addresses and ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Media {
-    /// Address of this machine that browsers' media comes to.
-    pub(crate) public: IpAddr,
-    /// The address that browsers are told, where it differs (NAT).
-    pub(crate) advertise: Option<IpAddr>,
-    /// Address of this machine that phones' media comes to.
-    pub(crate) private: IpAddr,
+    /// By name, at least one; the first is the default. Of an edge `public` faces browsers and `private` phones.
+    pub(crate) faces: Vec<Face>,
+    /// Other names: the alias, then the interface's own name.
+    pub(crate) aliases: Vec<(String, String)>,
+    /// The TOS byte of the packets that it sends.
+    pub(crate) tos: u8,
     /// UDP ports for media.
     pub(crate) ports: RangeInclusive<u16>,
     /// Full ICE towards browsers instead of lite.
     pub(crate) ice_full: bool,
     /// Media threads; `None`: as many as cores.
     pub(crate) shards: Option<usize>,
+}
+
+/// One interface: a name, and addresses of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Face {
+    /// What ng's `direction` calls it.
+    pub(crate) name: String,
+    /// At least one, in order of preference.
+    pub(crate) addresses: Vec<Address>,
+}
+
+/// One address of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    /// Where media comes to.
+    pub(crate) bind: IpAddr,
+    /// What peers are told: another one behind NAT.
+    pub(crate) told: IpAddr,
+}
+
+impl Media {
+    /// The addresses of the interface of that name, or that the name is an alias of.
+    pub(crate) fn addresses(&self, name: &str) -> &[Address] {
+        let alias = self.aliases.iter().find(|(alias, _)| alias == name);
+        let name = alias.map_or(name, |(_, own)| own);
+        let face = self.faces.iter().find(|face| face.name == name);
+        face.map_or(&[], |face| &face.addresses)
+    }
 }
 
 /// A sentence for the operator: which file, which line, what is wrong, and the cure.

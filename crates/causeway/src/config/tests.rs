@@ -44,7 +44,10 @@ fn the_example_of_the_readme_needs_no_media_section() {
         parse("domain = \"a.example\"\nupstream = \"127.0.0.5\"\n[listen]\nws = \"0.0.0.0:80\"\n")
             .unwrap();
     assert_eq!(edge.upstream.port(), 5060);
-    assert_eq!(edge.relay.media.public, edge.relay.media.private);
+    assert_eq!(
+        edge.relay.media.addresses("public"),
+        edge.relay.media.addresses("private")
+    );
 }
 
 #[test]
@@ -100,6 +103,38 @@ fn each_wrong_setting_is_one_sentence_with_line_and_cure() {
             "cannot be told to a peer",
         ),
         ("203.0.113.1", "my-host", Some(6), "not an IP address"),
+        (
+            "\"203.0.113.1\"",
+            "[\"203.0.113.1\", \"203.0.113.1\"]",
+            Some(6),
+            "twice",
+        ),
+        ("\"203.0.113.1\"", "[]", Some(6), "no address"),
+        (
+            "203.0.113.1",
+            "203.0.113.1!2001:db8::1",
+            Some(6),
+            "different families",
+        ),
+        (
+            "[media]",
+            "[media]\nadvertise = \"198.51.100.1\"\ninterfaces.lan = \"nowhere\"",
+            Some(7),
+            "neither an IP address nor one of the interfaces",
+        ),
+        (
+            "[media]",
+            "[media]\ninterfaces.public = \"10.0.0.1\"",
+            Some(6),
+            "'public' is there twice",
+        ),
+        (
+            "[media]",
+            "[media]\ninterfaces.\"my lan\" = \"10.0.0.1\"",
+            Some(6),
+            "cannot be named 'my lan'",
+        ),
+        ("[media]", "[media]\ntos = 300", Some(6), "0 to 255"),
         ("30000-39999", "40000-30000", Some(8), "too small a range"),
         ("30000-39999", "lots", Some(8), "is not a range"),
         (
@@ -174,6 +209,53 @@ fn each_wrong_setting_is_one_sentence_with_line_and_cure() {
         );
         assert!(!error.to_string().contains('\n'), "one sentence: {error}");
     }
+}
+
+#[test]
+fn interfaces_have_any_names_several_addresses_and_aliases() {
+    let text = GOOD.replace(
+        "public  = \"203.0.113.1\"",
+        "public = [\"10.0.0.1\", \"2001:db8::1\"]\nadvertise = \"203.0.113.1\"\ntos = 184",
+    ) + "[media.interfaces]\nzone = [\"10.1.0.4!198.51.100.9\", \"fd00::4\"]\nlan = \"192.168.0.1\"\ninternal = \"private\"\n";
+    let media = parse(&text).unwrap().relay.media;
+    let names: Vec<_> = media.faces.iter().map(|face| face.name.as_str()).collect();
+    assert_eq!(names, ["public", "private", "zone", "lan"]);
+    let told = |name: &str| -> Vec<String> {
+        let addresses = media.addresses(name).iter();
+        addresses
+            .map(|address| format!("{}!{}", address.bind, address.told))
+            .collect()
+    };
+    assert_eq!(
+        told("public"),
+        ["10.0.0.1!203.0.113.1", "2001:db8::1!2001:db8::1"]
+    );
+    assert_eq!(told("zone"), ["10.1.0.4!198.51.100.9", "fd00::4!fd00::4"]);
+    assert_eq!(told("internal"), told("private"));
+    assert_eq!(media.tos, 184);
+}
+
+#[test]
+fn advertise_does_not_guess_which_of_two_addresses_it_is_for() {
+    let text = GOOD.replace(
+        "\"203.0.113.1\"",
+        "[\"10.0.0.1\", \"10.0.0.2\"]\nadvertise = \"203.0.113.1\"",
+    );
+    let error = parse(&text).unwrap_err();
+    assert_eq!(error.line, Some(7));
+    assert!(
+        error.to_string().contains("\"10.0.0.1!203.0.113.1\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_relay_alone_may_have_interfaces_of_other_names_only() {
+    let path = Path::new("/etc/causeway/relay.toml");
+    let text = "[media.interfaces]\nwan = \"203.0.113.1\"\ndmz = \"10.0.0.9\"\n";
+    let media = Relay::parse(path, text).unwrap().media;
+    let names: Vec<_> = media.faces.iter().map(|face| face.name.as_str()).collect();
+    assert_eq!(names, ["wan", "dmz"]);
 }
 
 #[test]

@@ -30,9 +30,9 @@ pub(crate) async fn run(options: DemoOptions) -> Result<(), String> {
         _ => return Err("the demo's WebSockets were not bound".into()),
     };
     if options.once {
-        return running
-            .during(once::call(wss, edge.relay.media.public))
-            .await;
+        let public = edge.relay.media.addresses("public").first();
+        let public = public.ok_or("the demo's edge has no public address")?.bind;
+        return running.during(once::call(wss, public)).await;
     }
     println!("Causeway demo: a SIP server, a phone and an edge run on this machine.\n");
     println!("  open      http://{}/", localhost(ws));

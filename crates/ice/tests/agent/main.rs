@@ -8,3 +8,4 @@
 mod hostile;
 mod meeting;
 mod network;
+mod witness;

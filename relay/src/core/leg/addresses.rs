@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use ::ice::AddressPolicy;
 use sdp::Media;
 
-use super::{Component, Leg};
+use super::{Component, Leg, Transport};
+use crate::core::ports::Bound;
 
 impl Leg {
     /// Takes the addresses of this side's SDP. `own` are ports of this very call: a peer that names one of them would
@@ -28,11 +29,25 @@ impl Leg {
         }
     }
 
+    /// What the peer was told of the address that packets leave from.
+    pub(crate) fn shown_at(&self, transport: &Transport) -> IpAddr {
+        let mut beside = transport.beside.iter();
+        beside
+            .find(|one| one.bound.id == transport.out)
+            .map_or(self.terms.shown, |one| one.shown)
+    }
+
     /// The addresses of this leg, as bound and as told.
     pub(crate) fn own_addresses(&self) -> impl Iterator<Item = SocketAddr> {
         let shown = self.terms.shown;
-        self.transports()
-            .flat_map(move |(_, t)| [t.bound.at, SocketAddr::new(shown, t.bound.at.port())])
+        self.transports().flat_map(move |(_, transport)| {
+            let first = std::iter::once((transport.bound, shown));
+            let beside = transport.beside.iter().map(|one| (one.bound, one.shown));
+            let told = |(bound, shown): (Bound, IpAddr)| {
+                [bound.at, SocketAddr::new(shown, bound.at.port())]
+            };
+            first.chain(beside).flat_map(told)
+        })
     }
 }
 

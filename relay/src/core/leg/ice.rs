@@ -1,6 +1,6 @@
 //! ICE (RFC 8445, RFC 8839) with one side.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use ::ice::{AddressPolicy, Agent, Candidate, Config, Credentials, Kind, Local, Role};
@@ -18,7 +18,7 @@ pub(super) enum Exchange {
 }
 
 impl Leg {
-    pub(super) fn has_ice(&self) -> bool {
+    pub(crate) fn has_ice(&self) -> bool {
         self.rtp
             .as_ref()
             .is_some_and(|transport| transport.agent.is_some())
@@ -90,7 +90,7 @@ impl Leg {
             .transports()
             .find_map(|(_, t)| t.agent.as_ref().map(|a| a.credentials().clone()));
         let credentials = existing.unwrap_or_else(|| new_credentials(tools));
-        let role = match tools.ice {
+        let role = match self.terms.role.unwrap_or(tools.ice) {
             IceRole::Lite if !peer_is_lite => Role::Lite,
             _ => full(controlling || peer_is_lite, tools),
         };
@@ -105,24 +105,30 @@ impl Leg {
                 policy: AddressPolicy::default(),
                 component: if component == Component::Rtp { 1 } else { 2 },
             });
-            let bound = transport.bound.at;
-            let advertised = (shown, bound.port()).into();
-            if agent
-                .add_local(Local {
+            let mut add = |bound: SocketAddr, shown: IpAddr| {
+                let advertised = (shown, bound.port()).into();
+                let local = Local {
                     bound,
                     advertised,
                     kind: Kind::Host,
-                })
-                .is_ok()
-            {
+                };
+                agent.add_local(local).is_ok()
+            };
+            if add(transport.bound.at, shown) {
+                for beside in &transport.beside {
+                    // One that nobody could send to is left out; the others serve.
+                    let _ = add(beside.bound.at, beside.shown);
+                }
                 transport.agent = Some(agent);
             }
         }
     }
 
+    /// Its sockets beside the first one stay until the [`Shard`](crate::core::Shard) closes them.
     pub(super) fn end_ice(&mut self) {
         for (_, transport) in self.transports_mut() {
             transport.agent = None;
+            transport.out = transport.bound.id;
         }
     }
 
@@ -138,12 +144,15 @@ impl Leg {
             };
             out.ice.ufrag = Token::new(agent.credentials().ufrag()).ok();
             out.ice.pwd = Token::new(agent.credentials().pwd()).ok();
-            out.ice.candidates.extend(
-                agent
-                    .candidates()
-                    .iter()
-                    .filter_map(|candidate| line(candidate, request.media_address)),
-            );
+            // The address that a command gives stands for the one that the SDP names, and for no other.
+            let shown = match request.media_address {
+                Some(_) => 1,
+                None => usize::MAX,
+            };
+            let candidates = agent.candidates().iter().take(shown);
+            out.ice
+                .candidates
+                .extend(candidates.filter_map(|candidate| line(candidate, request.media_address)));
         }
         if out.ice.ufrag.is_some() {
             let options = [("trickle", flag::TRICKLE_ICE), ("ice2", flag::ICE2)];
@@ -187,7 +196,7 @@ fn add_candidates(agent: &mut Agent, media: &Media, now: Instant) {
     }
 }
 
-fn credentials_of(media: &Media) -> Option<Credentials> {
+pub(super) fn credentials_of(media: &Media) -> Option<Credentials> {
     Credentials::new(media.ice.ufrag.as_ref()?, media.ice.pwd.as_ref()?).ok()
 }
 

@@ -109,12 +109,7 @@ impl Leg {
 
         let one_port = self.terms.mux.requires(request.rtcp_mux);
         out.rtcp_mux = self.terms.mux.offer(wished_mux, request.rtcp_mux) && out.protocol.is_rtp();
-        let ice = match request.ice {
-            Some(Ice::Force) => true,
-            Some(Ice::Remove) => false,
-            _ => had_ice || self.has_ice(),
-        };
-        if ice {
+        if self.offers_ice(had_ice, request) {
             self.begin_ice(true, false, tools);
         } else {
             self.end_ice();
@@ -123,6 +118,15 @@ impl Leg {
         self.write_ports(out, one_port, held, request);
         if out.protocol.is_secure() || self.offers_osrtp(out, request) {
             self.offer_keys(out, first, request, tools);
+        }
+    }
+
+    /// Whether our offer to this side will have ICE; `had_ice` says whether that of the far side has.
+    pub(crate) fn offers_ice(&self, had_ice: bool, request: &Request) -> bool {
+        match request.ice {
+            Some(Ice::Force | Ice::Optional | Ice::ForceRelay) => true,
+            Some(Ice::Remove) => false,
+            _ => had_ice || self.has_ice(),
         }
     }
 
@@ -183,13 +187,14 @@ impl Leg {
         true
     }
 
-    fn take_common(&mut self, media: &Media, request: &Request, strict: bool) {
+    pub(super) fn take_common(&mut self, media: &Media, request: &Request, strict: bool) {
         self.terms.learning = Learning::asked(request).unwrap_or(self.terms.learning);
         if request.flags.has(flag::RESET) {
             self.transports_mut()
                 .for_each(|(_, transport)| transport.peer.forget());
         }
         self.terms.direction = media.direction;
+        self.terms.port = Some(media.port);
         self.terms.held = is_hold(media);
         self.terms.strict = strict;
         self.codecs = Codecs::of(media);
@@ -264,7 +269,13 @@ impl Leg {
         true
     }
 
-    fn write_ports(&self, out: &mut Media, one_port: bool, held: bool, request: &Request) {
+    pub(super) fn write_ports(
+        &self,
+        out: &mut Media,
+        one_port: bool,
+        held: bool,
+        request: &Request,
+    ) {
         let port = |transport: Option<&super::Transport>| {
             transport.map_or(0, |transport| transport.bound.at.port())
         };

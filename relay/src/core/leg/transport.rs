@@ -1,6 +1,6 @@
 //! One port of a leg with all that is keyed to it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use srtp::{Inbound, MasterKey, Outbound, Refused, Rejected, Suite};
@@ -8,20 +8,29 @@ use srtp::{Inbound, MasterKey, Outbound, Refused, Rejected, Suite};
 use super::mki::Mki;
 use super::numbering::Numbering;
 
-use crate::core::Counters;
 use crate::core::address::PeerAddress;
 use crate::core::ports::Bound;
 use crate::core::sources::Sources;
+use crate::core::{Counters, SocketId};
 
 /// One port of a leg: its socket, its peer, and what runs between them.
 pub(crate) struct Transport {
+    /// The socket that the SDP names.
     pub(crate) bound: Bound,
+    /// With ICE: sockets on the other addresses of the interface, each a candidate.
+    pub(crate) beside: Vec<Beside>,
+    /// Where packets leave: the socket of the selected pair, or else the one that the SDP names.
+    pub(crate) out: SocketId,
+    /// The TOS byte that the sockets were given.
+    pub(crate) tos: u8,
     pub(crate) peer: PeerAddress,
     /// ICE, where it is used: then it alone decides who is heard and where to send.
     pub(crate) agent: Option<ice::Agent>,
+    /// Whose checks pass through us, where ICE is the two sides' own.
+    pub(crate) witness: Option<Box<ice::Witness>>,
     pub(crate) dtls: Option<dtls::Endpoint>,
-    /// Who spoke DTLS last, of those that ICE has verified.
-    pub(crate) dtls_peer: Option<SocketAddr>,
+    /// Who spoke DTLS last, of those that ICE has verified, and on which socket.
+    pub(crate) dtls_peer: Option<(SocketId, SocketAddr)>,
     /// Keys of this port alone: those of a DTLS association for RTCP without multiplexing (RFC 5764 section 3).
     /// All others are the leg's.
     pub(crate) keys: Option<Keys>,
@@ -33,6 +42,14 @@ pub(crate) struct Transport {
     pub(crate) ssrc: Option<u32>,
     /// The streams heard; of both ports, on the RTP port.
     pub(crate) sources: Sources,
+}
+
+/// A socket on another address than the one that the SDP names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beside {
+    pub(crate) bound: Bound,
+    /// The address that the peer is told.
+    pub(crate) shown: IpAddr,
 }
 
 /// The two SRTP contexts of one association. Each is kept as long as its own key stays, since roll-over counters and
@@ -57,8 +74,12 @@ impl Transport {
     pub(crate) fn new(bound: Bound) -> Self {
         Self {
             bound,
+            beside: Vec::new(),
+            out: bound.id,
+            tos: 0,
             peer: PeerAddress::default(),
             agent: None,
+            witness: None,
             dtls: None,
             dtls_peer: None,
             keys: None,
@@ -70,10 +91,29 @@ impl Transport {
         }
     }
 
+    /// All its sockets, that of the SDP first.
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = Bound> {
+        let beside = self.beside.iter().map(|beside| beside.bound);
+        std::iter::once(self.bound).chain(beside)
+    }
+
+    /// The address of one of its sockets.
+    pub(crate) fn local(&self, socket: SocketId) -> SocketAddr {
+        let found = self.sockets().find(|bound| bound.id == socket);
+        found.unwrap_or(self.bound).at
+    }
+
+    /// The socket at one of its addresses.
+    pub(crate) fn socket(&self, local: SocketAddr) -> SocketId {
+        let found = self.sockets().find(|bound| bound.at == local);
+        found.unwrap_or(self.bound).id
+    }
+
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let agent = self.agent.as_ref().and_then(ice::Agent::deadline);
         let dtls = self.dtls.as_ref().and_then(dtls::Endpoint::deadline);
-        agent.into_iter().chain(dtls).min()
+        let witness = self.witness.as_deref().and_then(ice::Witness::deadline);
+        agent.into_iter().chain(dtls).chain(witness).min()
     }
 }
 
