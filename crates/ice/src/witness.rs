@@ -13,8 +13,9 @@ use crate::paths::Paths;
 use crate::stun::{Class, Peek};
 use crate::{AddressPolicy, Credentials, Pair, Reason};
 
-/// Requests of one side whose answers are awaited.
-const MAX_ASKED: usize = 64;
+/// Requests of one side that are remembered: until their answers, and so that copies of them are known as such. Twenty
+/// minutes of consent checks.
+const MAX_ASKED: usize = 256;
 
 /// A side that has not repeated its checks from one address for this long, and makes them from another, has moved
 /// there. Browsers check every 2.5 to 5 seconds.
@@ -90,14 +91,20 @@ impl Witness {
         if peek.ufrags != Some((self.other.ufrag(), self.own.ufrag())) {
             return Err(Reason::WrongUfrag);
         }
+        let mut known = self.asked.iter();
+        let known = known.find(|(transaction, _)| *transaction == peek.transaction);
+        if known.is_some_and(|(_, asker)| *asker != pair) {
+            // Somebody has copied it: a check is made from one address (RFC 8445 section 7.2.4).
+            return Err(Reason::UnknownTransaction);
+        }
+        let is_new = known.is_none();
         verify(peek, self.other.pwd())?;
         self.prove(pair, peek.use_candidate, now);
-        let question = (peek.transaction, pair);
-        if !self.asked.contains(&question) {
+        if is_new {
             if self.asked.len() >= MAX_ASKED {
                 self.asked.pop_front();
             }
-            self.asked.push_back(question);
+            self.asked.push_back((peek.transaction, pair));
         }
         Ok(())
     }

@@ -147,6 +147,20 @@ fn a_nomination_moves_a_side_at_once() {
 }
 
 #[test]
+fn a_copied_check_proves_nothing_from_elsewhere() {
+    let now = Instant::now();
+    let (mut watched, far, one, other) = witnesses();
+    let (here, there) = (pair(PORT, HERE), pair(PORT, THERE));
+    let question = check(&one, &other, now);
+    watched.receive(here, &question, &far, now).unwrap();
+    let copied = watched.receive(there, &question, &far, now);
+    assert_eq!(copied, Err(Reason::UnknownTransaction));
+    assert!(!watched.validated(at(THERE)));
+    let again = watched.receive(here, &question, &far, now);
+    assert!(again.is_ok(), "sent again, it is the same");
+}
+
+#[test]
 fn questions_without_number_are_not_kept_without_bound() {
     let now = Instant::now();
     let (mut watched, mut far, one, other) = witnesses();
@@ -155,7 +169,7 @@ fn questions_without_number_are_not_kept_without_bound() {
     watched
         .receive(pair(PORT, HERE), &first, &far, now)
         .unwrap();
-    for _ in 0..200 {
+    for _ in 0..300 {
         let more = check(&one, &other, now);
         watched.receive(pair(PORT, HERE), &more, &far, now).unwrap();
     }
