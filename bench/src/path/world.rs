@@ -50,6 +50,8 @@ impl Ports for Sockets {
         true
     }
 
+    fn mark(&mut self, _: SocketId, _: u8) {}
+
     fn close(&mut self, id: SocketId) {
         self.0.remove(&id);
     }
