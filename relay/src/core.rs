@@ -20,6 +20,7 @@ mod codec_words;
 mod codecs;
 mod config;
 mod counters;
+mod deadline;
 mod deletion;
 mod dtmf;
 mod exchange;

@@ -64,7 +64,12 @@ impl Plan {
             .map(|payload| payload.number)
             .collect();
         let mut riders = Vec::new();
-        for (index, media) in body.media.iter_mut().enumerate().skip(carrier + 1) {
+        for (index, media) in body
+            .media
+            .iter_mut()
+            .enumerate()
+            .skip(carrier.saturating_add(1))
+        {
             let own = || media.payloads().iter().map(|payload| payload.number);
             let is_live = media.port != 0 || media.bundle_only;
             let told_apart =

@@ -55,7 +55,7 @@ impl Anchor {
     /// The time since the Unix epoch at a moment.
     pub(super) fn unix_at(&self, at: Instant) -> Duration {
         match at.checked_duration_since(self.instant) {
-            Some(later) => self.unix + later,
+            Some(later) => self.unix.saturating_add(later),
             None => self.unix.saturating_sub(self.instant.duration_since(at)),
         }
     }

@@ -120,14 +120,15 @@ pub struct Counters {
 impl Counters {
     /// Counts one packet of `bytes` bytes.
     pub fn count(&mut self, bytes: usize) {
-        self.packets += 1;
-        self.bytes += bytes as u64;
+        // At a packet each nanosecond 64 bits last five centuries.
+        self.packets = self.packets.wrapping_add(1);
+        self.bytes = self.bytes.wrapping_add(bytes as u64);
     }
 
     /// Counts one packet dropped for `reason`.
     pub fn drop(&mut self, reason: Drop) {
         if let Some(n) = self.dropped.get_mut(reason as usize) {
-            *n += 1;
+            *n = n.wrapping_add(1);
         }
     }
 
@@ -145,11 +146,11 @@ impl Counters {
 
     /// Adds another's counts.
     pub(super) fn add(&mut self, other: &Self) {
-        self.packets += other.packets;
-        self.bytes += other.bytes;
+        self.packets = self.packets.wrapping_add(other.packets);
+        self.bytes = self.bytes.wrapping_add(other.bytes);
         self.dropped
             .iter_mut()
             .zip(other.dropped)
-            .for_each(|(mine, theirs)| *mine += theirs);
+            .for_each(|(mine, theirs)| *mine = mine.wrapping_add(theirs));
     }
 }

@@ -70,8 +70,8 @@ impl Injection {
         Self {
             waiting: VecDeque::new(),
             playing: None,
-            ssrc: stream.map_or(random as u32, Source::ssrc),
-            last: stream.map_or((random >> 32) as u16, |source| source.last.sequence),
+            ssrc: stream.map_or((random & 0xffff_ffff) as u32, Source::ssrc),
+            last: stream.map_or((random >> 48) as u16, |source| source.last.sequence),
             shift: 0,
             next: None,
         }
@@ -138,9 +138,10 @@ impl Injection {
                 (true, playing)
             }
         };
-        let is_over = playing.elapsed + TICK >= playing.tone.duration;
-        playing.elapsed = (playing.elapsed + TICK).min(playing.tone.duration);
-        playing.ends += u8::from(is_over);
+        let elapsed = playing.elapsed.saturating_add(TICK);
+        let is_over = elapsed >= playing.tone.duration;
+        playing.elapsed = elapsed.min(playing.tone.duration);
+        playing.ends = playing.ends.saturating_add(u8::from(is_over));
         let all_said = playing.ends >= ENDS;
         let pause = if all_said { playing.tone.pause } else { TICK };
         self.next = now.checked_add(pause.max(TICK));
@@ -151,7 +152,8 @@ impl Injection {
     }
 
     fn write(&self, playing: &Playing, is_first: bool, is_over: bool) -> [u8; 16] {
-        let units = playing.elapsed.as_millis() * u128::from(playing.codec.clock_rate) / 1000;
+        let rate = u128::from(playing.codec.clock_rate);
+        let units = playing.elapsed.as_millis().saturating_mul(rate) / 1000;
         let [high, low] = u16::try_from(units).unwrap_or(u16::MAX).to_be_bytes();
         let end = u8::from(is_over) << 7 | playing.tone.volume;
         let mut packet = [0; 16];
@@ -174,8 +176,11 @@ impl Source {
     /// What the stream's clock says now.
     pub(super) fn timestamp(&self, now: Instant) -> u32 {
         let since = now.saturating_duration_since(self.last.at);
-        let units = since.as_micros() * u128::from(self.clock_rate()) / 1_000_000;
-        self.last.timestamp.wrapping_add(units as u32)
+        let rate = u128::from(self.clock_rate());
+        let units = since.as_micros().saturating_mul(rate) / 1_000_000;
+        // Timestamps wrap.
+        let units = (units & 0xffff_ffff) as u32;
+        self.last.timestamp.wrapping_add(units)
     }
 }
 

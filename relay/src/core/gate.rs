@@ -89,9 +89,9 @@ impl Gate {
             return Ok(len);
         }
         let (payload, padding) = (read.payload().len(), read.padding());
-        let start = len.saturating_sub(payload + padding);
-        let body = packet.get_mut(start..start + payload);
-        let body = body.ok_or(Drop::Malformed)?;
+        let start = len.saturating_sub(payload).saturating_sub(padding);
+        let body = packet.get_mut(start..).ok_or(Drop::Malformed)?;
+        let body = body.get_mut(..payload).ok_or(Drop::Malformed)?;
         match codec {
             Kind::Pcmu => body.fill(0xff),
             Kind::Pcma => body.fill(0xd5),
@@ -101,7 +101,7 @@ impl Gate {
                     return Err(Drop::Blocked);
                 };
                 *silence = OPUS_SILENCE;
-                return Ok(start + OPUS_SILENCE.len());
+                return Ok(start.saturating_add(OPUS_SILENCE.len()));
             }
             // What cannot be replaced must not be heard either.
             _ => return Err(Drop::Blocked),

@@ -47,7 +47,7 @@ struct Datagram<'a> {
 impl Datagram<'_> {
     fn bytes(&mut self) -> &mut [u8] {
         let len = self.len.min(self.buffer.len());
-        self.buffer.split_at_mut(len).0
+        self.buffer.get_mut(..len).unwrap_or_default()
     }
 }
 
@@ -64,7 +64,7 @@ impl Shard {
     ) -> Option<Send> {
         // 1. socket to leg
         let Some(place) = self.place(socket) else {
-            self.strays += 1;
+            self.strays = self.strays.wrapping_add(1);
             return None;
         };
         let mut datagram = Datagram { buffer, len, from };
@@ -336,14 +336,15 @@ fn well_formed(kind: Media, packet: &[u8]) -> Result<Option<StreamPosition>, Dro
 
 /// Moves the packets of a compound together that the other side is to have; the reason when none is left.
 fn what_passes(compound: &mut [u8], leg: &Leg, other: &Leg) -> Result<usize, Drop> {
-    let (mut read, mut written) = (0, 0);
+    let (mut read, mut written) = (0, 0_usize);
     let mut reason = Drop::Malformed;
     while let Some([_, kind, a, b]) = compound
         .get(read..)
         .and_then(|rest| rest.first_chunk::<4>())
         .copied()
     {
-        let len = 4 * (usize::from(u16::from_be_bytes([a, b])) + 1);
+        let words = usize::from(u16::from_be_bytes([a, b]));
+        let len = words.saturating_add(1).saturating_mul(4);
         let end = read
             .checked_add(len)
             .filter(|end| *end <= compound.len())
@@ -351,7 +352,7 @@ fn what_passes(compound: &mut [u8], leg: &Leg, other: &Leg) -> Result<usize, Dro
         match reports::passes(kind, leg, other) {
             Ok(()) => {
                 compound.copy_within(read..end, written);
-                written += len;
+                written = written.saturating_add(len);
             }
             Err(held_back) => reason = held_back,
         }

@@ -8,6 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
+use super::deadline::after;
+
 /// Names one socket of a shard. Small integers, reused after a close: a server may index an array with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SocketId(pub u32);
@@ -66,7 +68,7 @@ impl PortPool {
         random: u32,
         ports: &mut dyn Ports,
     ) -> Option<Bound> {
-        let mut refusals = 0;
+        let mut refusals = 0_usize;
         for port in rotation(*self.range.start(), *self.range.end(), 1, random) {
             let at = SocketAddr::new(ip, port);
             if self.taken.contains(&at) {
@@ -74,7 +76,7 @@ impl PortPool {
             }
             match self.open(at, ports) {
                 Some(bound) => return Some(bound),
-                None => refusals += 1,
+                None => refusals = refusals.saturating_add(1),
             }
             if refusals == MAX_REFUSALS {
                 break;
@@ -92,7 +94,7 @@ impl PortPool {
     ) -> Option<(Bound, Bound)> {
         let first = self.range.start().checked_add(self.range.start() % 2)?;
         let last = self.range.end().checked_sub(1)?;
-        let mut refusals = 0;
+        let mut refusals = 0_usize;
         for port in rotation(first, last, 2, random) {
             let (even, odd) = (
                 SocketAddr::new(ip, port),
@@ -107,7 +109,7 @@ impl PortPool {
                 }
                 self.abandon(rtp, ports);
             }
-            refusals += 1;
+            refusals = refusals.saturating_add(1);
             if refusals == MAX_REFUSALS {
                 break;
             }
@@ -119,7 +121,8 @@ impl PortPool {
     pub(super) fn release(&mut self, bound: Bound, now: Instant, ports: &mut dyn Ports) {
         ports.close(bound.id);
         self.free_ids.push(bound.id.0);
-        self.resting.push_back((now + self.quarantine, bound.at));
+        self.resting
+            .push_back((after(now, self.quarantine), bound.at));
     }
 
     /// How many ports of an address are open, or rest.
@@ -149,7 +152,7 @@ impl PortPool {
             return None;
         }
         if self.free_ids.pop().is_none() {
-            self.next_id += 1;
+            self.next_id = self.next_id.saturating_add(1);
         }
         self.taken.insert(at);
         Some(Bound { id, at })
@@ -165,14 +168,13 @@ impl PortPool {
 
 /// `first, first + step, ... <= last`, each once, beginning somewhere in the middle.
 fn rotation(first: u16, last: u16, step: u16, random: u32) -> impl Iterator<Item = u16> {
-    let count = if first <= last {
-        u32::from((last - first) / step) + 1
-    } else {
-        0
-    };
-    (0..count).map(move |i| {
-        let offset = (i + random % count) % count;
-        first + u16::try_from(offset).unwrap_or(0) * step
+    let span = last.checked_sub(first);
+    let steps = span.and_then(|span| span.checked_div(step));
+    let count = steps.map_or(0, |steps| u32::from(steps).saturating_add(1));
+    let begin = random.checked_rem(count).unwrap_or(0);
+    (begin..count).chain(0..begin).filter_map(move |at| {
+        let ahead = u16::try_from(at).ok()?.checked_mul(step)?;
+        first.checked_add(ahead)
     })
 }
 

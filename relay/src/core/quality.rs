@@ -57,7 +57,7 @@ impl Sample {
         Self {
             at,
             mos: mos(loss, jitter, round_trip),
-            loss: (loss.clamp(0.0, 1.0) * 100.0).round() as u64,
+            loss: nearest(loss.clamp(0.0, 1.0) * 100.0),
             jitter: millis(jitter),
             round_trip: micros(round_trip),
             round_trip_leg: micros(near),
@@ -79,7 +79,7 @@ impl Sample {
 
 impl Quality {
     pub(super) fn add(&mut self, sample: Sample) {
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         for (sum, value) in self.sum.iter_mut().zip(sample.values()) {
             *sum = sum.saturating_add(value);
         }
@@ -102,7 +102,7 @@ impl Quality {
                 keep = !keep;
                 keep
             });
-            self.halved += 1;
+            self.halved = self.halved.saturating_add(1);
         }
         self.progression.push(sample);
     }
@@ -127,7 +127,7 @@ impl Quality {
             let reported = Dictionary::new().with("reported at", seconds(sample.at));
             entry(reported, sample.values())
         };
-        let average = self.sum.map(|sum| sum / self.count.max(1));
+        let average = self.sum.map(|sum| sum.checked_div(self.count).unwrap_or(0));
         let average = entry(Dictionary::new(), average).with("samples", integer(self.count));
         let entries: Vec<Value> = self
             .progression
@@ -196,7 +196,16 @@ fn mos(loss: f64, jitter: Duration, round_trip: Duration) -> u64 {
     let of_loss = 95.0 * percent / (percent + CONCEALED);
     let r = (PERFECT - of_delay - of_loss).clamp(0.0, 100.0);
     let score = 1.0 + 0.035 * r + r * (r - 60.0) * (100.0 - r) * 7e-6;
-    (score.clamp(1.0, 4.5) * 10.0).round() as u64
+    nearest(score.clamp(1.0, 4.5) * 10.0)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "from a float `as` takes the nearest that there is, and zero for what is no number"
+)]
+fn nearest(value: f64) -> u64 {
+    value.round() as u64
 }
 
 fn entry(dictionary: Dictionary, [mos, loss, jitter, round_trip, leg]: [u64; 5]) -> Dictionary {

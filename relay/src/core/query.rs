@@ -27,10 +27,10 @@ impl Shard {
         };
         let created = self.wall_clock(call.created);
         let mut tags = Dictionary::new();
-        let mut untagged = 0;
+        let mut untagged = 0_usize;
         for party in &call.parties {
             let name = party.tags.first().cloned().unwrap_or_else(|| {
-                untagged += 1;
+                untagged = untagged.saturating_add(1);
                 format!("<untagged {untagged}>")
             });
             tags.push(name, self.party(call, party, now));
@@ -102,7 +102,7 @@ impl Shard {
             ("SDES", leg.terms.sdes.is_in_use()),
         ];
         Dictionary::new()
-            .with("index", integer(index as u64 + 1))
+            .with("index", integer((index as u64).saturating_add(1)))
             .with("type", leg.terms.kind.as_str())
             .with("protocol", leg.terms.protocol.as_str())
             .with("codec", leg.codecs.name().unwrap_or_default())

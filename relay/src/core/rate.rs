@@ -46,7 +46,7 @@ impl Pace {
         if due.saturating_duration_since(now) >= BURST {
             return Err(Drop::TooMany);
         }
-        self.0 = due.checked_add(BURST / per_second.max(1));
+        self.0 = due.checked_add(BURST.checked_div(per_second).unwrap_or(BURST));
         Ok(())
     }
 }

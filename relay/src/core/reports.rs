@@ -3,7 +3,7 @@
 //!
 //! Otherwise reports pass as they are: packets keep their numbers, so what one end tells of them is true for the other.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use control_proto::{Command, Request, Response, Value, flag};
 use rtp::NtpTime;
@@ -11,6 +11,7 @@ use rtp::rtcp::{ReportBlock, SenderInfo, Writer, packet_type};
 use sdp::MediaKind;
 
 use super::call::Call;
+use super::deadline::after;
 use super::leg::Leg;
 use super::path::{self, Media};
 use super::sources::Source;
@@ -68,10 +69,10 @@ impl Shard {
     fn make_reports(&mut self, key: Key<Call>, on: bool, now: Instant) {
         let cname = format!("{:016x}", self.random_u64());
         for leg in self.leg_keys(key) {
-            let ssrc = self.random_u64() as u32;
+            let ssrc = (self.random_u64() >> 32) as u32;
             if let Some(leg) = self.legs.get_mut(leg) {
                 let fresh = || Reports {
-                    next: now + INTERVAL,
+                    next: after(now, INTERVAL),
                     ssrc,
                     cname: cname.clone(),
                 };
@@ -84,7 +85,8 @@ impl Shard {
     /// Sends the report to this side that is due.
     pub(super) fn report(&mut self, key: Key<Leg>, now: Instant) {
         let unix = self.config.anchor.unix_at(now);
-        let ntp = NtpTime::from_system_time(std::time::UNIX_EPOCH + unix);
+        let time = UNIX_EPOCH.checked_add(unix).unwrap_or(UNIX_EPOCH);
+        let ntp = NtpTime::from_system_time(time);
         let Some(peer) = self.legs.get(key).and_then(|leg| leg.peer) else {
             return;
         };
@@ -94,7 +96,7 @@ impl Shard {
         let Some(reports) = leg.reports.as_mut().filter(|reports| reports.next <= now) else {
             return;
         };
-        reports.next = now + INTERVAL;
+        reports.next = after(now, INTERVAL);
         let reports = reports.clone();
         let mut buffer = [0; ROOM];
         let mut writer = Writer::new(&mut buffer);
@@ -108,7 +110,7 @@ impl Shard {
 
     /// Asks whoever this side hears for a picture that stands alone: it has not seen what came before.
     pub(super) fn ask_for_key_frame(&mut self, key: Key<Leg>) {
-        let sender = self.random_u64() as u32;
+        let sender = (self.random_u64() >> 32) as u32;
         let source = self.legs.get(key).and_then(|leg| leg.peer);
         let Some(source) = source.and_then(|source| self.legs.get_mut(source)) else {
             return;
@@ -204,8 +206,8 @@ fn sender_info(source: &Source, ntp: NtpTime, now: Instant) -> SenderInfo {
         ntp,
         // All three wrap, as their fields do.
         timestamp: source.timestamp(now),
-        packets: source.passed as u32,
-        octets: source.passed_bytes.saturating_sub(headers) as u32,
+        packets: (source.passed & 0xffff_ffff) as u32,
+        octets: (source.passed_bytes.saturating_sub(headers) & 0xffff_ffff) as u32,
     }
 }
 

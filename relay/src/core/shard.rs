@@ -7,6 +7,7 @@ use control_proto::{Command, Request, Response};
 use dtls::Identity;
 
 use super::call::Call;
+use super::deadline::after;
 use super::leg::{Component, Leg, Tools};
 use super::ports::PortPool;
 use super::recording::Recording;
@@ -186,7 +187,7 @@ impl Shard {
     pub(super) fn set_place(&mut self, socket: SocketId, place: Option<Place>) {
         let index = socket.0 as usize;
         if index >= self.places.len() {
-            self.places.resize(index + 1, None);
+            self.places.resize(index.saturating_add(1), None);
         }
         if let Some(slot) = self.places.get_mut(index) {
             *slot = place;
@@ -298,7 +299,7 @@ impl Shard {
             return (ends, EventKind::Deleted);
         }
         if !call.answered {
-            let gives_up = call.last_signal + self.config.answer_timeout;
+            let gives_up = after(call.last_signal, self.config.answer_timeout);
             return (gives_up, EventKind::Unanswered);
         }
         let legs = || {
@@ -321,7 +322,7 @@ impl Shard {
         } else {
             (self.config.hold_timeout, EventKind::SilentOnHold)
         };
-        (heard.max(call.last_signal) + patience, why)
+        (after(heard.max(call.last_signal), patience), why)
     }
 
     fn leg_is_due(&mut self, key: Key<Leg>, now: Instant) {

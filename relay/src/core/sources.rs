@@ -115,8 +115,9 @@ impl Source {
     }
 
     pub(super) fn jitter(&self, units: u32) -> Duration {
-        let rate = u64::from(self.clock_rate.max(1));
-        Duration::from_micros(u64::from(units).saturating_mul(1_000_000) / rate)
+        let scaled = u64::from(units).saturating_mul(1_000_000);
+        let micros = scaled.checked_div(u64::from(self.clock_rate));
+        Duration::from_micros(micros.unwrap_or(scaled))
     }
 }
 
@@ -152,11 +153,12 @@ impl Leg {
                 .reception
                 .packet(read.sequence(), read.timestamp(), now);
         }
-        source.packets += 1;
-        source.bytes += packet.len() as u64;
+        let len = packet.len() as u64;
+        source.packets = source.packets.wrapping_add(1);
+        source.bytes = source.bytes.wrapping_add(len);
         if passes {
-            source.passed += 1;
-            source.passed_bytes += packet.len() as u64;
+            source.passed = source.passed.wrapping_add(1);
+            source.passed_bytes = source.passed_bytes.wrapping_add(len);
         }
         source.last = Last::of(&read, now);
     }

@@ -107,13 +107,13 @@ impl Statistics {
         legs: &Table<Leg>,
         now: Instant,
     ) {
-        self.ended += 1;
+        self.ended = self.ended.saturating_add(1);
         match why {
-            EventKind::Deleted => self.deleted += 1,
-            EventKind::Unanswered => self.unanswered += 1,
-            EventKind::Silent => self.silent += 1,
-            EventKind::SilentOnHold => self.silent_on_hold += 1,
-            EventKind::TooLong => self.too_long += 1,
+            EventKind::Deleted => self.deleted = self.deleted.saturating_add(1),
+            EventKind::Unanswered => self.unanswered = self.unanswered.saturating_add(1),
+            EventKind::Silent => self.silent = self.silent.saturating_add(1),
+            EventKind::SilentOnHold => self.silent_on_hold = self.silent_on_hold.saturating_add(1),
+            EventKind::TooLong => self.too_long = self.too_long.saturating_add(1),
             _ => {}
         }
         let took = now.saturating_duration_since(call.created);
@@ -126,9 +126,9 @@ impl Statistics {
                 |leg: &Leg| leg.rtp.as_ref().is_some_and(|rtp| rtp.received.packets > 0);
             let peer = leg.peer.and_then(|peer| legs.get(peer));
             match (was_heard(leg), peer.is_some_and(was_heard)) {
-                (false, false) => self.zero_way += 1,
+                (false, false) => self.zero_way = self.zero_way.saturating_add(1),
                 (true, true) => {}
-                _ => self.one_way += 1,
+                _ => self.one_way = self.one_way.saturating_add(1),
             }
         }
     }
@@ -151,7 +151,7 @@ impl Statistics {
             refused,
             Refused::NoPorts | Refused::TooManyCalls | Refused::Overloaded
         ) {
-            self.rejected += 1;
+            self.rejected = self.rejected.saturating_add(1);
         }
     }
 }
@@ -172,7 +172,7 @@ impl Shard {
             })
             .collect();
         for leg in self.legs.iter() {
-            now.media += 1;
+            now.media = now.media.saturating_add(1);
             now.leg_relayed(leg);
         }
         now

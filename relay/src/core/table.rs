@@ -26,12 +26,10 @@ impl<T> Table<T> {
             *slot = Some(entry);
             return Key(index, PhantomData);
         }
-        self.entries.push(Some(entry));
         // A table has fewer entries than there are UDP ports on all addresses of a machine.
-        Key(
-            u32::try_from(self.entries.len() - 1).unwrap_or(u32::MAX),
-            PhantomData,
-        )
+        let index = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        self.entries.push(Some(entry));
+        Key(index, PhantomData)
     }
 
     pub(super) fn remove(&mut self, key: Key<T>) -> Option<T> {
@@ -62,7 +60,7 @@ impl<T> Table<T> {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.entries.len() - self.free.len()
+        self.entries.len().saturating_sub(self.free.len())
     }
 }
 

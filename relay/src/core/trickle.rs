@@ -9,6 +9,7 @@ use sdp::{Media, Session};
 
 use super::Shard;
 use super::call::Call;
+use super::deadline::after;
 use super::leg::Leg;
 use super::refused::Refused;
 use super::table::Key;
@@ -42,7 +43,7 @@ impl Shard {
             call_id: call_id.to_owned(),
             from_tag: from_tag.to_owned(),
             media: fragment.media,
-            until: now + MAX_AGE,
+            until: after(now, MAX_AGE),
         };
         if !self.take_candidates(&waiting, now) {
             while self.fragments.len() >= MAX_WAITING {

@@ -42,7 +42,8 @@ impl Leg {
 fn restore(compound: &mut [u8], moved_by: impl Fn(u32) -> u16) {
     let mut rest = compound;
     while let Some([first, kind, a, b]) = rest.first_chunk::<4>().copied() {
-        let len = 4 * (usize::from(u16::from_be_bytes([a, b])) + 1);
+        let words = usize::from(u16::from_be_bytes([a, b]));
+        let len = words.saturating_add(1).saturating_mul(4);
         let Some((packet, after)) = rest.split_at_mut_checked(len) else {
             return;
         };

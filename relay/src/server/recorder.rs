@@ -172,7 +172,8 @@ impl Recording {
             if self.waves.len() >= MAX_WAVES {
                 return Ok(());
             }
-            let (party, medium) = (packet.party + 1, packet.medium + 1);
+            let party = packet.party.saturating_add(1);
+            let medium = packet.medium.saturating_add(1);
             let path = directory.join(format!("{}-{party}-{medium}.wav", packet.name));
             self.waves.insert(key, Wave::new(create(&path)?)?);
         }

@@ -121,9 +121,9 @@ impl Tally {
             .chain(host(&mut self.hosts, asked.host))
         {
             let (count, duration) = host.commands.entry(asked.command).or_default();
-            *count += 1;
+            *count = count.saturating_add(1);
             *duration = duration.saturating_add(took);
-            host.errors += u64::from(is_error);
+            host.errors = host.errors.saturating_add(u64::from(is_error));
         }
     }
 
@@ -133,7 +133,7 @@ impl Tally {
             .into_iter()
             .chain(host(&mut self.hosts, from))
         {
-            host.errors += 1;
+            host.errors = host.errors.saturating_add(1);
         }
     }
 
@@ -160,7 +160,7 @@ impl Tally {
         let age = now.saturating_duration_since(self.interval);
         if age >= INTERVAL {
             let done = std::mem::take(&mut self.delays);
-            self.last_delays = if age < INTERVAL * 2 {
+            self.last_delays = if age < INTERVAL.saturating_mul(2) {
                 done
             } else {
                 HashMap::new()

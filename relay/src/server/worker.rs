@@ -146,9 +146,9 @@ impl Worker {
     }
 
     fn commands(&mut self, now: Instant) {
-        let mut executed = 0;
+        let mut executed = 0_usize;
         for job in self.jobs.try_iter().take(COMMANDS) {
-            executed += 1;
+            executed = executed.saturating_add(1);
             let body = match gathering::part(&self.shard, &job.request) {
                 Some(part) => Body::Part(part),
                 None => {
@@ -275,7 +275,7 @@ struct Lost {
 
 impl Lost {
     fn count(&mut self, error: &io::Error, now: Instant) {
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         if self
             .complained
             .is_none_or(|then| now.saturating_duration_since(then) >= COMPLAIN_EVERY)

@@ -46,7 +46,7 @@ impl Mki {
             return Err(Rejected::Unauthentic);
         }
         packet.copy_within(tag..end, start);
-        Ok(end - self.len)
+        Ok(end.saturating_sub(self.len))
     }
 
     /// Puts it into the protected packet in the first `len` bytes of `buffer`; the length of both.
@@ -64,8 +64,9 @@ impl Mki {
         if end > buffer.len() {
             return Err(Refused::NoRoom);
         }
-        buffer.copy_within(start..len, start + self.len);
-        let place = buffer.get_mut(start..start + self.len);
+        let behind = start.saturating_add(self.len);
+        buffer.copy_within(start..len, behind);
+        let place = buffer.get_mut(start..behind);
         let bytes = self.bytes.get(..self.len);
         if let (Some(place), Some(bytes)) = (place, bytes) {
             place.copy_from_slice(bytes);

@@ -72,7 +72,7 @@ impl Numbering {
         let (ssrc, sequence) = (read.ssrc(), read.sequence());
         let in_a_row = match self.late {
             Some(late) if late.ssrc == ssrc && sequence == late.sequence.wrapping_add(1) => {
-                late.in_a_row + 1
+                late.in_a_row.saturating_add(1)
             }
             _ => 1,
         };

@@ -206,7 +206,7 @@ impl SdesTerms {
 
 /// A line of our own with a new key.
 fn make(tag: u32, suite: Suite, tools: &mut Tools<'_>) -> Option<Crypto> {
-    let mut key = vec![0; suite.key_len() + suite.salt_len()];
+    let mut key = vec![0; suite.key_len().saturating_add(suite.salt_len())];
     (tools.random)(&mut key);
     Some(Crypto {
         tag,

@@ -111,13 +111,15 @@ impl Shard {
                 .filter(|(_, source)| source.party == of)
             {
                 let label = at.to_string();
+                let index = i64::try_from(source.index).unwrap_or(i64::MAX);
+                let index = index.saturating_add(1);
                 let medium = Dictionary::new()
-                    .with("index", source.index as i64 + 1)
+                    .with("index", index)
                     .with("label", label.as_str());
                 medias.push(medium.into());
                 let told = Dictionary::new()
                     .with("tag", tag_of(of))
-                    .with("index", source.index as i64 + 1);
+                    .with("index", index);
                 labels.push(label, told);
             }
             medias

@@ -2,10 +2,11 @@
 //! they come, in whatever order.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::{Asker, Inbox, LINGER, MAX_UNANSWERED, Reply, next_connection};
 
@@ -28,14 +29,14 @@ pub(super) async fn converse(channel: &mut impl Channel, peer: SocketAddr, inbox
         return;
     }
     // Nobody holds a sender any more but those who are still to reply.
-    let end = Instant::now() + LINGER;
+    let mut end = pin!(sleep(LINGER));
     loop {
         tokio::select! {
             reply = replies.recv() => match reply {
                 Some(Reply { message: Some(message), .. }) if channel.send(&message).await.is_some() => {}
                 _ => return,
             },
-            () = sleep_until(end) => return,
+            () = &mut end => return,
         }
     }
 }

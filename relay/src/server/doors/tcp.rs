@@ -50,7 +50,7 @@ impl<S> Messages<S> {
             frames: Frames::new(),
             piece: vec![0; PIECE].into(),
             unread: 0..0,
-            deadline: Some(Instant::now() + MESSAGE_DEADLINE),
+            deadline: Instant::now().checked_add(MESSAGE_DEADLINE),
             ended: false,
         }
     }
@@ -83,7 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel for Messages<S> {
                 return None;
             }
             if self.frames.is_midway() && self.deadline.is_none() {
-                self.deadline = Some(Instant::now() + MESSAGE_DEADLINE);
+                self.deadline = Instant::now().checked_add(MESSAGE_DEADLINE);
             }
             let reading = self.stream.read(&mut self.piece);
             let read = match self.deadline {

@@ -27,10 +27,11 @@ impl<W: Write> Capture<W> {
 
     pub(super) fn packet(&mut self, packet: &RecordedPacket) -> io::Result<()> {
         let headers = headers(packet.from, packet.to, packet.bytes.len());
-        let len = u32::try_from(headers.len() + packet.bytes.len()).unwrap_or(u32::MAX);
+        let len = headers.len().saturating_add(packet.bytes.len());
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
         // The format counts seconds in 32 bits.
         for word in [
-            packet.at.as_secs() as u32,
+            (packet.at.as_secs() & 0xffff_ffff) as u32,
             packet.at.subsec_micros(),
             len,
             len,
@@ -49,7 +50,7 @@ impl<W: Write> Capture<W> {
 /// IP and UDP. The UDP checksum is left out.
 fn headers(from: SocketAddr, to: SocketAddr, payload: usize) -> Vec<u8> {
     let length = |headers: usize| {
-        u16::try_from(payload + headers)
+        u16::try_from(payload.saturating_add(headers))
             .unwrap_or(u16::MAX)
             .to_be_bytes()
     };
@@ -91,9 +92,9 @@ fn checksum(header: &[u8]) -> u16 {
         .map(|word| u32::from(u16::from_be_bytes(*word)))
         .sum();
     while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
+        sum = (sum & 0xffff).saturating_add(sum >> 16);
     }
-    !(sum as u16)
+    !((sum & 0xffff) as u16)
 }
 
 #[cfg(test)]

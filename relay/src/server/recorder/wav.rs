@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::core::{RecordedPacket, Sound};
 
 const RATE: u32 = 8000;
-const HEADER: u64 = 44;
+const HEADER: u32 = 44;
 
 /// How far the sender's clock and ours may be apart before ours is believed: a pause without packets, a new stream. It
 /// also bounds what one packet can make us write.
@@ -45,7 +45,8 @@ impl<W: Write + Seek> Wave<W> {
             return Ok(());
         };
         let begun = *self.begun.get_or_insert(packet.at);
-        let at = packet.at.saturating_sub(begun).as_millis() * u128::from(RATE) / 1000;
+        let since = packet.at.saturating_sub(begun).as_millis();
+        let at = since.saturating_mul(u128::from(RATE)) / 1000;
         let Ok(at) = u32::try_from(at) else {
             return Ok(());
         };
@@ -90,7 +91,7 @@ fn header(samples: u32) -> Vec<u8> {
     let bytes = samples.saturating_mul(2);
     let mut out = Vec::with_capacity(HEADER as usize);
     out.extend(b"RIFF");
-    out.extend(bytes.saturating_add(HEADER as u32 - 8).to_le_bytes());
+    out.extend(bytes.saturating_add(HEADER - 8).to_le_bytes());
     out.extend(b"WAVEfmt ");
     // Sixteen bytes of format: PCM, one channel.
     out.extend([16, 0, 0, 0, 1, 0, 1, 0]);
@@ -108,22 +109,22 @@ fn linear(byte: u8, sound: Sound) -> i16 {
         Sound::MuLaw => {
             let byte = !byte;
             let magnitude = (i16::from(byte & 0x0f) << 3 | 0x84) << (byte >> 4 & 7);
-            let magnitude = magnitude - 0x84;
+            let magnitude = magnitude.saturating_sub(0x84);
             if byte & 0x80 == 0 {
                 magnitude
             } else {
-                -magnitude
+                magnitude.saturating_neg()
             }
         }
         Sound::ALaw => {
             let byte = byte ^ 0x55;
             let (segment, step) = (byte >> 4 & 7, i16::from(byte & 0x0f) << 4);
             let magnitude = match segment {
-                0 => step + 8,
-                _ => (step + 0x108) << (segment - 1),
+                0 => step.saturating_add(8),
+                _ => step.saturating_add(0x108) << segment.saturating_sub(1),
             };
             if byte & 0x80 == 0 {
-                -magnitude
+                magnitude.saturating_neg()
             } else {
                 magnitude
             }
