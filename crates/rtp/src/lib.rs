@@ -20,17 +20,21 @@
 )]
 
 mod demux;
+mod extension;
 mod header;
 mod ntp;
 mod packet;
 mod reception;
+mod renumbering;
 pub mod rtcp;
 
 pub use demux::{Kind, demux};
+pub use extension::Elements;
 pub use header::Header;
 pub use ntp::NtpTime;
 pub use packet::{Packet, PacketMut};
 pub use reception::Reception;
+pub use renumbering::Renumbering;
 
 /// Why bytes are no RTP or RTCP, or do not fit. The first ones are the sender's doing: count and drop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
