@@ -24,7 +24,9 @@ mod deadline;
 mod deletion;
 mod dtmf;
 mod exchange;
+mod extensions;
 mod extmap_words;
+mod gaps;
 mod gate;
 mod learning;
 mod leg;
@@ -51,6 +53,7 @@ mod statistics;
 mod subscription;
 mod table;
 mod timers;
+mod transport_wide;
 mod trickle;
 mod true_numbers;
 
@@ -67,6 +70,6 @@ pub use seats::Seats;
 pub use shard::Shard;
 pub use statistics::{InterfacePorts, Statistics};
 
-/// The bytes a packet may grow by when it is protected: an SRTCP index, the longest tag and the longest key identifier
-/// (RFC 3711, RFC 7714).
-pub const HEADROOM: usize = 4 + 16 + 4;
+/// The bytes a packet may grow by: a header extension with a mid, and when it is protected an SRTCP index, the longest
+/// tag and the longest key identifier (RFC 8843, RFC 3711, RFC 7714).
+pub const HEADROOM: usize = 40 + 4 + 16 + 4;

@@ -64,7 +64,7 @@ impl Form {
             (Self::TwoByte, [_]) => return Item::End,
         };
         let is_reserved = self == Self::OneByte && (number == 0 || number > MAX_ONE_BYTE);
-        if is_reserved || bytes.len() < self.header_len() + len {
+        if is_reserved || bytes.len() < self.header_len().saturating_add(len) {
             return Item::End;
         }
         Item::Element { number, len }

@@ -1,20 +1,23 @@
-//! BUNDLE (RFC 8843): several media of one side on one port, where a command has `bundle=accept` and the side has
-//! offered it.
+//! BUNDLE (RFC 8843): several media of one side on one port, where a command asks for it and the side takes it.
 //!
-//! One leg, the carrier, has the port, ICE, DTLS and the keys; the others ride on it. What comes in is told apart by
-//! payload type, so media whose payload types are not their own do not ride; RTCP by the sources that it speaks of.
+//! One leg, the carrier, has the port, ICE, DTLS and the keys; the others ride on it. Packets are told apart by their
+//! header extension, source or payload type (`sorting.rs`); media that could not be, do not ride.
 
-use control_proto::{Request, Value};
+mod plan;
+mod sorting;
+
+use std::time::Instant;
+
 use sdp::{Group, Media, Session, Token};
 
-use super::call::{Call, Party};
-use super::leg::Leg;
-use super::shard::Place;
-use super::table::{Key, Table};
-use super::{Drop, Shard};
+pub(super) use plan::{Plan, is_offered, is_strict};
 
-/// Sources whose medium is remembered on one carrier at most: a few streams each way for each medium.
-const MAX_SOURCES: usize = 64;
+use super::call::{Call, Party};
+use super::codecs::Codecs;
+use super::extensions::has_mid;
+use super::leg::Leg;
+use super::table::{Key, Table};
+use super::{Ports, Shard};
 
 /// What a leg shares with others of its side.
 #[derive(Debug, Default)]
@@ -23,102 +26,26 @@ pub(super) struct Bundle {
     pub(super) carrier: Option<Key<Leg>>,
     /// The side has said that they do.
     agreed: bool,
+    /// It has a port of its own, and the side may say that it wants none.
+    invited: bool,
+    /// Packets to this side must say which medium they are of: their payload types do not.
+    pub(super) needs_mid: bool,
     /// The legs whose media go on this one's port.
     riders: Vec<Key<Leg>>,
-    /// Whose source is whose, of riders only.
+    /// Whose source is whose, of both directions.
     sources: Vec<(u32, Key<Leg>)>,
 }
 
-/// Which media of an offer ride, by their places, and on which.
-#[derive(Debug, Default)]
-pub(super) struct Plan {
-    carrier: usize,
-    riders: Vec<usize>,
-    /// The side has offered it.
-    agreed: bool,
-}
-
-impl Plan {
-    /// Which media of the offer may ride, as far as the offer says. They take over what stands at their carrier only.
-    pub(super) fn of(body: &mut Session, request: &Request) -> Self {
-        let Some(group) = body.groups.iter().find(|group| is_bundle(group)).cloned() else {
-            return Self::default();
-        };
-        let in_group = |media: &Media| {
-            media
-                .mid
-                .as_ref()
-                .is_some_and(|mid| group.mids.contains(mid))
-        };
-        let carries = |media: &Media| in_group(media) && media.port != 0 && media.rtcp_mux;
-        let first = body.media.iter().position(carries);
-        let Some(carrier) = first.filter(|_| accepts(request)) else {
-            return Self::default();
-        };
-        let Some(shared) = body.media.get(carrier).cloned() else {
-            return Self::default();
-        };
-        let mut known: Vec<u8> = shared
-            .payloads()
-            .iter()
-            .map(|payload| payload.number)
-            .collect();
-        let mut riders = Vec::new();
-        for (index, media) in body
-            .media
-            .iter_mut()
-            .enumerate()
-            .skip(carrier.saturating_add(1))
-        {
-            let own = || media.payloads().iter().map(|payload| payload.number);
-            let is_live = media.port != 0 || media.bundle_only;
-            let told_apart =
-                media.protocol.is_rtp() && !own().any(|number| known.contains(&number));
-            if !(in_group(media) && is_live && told_apart) {
-                continue;
-            }
-            known.extend(own());
-            riders.push(index);
-            share(&shared, media);
-        }
-        Self {
-            carrier,
-            riders,
-            agreed: true,
-        }
-    }
-}
-
-impl Plan {
-    /// Which media ride towards a side that `bundle=require` is asked for: in its first offer they are `bundle-only`, so
-    /// that a side without BUNDLE rejects them (RFC 8843 section 7.2.1).
-    pub(super) fn toward(body: &Session, request: &Request) -> Self {
-        let is_live = |media: &Media| media.protocol.is_rtp() && !media.is_rejected();
-        let first = body.media.iter().position(is_live);
-        let is_asked = requires(request) && request.rtcp_mux.require;
-        let Some(carrier) = first.filter(|_| is_asked) else {
-            return Self::default();
-        };
-        let mut known: Vec<u8> = Vec::new();
-        let mut riders = Vec::new();
-        for (index, media) in body.media.iter().enumerate().skip(carrier) {
-            let own = || media.payloads().iter().map(|payload| payload.number);
-            let told_apart = !own().any(|number| known.contains(&number));
-            if is_live(media) && told_apart {
-                known.extend(own());
-                riders.extend(Some(index).filter(|index| *index != carrier));
-            }
-        }
-        Self {
-            carrier,
-            riders,
-            agreed: false,
-        }
+impl Bundle {
+    /// Whether its port has several media.
+    pub(super) fn is_shared(&self) -> bool {
+        self.carrier.is_some() || !self.riders.is_empty()
     }
 }
 
 impl Shard {
-    /// Whether the medium at `index` rides, now that its party's legs are known. A leg that has a port keeps it.
+    /// Whether the medium at `index` rides, now that its party's legs are known. A leg that has a port keeps it, until
+    /// the side says that it wants none.
     pub(super) fn rides(
         &mut self,
         call: Key<Call>,
@@ -139,15 +66,67 @@ impl Shard {
         if leg.bundle.carrier.is_some() {
             return true;
         }
-        if leg.rtp.is_some() || !plan.riders.contains(&index) {
+        leg.bundle.invited |= plan.apart && plan.includes(index);
+        if plan.apart || leg.rtp.is_some() || !plan.riders.contains(&index) {
             return false;
         }
-        leg.bundle.carrier = Some(carrier);
-        leg.bundle.agreed = plan.agreed;
+        self.ride(rider, carrier, plan.agreed);
+        true
+    }
+
+    fn ride(&mut self, rider: Key<Leg>, carrier: Key<Leg>, agreed: bool) {
+        if let Some(leg) = self.legs.get_mut(rider) {
+            leg.bundle.carrier = Some(carrier);
+            leg.bundle.agreed = agreed;
+        }
         if let Some(carrier) = self.legs.get_mut(carrier) {
             carrier.bundle.riders.push(rider);
         }
-        true
+    }
+
+    /// An answer may take media that were offered on ports of their own on one (RFC 8843 section 7.3): the others are
+    /// closed.
+    pub(super) fn join_invited(
+        &mut self,
+        call: Key<Call>,
+        party: usize,
+        body: &mut Session,
+        now: Instant,
+        ports: &mut dyn Ports,
+    ) {
+        let party = self.calls.get(call).and_then(|call| call.party(party));
+        let legs = party.map_or_else(Vec::new, |party| party.legs.clone());
+        let Some(group) = group_of(body) else {
+            return;
+        };
+        let mut carrier = None;
+        let mut together: Vec<Media> = Vec::new();
+        for (key, media) in legs.iter().zip(&mut body.media) {
+            let Some(bundle) = self.legs.get(*key).map(|leg| &leg.bundle) else {
+                continue;
+            };
+            let may = bundle.invited && bundle.carrier.is_none() && !media.is_rejected();
+            let named = media
+                .mid
+                .as_ref()
+                .is_some_and(|mid| group.mids.contains(mid));
+            if !(may && named) {
+                continue;
+            }
+            match carrier {
+                None if media.rtcp_mux => carrier = Some(*key),
+                None => return,
+                Some(_) if !tells_apart(media, &together) => {
+                    media.port = 0;
+                    continue;
+                }
+                Some(carrier) => {
+                    self.release_ports(*key, now, ports);
+                    self.ride(*key, carrier, true);
+                }
+            }
+            together.push(media.clone());
+        }
     }
 
     /// Gives the media of a body that ride already what its sender says at their carrier only (RFC 8843 section 7.1.3).
@@ -155,7 +134,7 @@ impl Shard {
     pub(super) fn inherit(&mut self, call: Key<Call>, party: usize, body: &mut Session) {
         let party = self.calls.get(call).and_then(|call| call.party(party));
         let legs = party.map_or(&[][..], |party| &party.legs);
-        let group = body.groups.iter().find(|group| is_bundle(group)).cloned();
+        let group = group_of(body);
         for (index, key) in legs.iter().enumerate() {
             let carrier = self.legs.get(*key).and_then(|leg| leg.bundle.carrier);
             let at = carrier.and_then(|carrier| legs.iter().position(|leg| *leg == carrier));
@@ -167,19 +146,37 @@ impl Shard {
                 continue;
             };
             let named = |group: &Group| {
-                media
-                    .mid
-                    .as_ref()
-                    .is_some_and(|mid| group.mids.contains(mid))
+                let mid = media.mid.as_ref();
+                mid.is_some_and(|mid| group.mids.contains(mid))
             };
             let Some(leg) = self.legs.get_mut(*key) else {
                 continue;
             };
-            leg.bundle.agreed |= group.as_ref().is_some_and(named);
+            let in_group = group.as_ref().is_some_and(named);
+            leg.bundle.agreed |= in_group && tells_apart(media, std::slice::from_ref(&shared));
             if leg.bundle.agreed {
                 share(&shared, media);
             } else {
                 (media.port, media.bundle_only) = (0, false);
+            }
+        }
+    }
+
+    /// Sees to which media of a side could be taken for one another by their payload types.
+    pub(super) fn set_need_of_mid(&mut self, legs: &[Key<Leg>]) {
+        for key in legs {
+            let Some(leg) = self.legs.get(*key).filter(|leg| leg.bundle.is_shared()) else {
+                continue;
+            };
+            let carrier = self.carrier(*key);
+            let beside = |other: &&Key<Leg>| **other != *key && self.carrier(**other) == carrier;
+            let mut others = legs.iter().filter(beside);
+            let needs_mid = others.any(|other| {
+                let other = self.legs.get(*other);
+                other.is_some_and(|other| overlap(&leg.codecs, &other.codecs))
+            });
+            if let Some(leg) = self.legs.get_mut(*key) {
+                leg.bundle.needs_mid = needs_mid;
             }
         }
     }
@@ -189,104 +186,50 @@ impl Shard {
         let carrier = self.legs.get(leg).and_then(|leg| leg.bundle.carrier);
         carrier.unwrap_or(leg)
     }
-
-    /// The medium that a packet on a carrier's port belongs to, and where it goes. `packet` is plain.
-    pub(super) fn ridden(
-        &mut self,
-        place: Place,
-        peer: Key<Leg>,
-        is_rtcp: bool,
-        packet: &[u8],
-    ) -> Result<(Place, Key<Leg>), Drop> {
-        let Some(carrier) = self.legs.get(place.leg) else {
-            return Ok((place, peer));
-        };
-        if carrier.bundle.riders.is_empty() {
-            return Ok((place, peer));
-        }
-        let found = if is_rtcp {
-            carrier.bundle.of_report(packet)
-        } else {
-            let number = packet.get(1).map(|byte| byte & 0x7f);
-            let names = |key: &&Key<Leg>| {
-                let leg = self.legs.get(**key);
-                number.is_some_and(|number| leg.is_some_and(|leg| leg.codecs.get(number).is_some()))
-            };
-            carrier.bundle.riders.iter().find(names).copied()
-        };
-        let Some(rider) = found else {
-            return Ok((place, peer));
-        };
-        if !is_rtcp && let Some(source) = word(packet, 8) {
-            self.note_source(place.leg, source, rider);
-        }
-        let peer = self.legs.get(rider).and_then(|leg| leg.peer);
-        let place = Place {
-            leg: rider,
-            ..place
-        };
-        Ok((place, peer.ok_or(Drop::PeerUnknown)?))
-    }
-
-    /// Remembers that reports on this source are about the rider.
-    pub(super) fn note_source(&mut self, carrier: Key<Leg>, source: u32, rider: Key<Leg>) {
-        let Some(carrier) = self.legs.get_mut(carrier) else {
-            return;
-        };
-        let sources = &mut carrier.bundle.sources;
-        if sources.iter().any(|(known, _)| *known == source) {
-            return;
-        }
-        if sources.len() >= MAX_SOURCES {
-            sources.remove(0);
-        }
-        sources.push((source, rider));
-    }
-}
-
-impl Bundle {
-    /// A report is about the source that it reports on, or else about the one that sends it.
-    fn of_report(&self, packet: &[u8]) -> Option<Key<Leg>> {
-        let of = |at: usize| {
-            let source = word(packet, at)?;
-            let known = self.sources.iter().find(|(known, _)| *known == source);
-            known.map(|(_, rider)| *rider)
-        };
-        // In a sender report the sender's figures stand between the two.
-        let is_sender_report = packet.get(1) == Some(&200);
-        of(if is_sender_report { 28 } else { 8 }).or_else(|| of(4))
-    }
 }
 
 impl Party {
-    /// Gives the media that ride the lines of their carrier, and the group that says so.
-    pub(super) fn share_ports(&self, body: &mut Session, legs: &Table<Leg>) {
+    /// Gives the media that ride the lines of their carrier, and the group that says so. Media that the side may yet
+    /// take on one port are in the group of an `offer`; what is not agreed has no port there if it is `strict`.
+    pub(super) fn share_ports(
+        &self,
+        body: &mut Session,
+        legs: &Table<Leg>,
+        offer: bool,
+        strict: bool,
+    ) {
         let mut mids: Vec<Token> = Vec::new();
         for (index, key) in self.legs.iter().enumerate() {
-            let carrier = legs.get(*key).and_then(|leg| leg.bundle.carrier);
-            let at = carrier.and_then(|carrier| self.legs.iter().position(|leg| *leg == carrier));
-            let Some(shared) = at.and_then(|at| body.media.get(at)).cloned() else {
+            let Some(bundle) = legs.get(*key).map(|leg| &leg.bundle) else {
                 continue;
             };
-            let Some(media) = body
-                .media
-                .get_mut(index)
-                .filter(|media| !media.is_rejected())
-            else {
+            let at = bundle
+                .carrier
+                .and_then(|carrier| self.legs.iter().position(|leg| *leg == carrier));
+            let shared = at.and_then(|at| body.media.get(at)).cloned();
+            let live = |media: &&mut Media| !media.is_rejected();
+            let Some(media) = body.media.get_mut(index).filter(live) else {
                 continue;
             };
-            if shared.is_rejected() {
-                media.port = 0;
-                continue;
+            match shared {
+                Some(shared) if shared.is_rejected() => {
+                    media.port = 0;
+                    continue;
+                }
+                Some(shared) => {
+                    share(&shared, media);
+                    media.bundle_only = !bundle.agreed;
+                    if strict && !bundle.agreed {
+                        media.port = 0;
+                    }
+                }
+                None if bundle.is_shared() || (bundle.invited && offer) => {}
+                None => continue,
             }
-            share(&shared, media);
-            if legs.get(*key).is_some_and(|leg| !leg.bundle.agreed) {
-                (media.port, media.bundle_only) = (0, true);
-            }
-            mids.extend(shared.mid.clone().filter(|mid| !mids.contains(mid)));
             mids.extend(media.mid.clone());
         }
-        if !mids.is_empty() {
+        // An answer has no group of one but where one was offered: that is not ours to say.
+        if mids.len() > usize::from(!offer) {
             body.groups.push(Group {
                 semantics: Token::from_static("BUNDLE"),
                 mids,
@@ -309,36 +252,26 @@ fn share(from: &Media, to: &mut Media) {
     to.ice.clone_from(&from.ice);
 }
 
+/// Whether packets of this medium could not be taken for those of others on the same port: by their payload types, or
+/// because they say which medium they are of.
+fn tells_apart(media: &Media, others: &[Media]) -> bool {
+    let says = has_mid(&media.extmaps);
+    let own = Codecs::of(media);
+    let mixed =
+        |other: &Media| overlap(&own, &Codecs::of(other)) && !(says && has_mid(&other.extmaps));
+    !others.iter().any(mixed)
+}
+
+fn overlap(one: &Codecs, other: &Codecs) -> bool {
+    let numbers = other.payloads().iter().map(|payload| payload.number);
+    let mut own = one.payloads().iter();
+    own.any(|payload| numbers.clone().any(|number| number == payload.number))
+}
+
+fn group_of(body: &Session) -> Option<Group> {
+    body.groups.iter().find(|group| is_bundle(group)).cloned()
+}
+
 pub(super) fn is_bundle(group: &Group) -> bool {
     group.semantics == "BUNDLE"
-}
-
-fn accepts(request: &Request) -> bool {
-    asks(request, "accept")
-}
-
-pub(super) fn requires(request: &Request) -> bool {
-    asks(request, "require")
-}
-
-/// `bundle=...`, alone or among others, or as a flag.
-fn asks(request: &Request, wanted: &str) -> bool {
-    let is_it = |word: &str| word.eq_ignore_ascii_case(wanted);
-    let asked = request.other.get("bundle").is_some_and(|value| {
-        let one = value
-            .as_str()
-            .map(|words| words.split([' ', ',']).any(is_it));
-        let several = || {
-            value
-                .as_list()
-                .map(|list| list.iter().filter_map(Value::as_str).any(is_it))
-        };
-        one.or_else(several).unwrap_or(false)
-    });
-    asked || request.flags.has(&format!("bundle-{wanted}"))
-}
-
-fn word(packet: &[u8], at: usize) -> Option<u32> {
-    let bytes = packet.get(at..)?.first_chunk::<4>()?;
-    Some(u32::from_be_bytes(*bytes))
 }

@@ -83,6 +83,19 @@ impl Codecs {
         same_clock.or_else(|| events().next()).copied()
     }
 
+    /// Whether a payload type carries what repairs others: retransmissions (RFC 4588), error correction.
+    pub(super) fn repairs(&self, number: u8) -> bool {
+        let mut named = self
+            .payloads
+            .iter()
+            .filter(|payload| payload.number == number);
+        let encoding = named.find_map(|payload| payload.encoding.as_ref());
+        encoding.is_some_and(|encoding| {
+            let name = encoding.name.as_str().to_ascii_lowercase();
+            name == "rtx" || name.contains("fec")
+        })
+    }
+
     /// The first that carries sound or pictures.
     pub(super) fn main(&self) -> Option<Codec> {
         self.known

@@ -36,6 +36,8 @@ pub enum Drop {
     Blocked,
     /// Speech while a telephone event is played in its place (`play DTMF`).
     EventPlayed,
+    /// On a port of several media, of none of them: RFC 8843's header extension names another.
+    UnknownMid,
     /// More than the medium can need: see [`PacketRates`](super::PacketRates).
     TooMany,
     /// The other side has no address yet.
@@ -52,7 +54,7 @@ pub enum Drop {
 
 impl Drop {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::NoLeg,
         Self::Malformed,
         Self::StunRefused,
@@ -69,6 +71,7 @@ impl Drop {
         Self::ReportReplaced,
         Self::Blocked,
         Self::EventPlayed,
+        Self::UnknownMid,
         Self::TooMany,
         Self::PeerUnknown,
         Self::PeerOnHold,
@@ -97,6 +100,7 @@ impl Drop {
             Self::ReportReplaced => "report replaced",
             Self::Blocked => "blocked by command",
             Self::EventPlayed => "telephone event played",
+            Self::UnknownMid => "unknown mid",
             Self::TooMany => "too many packets",
             Self::PeerUnknown => "peer address unknown",
             Self::PeerOnHold => "peer on hold",

@@ -10,7 +10,7 @@ use sdp::MediaKind;
 
 use super::codecs::Codec;
 use super::leg::Leg;
-use super::path::{self, Media};
+use super::path::Media;
 use super::refused::Refused;
 use super::sources::Source;
 use super::table::Key;
@@ -238,15 +238,14 @@ impl Shard {
         let codec = event_codec(from, to);
         let injection = to.injection.as_mut();
         if let Some(packet) = injection.and_then(|play| play.packet(stream(from), codec, now)) {
-            self.outputs
-                .extend(path::made(to, Media::Rtp, &packet).ok());
+            self.send_made(receiver, Media::Rtp, &packet);
         }
         self.arm_leg(receiver);
     }
 }
 
 fn stream(leg: &Leg) -> Option<&Source> {
-    leg.rtp.as_ref()?.sources.latest()
+    leg.sources.latest()
 }
 
 /// Of the events that the receiver takes, those with the clock of the stream they are put into.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use control_proto::{AddressFamily, Command, Request, Response, flag};
 use sdp::{Attribute, Connection, Family, Group, Media, Session, Text, Token};
 
-use super::bundle::{Plan, is_bundle};
+use super::bundle::{Plan, is_bundle, is_strict};
 use super::call::Call;
 use super::codec_words;
 use super::extmap_words;
@@ -16,6 +16,7 @@ use super::passing::Offered;
 use super::port_words;
 use super::refused::Refused;
 use super::table::Key;
+use super::transport_wide;
 use super::{EventKind, Ports, Random, Shard};
 
 /// Media of one body that are relayed; more are rejected. Each takes up to four ports, and a stranger's INVITE must not
@@ -63,7 +64,12 @@ impl Shard {
         done.map(|()| Response::ok().with_sdp(body.to_bytes()))
     }
 
-    pub(super) fn answer(&mut self, request: &Request, now: Instant) -> Result<Response, Refused> {
+    pub(super) fn answer(
+        &mut self,
+        request: &Request,
+        now: Instant,
+        ports: &mut dyn Ports,
+    ) -> Result<Response, Refused> {
         let mut body = body_of(request)?;
         let call_id = request.call_id.as_deref().ok_or(Refused::NoCallId)?;
         let from_tag = request.from_tag.as_deref().ok_or(Refused::NoFromTag)?;
@@ -87,6 +93,7 @@ impl Shard {
             is_lite: body.ice_lite,
             now,
         };
+        self.join_invited(key, to, &mut body, now, ports);
         self.inherit(key, to, &mut body);
         for (index, media) in body.media.iter_mut().enumerate() {
             self.answer_medium(&passage, index, media)?;
@@ -202,9 +209,10 @@ impl Shard {
             self.end_passing(leg);
         }
         let suits = suits && codec_words::select(media, request);
-        extmap_words::select(media, request);
         let strict = self.config.strict_source;
         let leg = self.legs.get_mut(from).ok_or(Refused::Association)?;
+        leg.terms.extensions.learn(&media.extmaps);
+        extmap_words::select(media, request);
         if index >= MAX_RELAYED || !suits || !leg.take_offer(media, request, strict) {
             return self.reject(to, media);
         }
@@ -237,6 +245,12 @@ impl Shard {
             self.open_ports(to, &wanted, now, ports)?;
         }
 
+        let is_shared = |leg: Option<&Leg>| leg.is_some_and(|leg| leg.bundle.is_shared());
+        let bundled = plan_to.includes(index) || is_shared(self.legs.get(to));
+        if bundled != (plan_from.includes(index) || is_shared(self.legs.get(from))) {
+            transport_wide::take_out(media);
+        }
+        self.number_extensions((passage.call, passage.to), to, bundled, media);
         let own = self.own_addresses(from, to);
         let (leg, mut tools) = self.leg_and_tools(from, now).ok_or(Refused::Association)?;
         leg.take_offered_addresses(media, is_lite, &own, &mut tools);
@@ -276,6 +290,10 @@ impl Shard {
             return self.reject(from, media);
         }
         extmap_words::select(media, request);
+        let is_shared = |leg: Option<&Leg>| leg.is_some_and(|leg| leg.bundle.is_shared());
+        if is_shared(self.legs.get(from)) != is_shared(self.legs.get(to)) {
+            transport_wide::take_out(media);
+        }
         let (strict, own) = (self.config.strict_source, self.own_addresses(from, to));
         let (leg, mut tools) = self.leg_and_tools(to, now).ok_or(Refused::Association)?;
         let usable = leg.take_answer(media, is_lite, &own, strict, request, &mut tools);
@@ -368,10 +386,10 @@ impl Shard {
                 body.ice_lite = legs().any(Leg::is_ice_lite);
                 body.groups.retain(|group| !is_bundle(group));
                 // In our own offers too: Chromium refuses a re-offer that leaves the group it has agreed to.
-                party.share_ports(body, &self.legs);
+                let is_offer = passage.request.command == Command::Offer;
+                party.share_ports(body, &self.legs, is_offer, is_strict(passage.request));
                 // And in the first one where we number media ourselves: a browser with `max-bundle` takes no offer without.
-                let begins = passage.request.command == Command::Offer
-                    && passage.request.flags.has(flag::GENERATE_MID);
+                let begins = is_offer && passage.request.flags.has(flag::GENERATE_MID);
                 if (party.bundles || begins) && body.groups.iter().all(|group| !is_bundle(group)) {
                     body.groups.extend(bundle_of_one(body));
                 }
@@ -385,6 +403,8 @@ impl Shard {
                 .map(Connection::from);
             party.finish(body, shown, replace.force_increment_sdp_version);
         }
+        self.set_need_of_mid(&all_legs);
+        self.set_renumbering(&all_legs);
         for leg in all_legs {
             let transports = self
                 .legs

@@ -33,11 +33,13 @@ use super::bundle::Bundle;
 use super::call::Call;
 use super::codecs::Codecs;
 use super::dtmf::Injection;
+use super::extensions::Extensions;
 use super::gate::Gate;
 use super::learning::Learning;
 use super::rate::Pace;
 use super::recording::Tap;
 use super::reports::Reports;
+use super::sources::Sources;
 use super::subscription::Listener;
 use super::table::Key;
 use super::{IceRole, Random};
@@ -62,12 +64,16 @@ pub(super) struct Leg {
     pub(super) gate: Gate,
     /// Events that are played to this side by command.
     pub(super) injection: Option<Box<Injection>>,
+    /// The streams heard from this side.
+    pub(super) sources: Sources,
     /// How fast this side sends.
     pub(super) pace: Pace,
     /// What it shares with other media of its side.
     pub(super) bundle: Bundle,
     /// Its ICE is its own, and what comes from it passes as it is.
     pub(super) passing: Option<Passing>,
+    /// What becomes of the header extensions of this side's packets, where the two sides do not agree.
+    pub(super) renumbering: Option<Box<rtp::Renumbering>>,
     /// Who else hears what comes from this side.
     pub(super) copies: Vec<Listener>,
     /// This side only listens, to its peer; and what it was offered.
@@ -100,6 +106,8 @@ pub(super) struct Terms {
     pub(super) protocol: Protocol,
     /// The mid that this side knows the medium by.
     pub(super) mid: Option<Token>,
+    /// By which numbers it knows header extensions.
+    pub(super) extensions: Extensions,
     /// What this side said last: which way media flows, as it sees it.
     pub(super) direction: Direction,
     /// The port that it named last.
@@ -136,6 +144,7 @@ impl Leg {
                 kind: media.kind.clone(),
                 protocol: media.protocol.clone(),
                 mid: None,
+                extensions: Extensions::default(),
                 direction: Direction::SendRecv,
                 port: None,
                 role: None,
@@ -150,9 +159,11 @@ impl Leg {
             codecs: Codecs::default(),
             gate: Gate::default(),
             injection: None,
+            sources: Sources::default(),
             pace: Pace::default(),
             bundle: Bundle::default(),
             passing: None,
+            renumbering: None,
             copies: Vec::new(),
             listens: false,
             offered: Codecs::default(),

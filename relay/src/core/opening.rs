@@ -182,16 +182,24 @@ impl Shard {
 
     /// Closes the ports of a leg, and ends all that was keyed to them.
     pub(super) fn close_ports(&mut self, key: Key<Leg>, now: Instant, ports: &mut dyn Ports) {
+        self.release_ports(key, now, ports);
+        if let Some(leg) = self.legs.get_mut(key) {
+            leg.terms.sdes.clear();
+            leg.terms.dtls = super::leg::DtlsTerms::default();
+            leg.terms.mux = super::leg::Mux::default();
+        }
+    }
+
+    /// The same, but what was agreed stays: the medium goes on by another's port.
+    pub(super) fn release_ports(&mut self, key: Key<Leg>, now: Instant, ports: &mut dyn Ports) {
         let Some(leg) = self.legs.get_mut(key) else {
             return;
         };
         self.past.leg_relayed(leg);
         let closed = [leg.rtp.take(), leg.rtcp.take()];
+        leg.sources = super::sources::Sources::default();
         leg.keys = None;
         leg.passing = None;
-        leg.terms.sdes.clear();
-        leg.terms.dtls = super::leg::DtlsTerms::default();
-        leg.terms.mux = super::leg::Mux::default();
         let sockets = closed.iter().flatten().flat_map(Transport::sockets);
         for bound in sockets {
             self.set_place(bound.id, None);

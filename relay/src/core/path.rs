@@ -8,7 +8,7 @@
 //! 5. learn where the peer is: only from what step 4 has proved, or from what the SDP said; count (`sources.rs`),
 //!    and drop what is more than the medium can need (`rate.rs`)
 //! 6. what a command holds back is dropped or silenced (`leg.gate`), what the other side does not understand is taken
-//!    out; the numbers make room for events that are played (`leg.injection`)
+//!    out: feedback, header extensions (`leg.renumbering`); the numbers make room for events that are played (`leg.injection`)
 //!    and a copy is made where the call is recorded (`leg.tap`) or has subscribers (`leg.copies`): then, and only then,
 //!    something is allocated
 //! 7. protect for the other side; one datagram goes out
@@ -149,12 +149,18 @@ impl Shard {
             .legs
             .pair_mut(place.leg, peer)
             .ok_or(Drop::PeerUnknown)?;
+        let mut lost_picture = None;
         match kind {
             Media::Rtp => {
                 // 6. what commands hold back; every packet is counted
                 let passed = leg.gated(datagram.bytes(), other);
                 leg.note_rtp(datagram.bytes(), passed.is_ok(), now);
                 datagram.len = passed?;
+                lost_picture = leg.lost_picture(datagram.bytes(), other, now);
+                if let Some(renumbering) = &leg.renumbering {
+                    let done = renumbering.apply(datagram.buffer, datagram.len);
+                    datagram.len = done.map_err(|_| Drop::TooLarge)?;
+                }
                 if let Some(injection) = &mut other.injection {
                     injection.number(datagram.bytes())?;
                 }
@@ -171,6 +177,10 @@ impl Shard {
             let copy = leg.recorded(place.component, from, datagram.bytes(), at);
             self.outputs.extend(copy);
         }
+        if let Some(media) = lost_picture {
+            self.request_key_frame(place.leg, media);
+        }
+        let other = self.legs.get_mut(peer).ok_or(Drop::PeerUnknown)?;
         let Some(carrier) = other.bundle.carrier else {
             return send_out(other, kind, datagram).map(Some);
         };

@@ -175,7 +175,7 @@ impl Shard {
         let mut out = Dictionary::new();
         for leg in self.legs_of(call) {
             let is_audio = leg.terms.kind == sdp::MediaKind::Audio;
-            for source in leg.rtp.iter().flat_map(|rtp| rtp.sources.iter()) {
+            for source in leg.sources.iter() {
                 if let Some(score) = source.score(is_audio, &seconds) {
                     out.push(source.ssrc().to_string(), score);
                 }
@@ -240,11 +240,10 @@ fn drops(counters: &Counters) -> Dictionary {
 }
 
 fn ssrcs(leg: &Leg) -> Vec<Value> {
-    let sources = leg
-        .rtp
+    leg.sources
         .iter()
-        .flat_map(|transport| transport.sources.iter());
-    sources.map(|source| source.counts().into()).collect()
+        .map(|source| source.counts().into())
+        .collect()
 }
 
 fn words(flags: &[(&str, bool)]) -> Vec<Value> {

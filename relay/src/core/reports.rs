@@ -16,7 +16,7 @@ use super::leg::Leg;
 use super::path::{self, Media};
 use super::sources::Source;
 use super::table::Key;
-use super::{Drop, Output, Shard};
+use super::{Drop, Shard};
 
 /// Time between two reports (RFC 3550 section 6.2: five seconds at least on average).
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -102,20 +102,46 @@ impl Shard {
         let mut writer = Writer::new(&mut buffer);
         if write(&mut writer, leg, other, &reports, ntp, now).is_ok() {
             let len = writer.len();
-            let sent = path::made(leg, Media::Rtcp, buffer.get(..len).unwrap_or_default());
-            self.outputs.extend(sent.ok());
+            self.send_made(key, Media::Rtcp, buffer.get(..len).unwrap_or_default());
         }
         self.arm_leg(key);
     }
 
     /// Asks whoever this side hears for a picture that stands alone: it has not seen what came before.
     pub(super) fn ask_for_key_frame(&mut self, key: Key<Leg>) {
-        let sender = (self.random_u64() >> 32) as u32;
-        let source = self.legs.get(key).and_then(|leg| leg.peer);
-        let Some(source) = source.and_then(|source| self.legs.get_mut(source)) else {
+        let Some(source) = self.legs.get(key).and_then(|leg| leg.peer) else {
             return;
         };
-        self.outputs.extend(key_frame_request(source, sender).ok());
+        let latest = self.legs.get(source).and_then(|leg| leg.sources.latest());
+        if let Some(media) = latest.map(Source::ssrc) {
+            self.request_key_frame(source, media);
+        }
+    }
+
+    /// Asks `source` for a picture of its stream `media` that stands alone. A receiver report with nothing in it goes
+    /// before: that is what a browser takes for a compound packet.
+    pub(super) fn request_key_frame(&mut self, source: Key<Leg>, media: u32) {
+        let sender = (self.random_u64() >> 32) as u32;
+        if !self.legs.get(source).is_some_and(makes_key_frames) {
+            return;
+        }
+        let mut buffer = [0; 32];
+        let mut writer = Writer::new(&mut buffer);
+        let written = writer
+            .receiver_report(sender, &[])
+            .and_then(|()| writer.picture_loss(sender, media));
+        let len = writer.len();
+        if written.is_ok() {
+            self.send_made(source, Media::Rtcp, buffer.get(..len).unwrap_or_default());
+        }
+    }
+
+    /// Sends a packet of our own to this side, from the port that its medium uses.
+    pub(super) fn send_made(&mut self, key: Key<Leg>, kind: Media, packet: &[u8]) {
+        let carrier = self.carrier(key);
+        if let Some(leg) = self.legs.get_mut(carrier) {
+            self.outputs.extend(path::made(leg, kind, packet).ok());
+        }
     }
 
     pub(super) fn leg_keys(&self, key: Key<Call>) -> Vec<Key<Leg>> {
@@ -178,14 +204,12 @@ fn write(
     ntp: NtpTime,
     now: Instant,
 ) -> Result<(), rtp::Error> {
-    let heard = leg.rtp.iter_mut().flat_map(|rtp| rtp.sources.iter_mut());
+    let heard = leg.sources.iter_mut();
     let blocks: Vec<ReportBlock> = heard
         .map(|source| source.reception.report_block(now))
         .collect();
-    let latest = other.rtp.as_ref().and_then(|rtp| rtp.sources.latest());
-    let latest = latest.map(Source::ssrc);
-    let sent = other.rtp.as_mut().zip(latest);
-    let ssrc = match sent.and_then(|(rtp, ssrc)| rtp.sources.get_mut(ssrc)) {
+    let latest = other.sources.latest().map(Source::ssrc);
+    let ssrc = match latest.and_then(|ssrc| other.sources.get_mut(ssrc)) {
         Some(source) => {
             let info = sender_info(source, ntp, now);
             writer.sender_report(source.ssrc(), &info, &blocks)?;
@@ -211,19 +235,7 @@ fn sender_info(source: &Source, ntp: NtpTime, now: Instant) -> SenderInfo {
     }
 }
 
-/// A receiver report with nothing in it, and a picture loss indication: what a browser takes for a compound packet.
-fn key_frame_request(source: &mut Leg, sender: u32) -> Result<Output, Drop> {
-    let latest = source.rtp.as_ref().and_then(|rtp| rtp.sources.latest());
-    let media = latest.map(Source::ssrc).ok_or(Drop::PeerUnknown)?;
-    if source.terms.kind != MediaKind::Video || !source.terms.protocol.has_feedback() {
-        return Err(Drop::FeedbackToAvp);
-    }
-    let mut buffer = [0; 32];
-    let mut writer = Writer::new(&mut buffer);
-    writer
-        .receiver_report(sender, &[])
-        .and_then(|()| writer.picture_loss(sender, media))
-        .map_err(|_| Drop::TooLarge)?;
-    let len = writer.len();
-    path::made(source, Media::Rtcp, buffer.get(..len).unwrap_or_default())
+/// Whether this side sends pictures, and hears feedback on them.
+pub(super) fn makes_key_frames(leg: &Leg) -> bool {
+    leg.terms.kind == MediaKind::Video && leg.terms.protocol.has_feedback()
 }

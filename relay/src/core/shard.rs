@@ -88,7 +88,7 @@ impl Shard {
         let done = match request.command {
             Command::Ping => Ok(Response::pong()),
             Command::Offer => self.offer(request, now, ports),
-            Command::Answer => self.answer(request, now),
+            Command::Answer => self.answer(request, now, ports),
             Command::Delete => self.delete(request, now, ports),
             Command::Query => self.query(request, now),
             Command::BlockMedia

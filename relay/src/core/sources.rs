@@ -7,12 +7,18 @@ use rtp::rtcp::{Compound, ReportBlock, SenderInfo};
 use rtp::{NtpTime, Packet, Reception};
 use sdp::MediaKind;
 
+use super::codecs::Codecs;
+use super::gaps::Gaps;
 use super::leg::Leg;
 use super::quality::{Quality, Sample};
+use super::reports::makes_key_frames;
 
 /// Streams of one leg that are known at once. A browser's video has two (RTX), a simulcast up to six; of more, the one
 /// that was silent longest is forgotten.
 const MAX_SOURCES: usize = 8;
+
+/// Time between two requests of ours to one stream: a picture that stands alone is many packets.
+const BETWEEN_REQUESTS: Duration = Duration::from_secs(1);
 
 /// The clock of payload types that nobody has explained: that of telephony.
 const DEFAULT_CLOCK: u32 = 8000;
@@ -34,6 +40,13 @@ pub(super) struct Source {
     pub(super) last: Last,
     pub(super) quality: Quality,
     clock_rate: u32,
+    /// Its numbers have holes, or had since a picture was last asked for.
+    gaps: Gaps,
+    has_lost: bool,
+    /// It carries pictures itself, and does not repair others'.
+    has_pictures: bool,
+    /// When the relay asked it for a picture that stands alone.
+    asked: Option<Instant>,
     /// The last sender report about it that went to the other side.
     told: Option<(u32, Instant)>,
 }
@@ -75,7 +88,9 @@ impl Sources {
 }
 
 impl Source {
-    fn new(packet: &Packet<'_>, clock_rate: u32, now: Instant) -> Self {
+    fn new(packet: &Packet<'_>, codecs: &Codecs, now: Instant) -> Self {
+        let codec = codecs.get(packet.payload_type());
+        let clock_rate = codec.map_or(DEFAULT_CLOCK, |codec| codec.clock_rate);
         let (ssrc, sequence, timestamp) = (packet.ssrc(), packet.sequence(), packet.timestamp());
         Self {
             reception: Reception::new(ssrc, clock_rate, sequence, timestamp, now),
@@ -86,6 +101,10 @@ impl Source {
             last: Last::of(packet, now),
             quality: Quality::default(),
             clock_rate,
+            gaps: Gaps::new(sequence),
+            has_lost: false,
+            has_pictures: !codecs.repairs(packet.payload_type()),
+            asked: None,
             told: None,
         }
     }
@@ -135,15 +154,13 @@ impl Leg {
     /// Notes a plain RTP packet of this side. `passes`: no command holds it back. Nothing is
     /// allocated but for the first packet of a stream.
     pub(super) fn note_rtp(&mut self, packet: &[u8], passes: bool, now: Instant) {
-        let (Some(transport), Ok(read)) = (&mut self.rtp, Packet::parse(packet)) else {
+        let Ok(read) = Packet::parse(packet) else {
             return;
         };
-        let sources = &mut transport.sources;
+        let sources = &mut self.sources;
         let known = sources.get_mut(read.ssrc()).is_some();
         if !known {
-            let codec = self.codecs.get(read.payload_type());
-            let clock_rate = codec.map_or(DEFAULT_CLOCK, |codec| codec.clock_rate);
-            sources.add(Source::new(&read, clock_rate, now));
+            sources.add(Source::new(&read, &self.codecs, now));
         }
         let Some(source) = sources.get_mut(read.ssrc()) else {
             return;
@@ -153,6 +170,7 @@ impl Leg {
                 .reception
                 .packet(read.sequence(), read.timestamp(), now);
         }
+        source.has_lost |= source.gaps.note(read.sequence());
         let len = packet.len() as u64;
         source.packets = source.packets.wrapping_add(1);
         source.bytes = source.bytes.wrapping_add(len);
@@ -161,6 +179,23 @@ impl Leg {
             source.passed_bytes = source.passed_bytes.wrapping_add(len);
         }
         source.last = Last::of(&read, now);
+    }
+
+    /// The stream of this plain packet, when a picture that stands alone is to be asked for it: packets were lost on
+    /// the way to us, and `other`, which hears it, has no words to ask with. `None` for most of the time after, so that
+    /// what is asked for may come.
+    pub(super) fn lost_picture(&mut self, packet: &[u8], other: &Leg, now: Instant) -> Option<u32> {
+        let cannot_ask = !other.terms.protocol.has_feedback() && !other.terms.held;
+        if !cannot_ask || !makes_key_frames(self) {
+            return None;
+        }
+        let source = self.sources.get_mut(Packet::parse(packet).ok()?.ssrc())?;
+        let waits = |at: Instant| now.saturating_duration_since(at) < BETWEEN_REQUESTS;
+        if !(source.has_lost && source.has_pictures) || source.asked.is_some_and(waits) {
+            return None;
+        }
+        (source.has_lost, source.asked) = (false, Some(now));
+        Some(source.ssrc())
     }
 
     /// Notes the reports in a plain compound packet of this side; `other` is whose streams it hears.
@@ -183,8 +218,7 @@ impl Leg {
     }
 
     fn note_sender(&mut self, ssrc: u32, info: &SenderInfo, now: Instant) {
-        let source = self.rtp.as_mut().and_then(|rtp| rtp.sources.get_mut(ssrc));
-        if let Some(source) = source {
+        if let Some(source) = self.sources.get_mut(ssrc) {
             source.reception.sender_report(info.ntp, now);
             source.told(info.ntp, now);
         }
@@ -194,11 +228,7 @@ impl Leg {
     fn note_block(&mut self, block: &ReportBlock, other: &mut Leg, now: Instant) {
         let far = other.round_trip;
         let is_audio = other.terms.kind == MediaKind::Audio;
-        let Some(source) = other
-            .rtp
-            .as_mut()
-            .and_then(|rtp| rtp.sources.get_mut(block.ssrc))
-        else {
+        let Some(source) = other.sources.get_mut(block.ssrc) else {
             return;
         };
         let near = source.round_trip(block, now);

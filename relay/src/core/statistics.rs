@@ -122,8 +122,11 @@ impl Statistics {
         let first = call.parties.first();
         for leg in first.iter().flat_map(|party| &party.legs) {
             let Some(leg) = legs.get(*leg) else { continue };
-            let was_heard =
-                |leg: &Leg| leg.rtp.as_ref().is_some_and(|rtp| rtp.received.packets > 0);
+            // One whose packets come on the port of another medium has streams and no port.
+            let was_heard = |leg: &Leg| {
+                let port = leg.rtp.as_ref();
+                port.is_some_and(|rtp| rtp.received.packets > 0) || leg.sources.latest().is_some()
+            };
             let peer = leg.peer.and_then(|peer| legs.get(peer));
             match (was_heard(leg), peer.is_some_and(was_heard)) {
                 (false, false) => self.zero_way = self.zero_way.saturating_add(1),
@@ -137,12 +140,12 @@ impl Statistics {
     pub(super) fn leg_relayed(&mut self, leg: &Leg) {
         for (_, transport) in leg.transports() {
             self.relayed.add(&transport.received);
-            for source in transport.sources.iter() {
-                let (count, sum, squares) = source.quality.scores();
-                self.scores = self.scores.saturating_add(count);
-                self.score_sum += sum;
-                self.score_squares += squares;
-            }
+        }
+        for source in leg.sources.iter() {
+            let (count, sum, squares) = source.quality.scores();
+            self.scores = self.scores.saturating_add(count);
+            self.score_sum += sum;
+            self.score_squares += squares;
         }
     }
 

@@ -31,6 +31,9 @@ const FLAGS: &[&str] = &[
     "unidirectional",
 ];
 
+/// The words of `bundle` that are understood.
+const BUNDLE: [&str; 4] = ["accept", "offer", "require", "strict"];
+
 /// What of `request` this relay does not do, each as one would say it in a log.
 pub(super) fn of(request: &Request, interfaces: &[String]) -> Vec<String> {
     let keys = request.other.iter().map(|(key, _)| key);
@@ -47,6 +50,16 @@ pub(super) fn of(request: &Request, interfaces: &[String]) -> Vec<String> {
     }
     if !request.codec.transcode.is_empty() || !request.codec.set.is_empty() {
         words.push("codec transcode and set (no codec is converted)".to_owned());
+    }
+    if let Some(bundle) = request.other.get("bundle") {
+        let list = bundle.as_list().unwrap_or(std::slice::from_ref(bundle));
+        let named = list.iter().filter_map(Value::as_str);
+        let named = named.flat_map(|words| words.split([' ', ',']));
+        for word in named.filter(|word| !word.is_empty()) {
+            if !BUNDLE.iter().any(|known| known.eq_ignore_ascii_case(word)) {
+                words.push(format!("bundle={word}"));
+            }
+        }
     }
     for name in request.direction.iter().flatten() {
         let picks_a_family = ["internal", "external"].contains(&name.as_str());
@@ -77,11 +90,13 @@ mod tests {
         request.flags.set(flag::STRICT_SOURCE);
         request.other.push("record-call", "on");
         request.other.push("dtls-reverse", "passive");
+        request.other.push("bundle", "accept offer");
         assert!(of(&request).is_empty());
 
         request.direction = Some(["lan".into(), "external".into()]);
         request.flags.set("debug");
         request.other.push("moh", "x");
+        request.other.push("bundle", "accept maximal");
         request.codec.transcode.push("opus".into());
         let words = of(&request).join("; ");
         for word in [
@@ -89,6 +104,7 @@ mod tests {
             "public and private",
             "debug",
             "moh",
+            "bundle=maximal",
             "transcode",
         ] {
             assert!(words.contains(word), "{word} in {words}");

@@ -192,10 +192,192 @@ fn media_that_cannot_be_told_apart_and_those_of_nobody_who_asked_do_not_ride() {
 }
 
 /// A phone's audio and video on their way to a browser that is to bundle them.
-fn required() -> Request {
+fn bundled(words: &str) -> Request {
     let mut offer = offer_to_browser("c", "a", None, &phone_with_video());
-    offer.other.push("bundle", "require");
+    offer.other.push("bundle", words);
     offer
+}
+
+fn required() -> Request {
+    bundled("require strict")
+}
+
+/// The browser's answer to an offer of both.
+fn answer_with_video(browser: &Browser) -> String {
+    with_video(&browser.body("active", 1))
+        .replace("m=video 0 ", "m=video 50000 ")
+        .replace("a=bundle-only\r\n", "")
+}
+
+fn ports(body: &str) -> Vec<u16> {
+    let session = sdp::Session::parse(body.as_bytes()).unwrap();
+    session.media.iter().map(|media| media.port).collect()
+}
+
+#[test]
+fn a_bundle_that_is_required_but_not_strictly_names_its_port_in_each_medium() {
+    let to_browser = World::new().sdp(&bundled("require"));
+    let ports = ports(&to_browser);
+    assert!(ports[0] != 0 && ports[0] == ports[1], "{to_browser}");
+    assert_eq!(lines(&to_browser, "a=bundle-only").len(), 1);
+    assert_eq!(lines(&to_browser, "a=group"), ["a=group:BUNDLE 0 1"]);
+    let mids = lines(
+        &to_browser,
+        "a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid",
+    );
+    assert_eq!(
+        mids.len(),
+        2,
+        "each must say which it is (RFC 8843 section 9.1)"
+    );
+}
+
+#[test]
+fn media_that_are_offered_on_ports_of_their_own_are_joined_when_the_side_bundles() {
+    let mut world = World::new();
+    let mut browser = Browser::new("198.51.100.7:50000");
+    let to_browser = world.sdp(&bundled("offer"));
+    let told = ports(&to_browser);
+    assert!(told[0] != told[1] && told[1] != 0, "{to_browser}");
+    assert_eq!(lines(&to_browser, "a=group"), ["a=group:BUNDLE 0 1"]);
+    assert!(lines(&to_browser, "a=bundle-only").is_empty());
+    browser.take(&to_browser, &world);
+    let to_phone = world.sdp(&answer("c", "a", "b", &answer_with_video(&browser)));
+    assert_eq!(world.sockets.open.len(), 5, "one for the browser");
+    browser.connect(&mut world);
+    let session = sdp::Session::parse(to_phone.as_bytes()).unwrap();
+    let video = session.media[1].rtp_address().expect("a port for video");
+    let there = packet(96, 4);
+    world.send(at(VIDEO), video, &there);
+    browser.step(&mut world);
+    assert_eq!(browser.heard.pop(), Some(there));
+    let back = packet(96, 2);
+    browser.send_rtp(&mut world, &back);
+    let sent = world.sent.pop_front().expect("video for the phone");
+    assert_eq!((sent.from, sent.to, sent.bytes), (video, at(VIDEO), back));
+    let again = world.sdp(&bundled("offer"));
+    assert_eq!(ports(&again), [told[0], told[0]], "it is agreed: {again}");
+}
+
+#[test]
+fn media_that_are_offered_on_ports_of_their_own_keep_them_when_the_side_does_not_bundle() {
+    let mut world = World::new();
+    let browser = Browser::new("198.51.100.7:50000");
+    let told = ports(&world.sdp(&bundled("offer")));
+    let body = answer_with_video(&browser)
+        .replace("a=group:BUNDLE 0 1\r\n", "")
+        .replace("m=video 50000", "m=video 50002");
+    let lone = body.replace("a=mid:1\r\n", "a=mid:1\r\na=rtcp-mux\r\na=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=setup:active\r\n")
+        + lines(&body, "a=fingerprint")[0]
+        + "\r\n";
+    let to_phone = world.sdp(&answer("c", "a", "b", &lone));
+    assert_ne!(ports(&to_phone)[1], 0, "{to_phone}");
+    assert_eq!(world.sockets.open.len(), 6);
+    let again = world.sdp(&bundled("offer"));
+    assert_eq!(ports(&again), told);
+}
+
+const MID: &str = "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n";
+
+/// Adds an element of the one-byte form.
+fn with_element(mut packet: Vec<u8>, number: u8, value: &[u8]) -> Vec<u8> {
+    let mut data = vec![number << 4 | (value.len() - 1) as u8];
+    data.extend(value);
+    data.resize(data.len().next_multiple_of(4), 0);
+    let head = [0xbe, 0xde, 0, (data.len() / 4) as u8];
+    packet[0] |= 0x10;
+    packet.splice(12..12, head.into_iter().chain(data));
+    packet
+}
+
+/// Both media have one payload type, and say which they are.
+fn call_of_one_payload_type() -> (World, Browser, [SocketAddr; 2]) {
+    let mut world = World::new();
+    let mut browser = Browser::new("198.51.100.7:50000");
+    let same = |body: &str| {
+        body.replace("AVPF 96", "AVPF 0")
+            .replace("AVP 96", "AVP 0")
+            .replace("a=rtpmap:96 VP8/90000\r\n", "")
+    };
+    let body = same(&with_video(&browser.body("actpass", 1)))
+        .replace("a=mid:0\r\n", &format!("a=mid:0\r\n{MID}"))
+        + MID;
+    let to_phone = world.sdp(&accepting(offer_to_phone("c", "a", None, &body)));
+    let session = sdp::Session::parse(to_phone.as_bytes()).unwrap();
+    let ports = [0, 1].map(|i| session.media[i].rtp_address().expect("a port of its own"));
+    let to_browser = world.sdp(&answer("c", "a", "b", &same(&phone_with_video())));
+    assert_eq!(lines(&to_browser, MID.trim_end()).len(), 2, "{to_browser}");
+    browser.take(&to_browser, &world);
+    browser.connect(&mut world);
+    (world, browser, ports)
+}
+
+#[test]
+fn packets_of_one_payload_type_are_told_apart_by_their_mid_and_then_by_their_source() {
+    let (mut world, mut browser, _) = call_of_one_payload_type();
+    let sequenced = |number: u16, source: u32| rtp(number, source, b"media");
+    for (number, packet, to) in [
+        (1, with_element(sequenced(1, 7), 4, b"1"), VIDEO),
+        (2, sequenced(2, 7), VIDEO),
+        (3, with_element(sequenced(1, 8), 4, b"0"), AUDIO),
+        (4, sequenced(2, 8), AUDIO),
+        (5, with_element(sequenced(3, 8), 4, b"1"), VIDEO),
+        (6, sequenced(4, 8), VIDEO),
+        (7, sequenced(1, 9), AUDIO),
+    ] {
+        browser.send_rtp(&mut world, &packet);
+        let sent = world.sent.pop_front().expect("something for the phone");
+        assert_eq!(sent.to, at(to), "packet {number}");
+        let heard = rtp::Packet::parse(&sent.bytes).unwrap();
+        assert_eq!(heard.extension(), None, "the phone knows no mid");
+        assert_eq!(heard.payload(), b"media");
+    }
+    browser.send_rtp(&mut world, &with_element(sequenced(5, 9), 4, b"7"));
+    assert!(world.sent.is_empty());
+    assert_eq!(world.dropped("c", "unknown mid"), 1);
+}
+
+#[test]
+fn packets_to_a_bundle_of_one_payload_type_say_which_medium_they_are_of() {
+    let (mut world, mut browser, [audio, video]) = call_of_one_payload_type();
+    for (from, port, mid) in [(AUDIO, audio, b"0"), (VIDEO, video, b"1")] {
+        let plain = rtp(1, u32::from(mid[0]), b"media");
+        world.send(at(from), port, &plain);
+        browser.step(&mut world);
+        let heard = browser.heard.pop().expect("media");
+        assert_eq!(heard, with_element(plain, 4, mid));
+    }
+}
+
+#[test]
+fn a_medium_that_rides_has_statistics_and_is_asked_for_pictures_on_its_carriers_port() {
+    let mut call = call();
+    call.browser.send_rtp(&mut call.world, &packet(96, 2));
+    call.world.sent.clear();
+    let other = phone_with_video().replace("4002", "5002");
+    call.world.sdp(&answer("c", "a", "b2", &other));
+    call.browser.step(&mut call.world);
+    let asked = call.browser.heard.pop().expect("a request for a picture");
+    let feedback = rtp::rtcp::Compound::parse(&asked)
+        .unwrap()
+        .find_map(|packet| packet.feedback())
+        .unwrap();
+    assert_eq!((feedback.format, feedback.media), (1, 2));
+}
+
+#[test]
+fn congestion_feedback_that_counts_all_packets_of_a_port_is_not_for_a_side_with_two() {
+    let browser = Browser::new("198.51.100.7:50000");
+    let counted =
+        "a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n";
+    let body = with_video(&browser.body("actpass", 1))
+        + counted
+        + "a=rtcp-fb:96 transport-cc\r\na=rtcp-fb:96 nack pli\r\n";
+    let mut offer = accepting(offer_to_phone("c", "a", None, &body));
+    offer.transport_protocol = Some(control_proto::TransportProtocol::RtpAvpf);
+    let to_phone = World::new().sdp(&offer);
+    assert!(lines(&to_phone, "a=extmap").is_empty(), "{to_phone}");
+    assert_eq!(lines(&to_phone, "a=rtcp-fb"), ["a=rtcp-fb:96 nack pli"]);
 }
 
 #[test]
@@ -210,10 +392,7 @@ fn a_bundle_that_is_required_is_offered_on_one_port_and_joined() {
     );
     assert_eq!(lines(&to_browser, "a=bundle-only").len(), 1);
     browser.take(&to_browser, &world);
-    let body = with_video(&browser.body("active", 1))
-        .replace("m=video 0 ", "m=video 50000 ")
-        .replace("a=bundle-only\r\n", "");
-    let to_phone = world.sdp(&answer("c", "a", "b", &body));
+    let to_phone = world.sdp(&answer("c", "a", "b", &answer_with_video(&browser)));
     let session = sdp::Session::parse(to_phone.as_bytes()).unwrap();
     let video = session.media[1].rtp_address().expect("a port for video");
     browser.connect(&mut world);

@@ -14,6 +14,7 @@ mod dtls_terms;
 mod dtmf;
 mod endpoints;
 mod exchanges;
+mod extensions;
 mod hostile;
 mod interfaces;
 mod media;

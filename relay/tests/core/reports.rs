@@ -289,3 +289,46 @@ fn whoever_begins_to_see_late_gets_a_picture_that_stands_alone() {
     );
     assert_eq!(world.sent.len(), 0, "nothing was seen of B yet");
 }
+
+#[test]
+fn a_lost_picture_is_asked_for_when_its_receiver_cannot_ask() {
+    let secure = |body: &str, protocol: &str| {
+        body.replace("m=audio", "m=video")
+            .replace("RTP/AVP 0 8 101", &format!("{protocol} 96"))
+            .replace("101 telephone-event/8000", "96 VP8/90000")
+            .replace("a=fmtp:101 0-15", "a=rtcp-fb:96 nack pli")
+    };
+    for (protocol, asks) in [("RTP/AVP", true), ("RTP/AVPF", false)] {
+        let mut world = World::new();
+        let mut offer = plain_offer("c", "a", &secure(PHONE, "RTP/AVPF"));
+        offer.transport_protocol = control_proto::TransportProtocol::from_word(protocol);
+        world.sdp(&offer);
+        let to_a = world.sdp(&answer("c", "a", "b", &secure(OTHER_PHONE, protocol)));
+        let to_a = addresses(&to_a).0;
+        let mut requests = Vec::new();
+        // Two packets are lost within a second, the third one later; with the second the request waits for its second.
+        for sequence in (0..200).filter(|sequence| ![20, 40, 150].contains(sequence)) {
+            let mut picture = rtp(sequence, 7, b"part of a picture");
+            picture[1] = 96;
+            world.send(phone(), to_a, &picture);
+            let asked = world
+                .sent
+                .iter()
+                .filter(|sent| sent.to == PHONE_RTCP.parse().unwrap());
+            for request in asked {
+                let mut packets = Compound::parse(&request.bytes).unwrap();
+                let feedback = packets.find_map(|packet| packet.feedback()).unwrap();
+                assert_eq!(
+                    (feedback.payload, feedback.format, feedback.media),
+                    (true, 1, 7)
+                );
+                requests.push(sequence);
+            }
+            assert!(world.sent.iter().any(|sent| sent.bytes == picture));
+            world.sent.clear();
+            world.advance(TICK);
+        }
+        let expected: &[u16] = if asks { &[28, 79, 158] } else { &[] };
+        assert_eq!(requests, expected, "{protocol}");
+    }
+}

@@ -11,7 +11,7 @@ use srtp::Suite;
 
 use super::ice::Exchange;
 use super::{Keys, Leg, Tools};
-use crate::core::bundle::requires;
+use crate::core::bundle::is_offered;
 use crate::core::codecs::Codecs;
 use crate::core::learning::Learning;
 
@@ -102,7 +102,7 @@ impl Leg {
         strip(out);
         out.protocol = self.terms.protocol.clone();
         out.mid = self.terms.mid.clone().or(out.mid.take());
-        if out.mid.is_none() && (request.flags.has(flag::GENERATE_MID) || requires(request)) {
+        if out.mid.is_none() && (request.flags.has(flag::GENERATE_MID) || is_offered(request)) {
             out.mid = Some(Token::from(index as u64));
         }
         self.terms.mid = out.mid.clone();
@@ -173,6 +173,8 @@ impl Leg {
         }
         out.protocol = self.terms.protocol.clone();
         out.mid = self.terms.mid.clone();
+        let is_bundled = self.bundle.is_shared();
+        self.terms.extensions.answer(&mut out.extmaps, is_bundled);
         out.rtcp_mux = self.terms.mux.answer(far.muxes) && out.protocol.is_rtp();
         if request.ice == Some(Ice::Remove) {
             self.end_ice();
@@ -198,6 +200,7 @@ impl Leg {
         self.terms.held = is_hold(media);
         self.terms.strict = strict;
         self.codecs = Codecs::of(media);
+        self.terms.extensions.agree(&media.extmaps);
     }
 
     fn set_protocol(&mut self, protocol: Protocol) {

@@ -10,7 +10,6 @@ use super::numbering::Numbering;
 
 use crate::core::address::PeerAddress;
 use crate::core::ports::Bound;
-use crate::core::sources::Sources;
 use crate::core::{Counters, SocketId};
 
 /// One port of a leg: its socket, its peer, and what runs between them.
@@ -40,8 +39,6 @@ pub(crate) struct Transport {
     pub(crate) last_heard: Option<Instant>,
     /// The SSRC heard last.
     pub(crate) ssrc: Option<u32>,
-    /// The streams heard; of both ports, on the RTP port.
-    pub(crate) sources: Sources,
 }
 
 /// A socket on another address than the one that the SDP names.
@@ -87,7 +84,6 @@ impl Transport {
             sent: Counters::default(),
             last_heard: None,
             ssrc: None,
-            sources: Sources::default(),
         }
     }
 
