@@ -296,7 +296,9 @@ impl Shard {
         }
         let (strict, own) = (self.config.strict_source, self.own_addresses(from, to));
         let (leg, mut tools) = self.leg_and_tools(to, now).ok_or(Refused::Association)?;
-        let usable = leg.take_answer(media, is_lite, &own, strict, request, &mut tools);
+        // An answer of another kind than the offer (RFC 3264 section 6) lists formats that mean nothing to the offerer.
+        let is_alike = media.protocol.is_rtp() == leg.terms.protocol.is_rtp();
+        let usable = is_alike && leg.take_answer(media, is_lite, &own, strict, request, &mut tools);
         let far = leg.far();
 
         let (leg, mut tools) = self.leg_and_tools(from, now).ok_or(Refused::Association)?;

@@ -223,3 +223,18 @@ fn rtcp_mux_that_is_required_takes_one_port_from_the_first_offer_on() {
         "two for the caller, one for the callee"
     );
 }
+
+#[test]
+fn an_answer_of_another_kind_than_the_offer_is_no_answer() {
+    for (offered, answered) in [
+        ("RTP/AVP 0", "udptl t38"),
+        ("RTP/AVP 0", "RTP'AVP 0"),
+        ("udptl t38", "RTP/AVP 0"),
+    ] {
+        let body = |of: &str, kind: &str| of.replace("RTP/AVP 0 8 101", kind);
+        let mut world = World::new();
+        world.sdp(&plain_offer("c", "a", &body(PHONE, offered)));
+        let back = world.sdp(&answer("c", "a", "b", &body(OTHER_PHONE, answered)));
+        assert_eq!(lines(&back, "m="), [format!("m=audio 0 {answered}")]);
+    }
+}
