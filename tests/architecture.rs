@@ -27,6 +27,22 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("causeway", &["proxy", "relay", "demo", "net", "sip", "sdp"]),
     ("bench", &["relay", "control-proto"]),
     ("tests", &[]),
+    (
+        "fuzz",
+        &[
+            "sip",
+            "sdp",
+            "ice",
+            "rtp",
+            "srtp",
+            "dtls",
+            "control-proto",
+            "net",
+            "testkit",
+            "proxy",
+            "relay",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

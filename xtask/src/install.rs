@@ -46,6 +46,16 @@ fn debian() -> Outcome {
             .filter(|(program, _)| !runs(program))
             .map(|(_, package)| *package),
     );
+    fetch(&missing)
+}
+
+/// What libFuzzer is compiled with.
+pub(crate) fn cpp() -> Outcome {
+    let missing: &[&str] = if runs("c++") { &[] } else { &["g++"] };
+    fetch(missing)
+}
+
+fn fetch(missing: &[&str]) -> Outcome {
     if missing.is_empty() {
         return Ok(());
     }
@@ -61,11 +71,7 @@ fn debian() -> Outcome {
     println!("installing {list}");
     let _quiet = NoServices::begin()?;
     apt(&["update", "-q"])?;
-    apt(&[
-        &["install", "-q", "-y", "--no-install-recommends"],
-        missing.as_slice(),
-    ]
-    .concat())
+    apt(&[&["install", "-q", "-y", "--no-install-recommends"], missing].concat())
 }
 
 fn apt(arguments: &[&str]) -> Outcome {

@@ -2,6 +2,7 @@
 //! needs nothing else: the standard library, and what `install` fetches from Debian and npm.
 
 mod e2e;
+mod fuzz;
 mod install;
 mod steps;
 
@@ -15,6 +16,7 @@ cargo xtask <chore>
   check     the everyday part: formatting, clippy, unit and property tests
   demo      the demo's call, placed by itself: exits 0 only if audio came back
   e2e       the browser tests alone [arguments go to the harness: names of cases]
+  fuzz      coverage-guided fuzzing [TARGET] [SECONDS], or merge [TARGET]: its finds into the corpus
   install   only installs what the tests need
   deny      licences, sources and bans of all dependencies (needs cargo-deny)
 ";
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         "check" => steps::check(),
         "demo" => steps::demo(),
         "e2e" => e2e::run(&rest),
+        "fuzz" => fuzz::run(&rest),
         "install" => install::everything(),
         "deny" => steps::deny(),
         _ => {

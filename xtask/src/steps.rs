@@ -1,5 +1,6 @@
 //! Chores as sequences of named steps, each timed, with a table at the end that says what ran.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -80,6 +81,23 @@ pub(crate) fn command(command: &mut Command) -> Outcome {
         Ok(status) => Err(format!("`{shown}` failed ({status})")),
         Err(error) => Err(format!("`{shown}` cannot be run ({error})")),
     }
+}
+
+/// Where cargo puts what it builds, whatever the environment or a configuration says.
+pub(crate) fn target_directory() -> Result<PathBuf, String> {
+    let metadata = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .output();
+    let text = metadata
+        .map_err(|error| format!("cargo metadata cannot be run ({error})"))?
+        .stdout;
+    let text = String::from_utf8_lossy(&text);
+    let named = text
+        .split_once("\"target_directory\":\"")
+        .and_then(|(_, rest)| rest.split_once('"'));
+    named
+        .map(|(folder, _)| PathBuf::from(folder))
+        .ok_or_else(|| "cargo metadata names no target directory".to_owned())
 }
 
 fn run(steps: &[Step]) -> Outcome {

@@ -1,0 +1,75 @@
+//! A relay core without sockets: they are entries of a table.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use relay::core::{Advertise, Anchor, Bind, Config, Interface, Ports, Shard, SocketId};
+use testkit::Dice;
+
+use crate::world::{identities, start};
+
+/// What the core has opened.
+#[derive(Default)]
+pub(crate) struct Sockets {
+    pub(crate) open: BTreeMap<SocketId, SocketAddr>,
+}
+
+impl Sockets {
+    /// The place in the table of the socket that is bound there.
+    pub(crate) fn index(&self, bound: SocketAddr) -> usize {
+        self.open
+            .values()
+            .position(|at| *at == bound)
+            .unwrap_or_default()
+    }
+
+    /// The places of those bound to that address.
+    pub(crate) fn on(&self, ip: &str) -> impl Iterator<Item = usize> {
+        let all = self.open.values().enumerate();
+        all.filter(move |(_, at)| at.ip().to_string() == ip)
+            .map(|(place, _)| place)
+    }
+}
+
+impl Ports for Sockets {
+    fn open(&mut self, id: SocketId, at: SocketAddr) -> bool {
+        assert!(!self.open.contains_key(&id), "{id:?} is open");
+        let is_free = !self.open.values().any(|other| *other == at);
+        if is_free {
+            self.open.insert(id, at);
+        }
+        is_free
+    }
+
+    fn close(&mut self, id: SocketId) {
+        assert!(self.open.remove(&id).is_some(), "{id:?} is not open");
+    }
+}
+
+/// A relay with a public and a private side; the same random bytes in every run.
+pub(crate) fn shard() -> Shard {
+    let interface = |name: &str, ip: &str| Interface {
+        name: name.into(),
+        bind: Bind(ip.parse().unwrap()),
+        advertise: Advertise(ip.parse().unwrap()),
+    };
+    let interfaces = vec![
+        interface("public", "203.0.113.1"),
+        interface("private", "10.0.0.4"),
+    ];
+    let unix = Duration::from_secs(1_800_000_000);
+    let mut config = Config::new(
+        interfaces,
+        Anchor {
+            instant: start(),
+            unix,
+        },
+    );
+    config.max_calls = 16;
+    config.hold_timeout = Duration::from_secs(120);
+    config.recording = true;
+    let mut dice = Dice::new(1);
+    let random = Box::new(move |buffer: &mut [u8]| dice.fill(buffer));
+    Shard::new(config, identities()[0].clone(), random)
+}
