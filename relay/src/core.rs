@@ -47,6 +47,8 @@ mod reports;
 mod seats;
 mod selection;
 mod shard;
+mod shared;
+mod sharing;
 mod signals;
 mod sources;
 mod statistics;
@@ -60,7 +62,7 @@ mod true_numbers;
 /// The certificate that every leg of a process shows; made once and shared.
 pub use dtls::Identity;
 
-pub use config::{Advertise, Anchor, Bind, Config, IceRole, Interface, Random};
+pub use config::{Advertise, Anchor, Bind, Config, IceRole, Interface, Random, SharedPort};
 pub use counters::{Counters, Drop};
 pub use output::{Event, EventKind, Output, Send};
 pub use ports::{Ports, SocketId};

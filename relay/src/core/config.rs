@@ -42,6 +42,19 @@ pub enum IceRole {
     Full,
 }
 
+/// The one port, on each address of each interface, for all legs that speak ICE and DTLS and multiplex RTCP: a shard
+/// tells their packets apart by ICE user name fragment and source. Other legs have ports of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SharedPort {
+    /// There is none: every leg has a port of its own.
+    #[default]
+    None,
+    /// The first port of [`Config::ports`] that is free when the shard starts.
+    First,
+    /// This one, which need not be one of [`Config::ports`].
+    At(u16),
+}
+
 /// An [`Instant`] and the wall-clock time it stands for, so that the core can print dates without a clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Anchor {
@@ -72,6 +85,8 @@ pub struct Config {
     pub tos: u8,
     /// UDP ports for media, both ends included. Shards may share a range: a port that another holds is skipped.
     pub ports: RangeInclusive<u16>,
+    /// Whether the browsers' legs share a port.
+    pub shared_port: SharedPort,
     /// Calls at most, of all shards that have a copy of this; a further one is refused with
     /// `Parallel session limit reached`.
     pub seats: Seats,
@@ -110,6 +125,7 @@ impl Config {
             aliases: Vec::new(),
             tos: 0,
             ports: 30_000..=39_999,
+            shared_port: SharedPort::None,
             seats: Seats::new(40_000),
             answer_timeout: Duration::from_secs(60),
             silence_timeout: Duration::from_secs(60),

@@ -224,6 +224,7 @@ impl Shard {
             let wanted = Wanted {
                 one: one_port,
                 everywhere: had_ice,
+                shares: had_ice && media.protocol.is_dtls(),
                 interface: face.as_deref(),
                 family,
             };
@@ -233,12 +234,14 @@ impl Shard {
         let leg = self.legs.get_mut(to).ok_or(Refused::Association)?;
         let one_port = leg.terms.mux.requires(request.rtcp_mux) || !media.protocol.is_rtp();
         let everywhere = leg.offers_ice(had_ice, request);
+        let shares = everywhere && leg.terms.protocol.is_dtls();
         let family = request.address_family.map(family_named).or(family);
         if !self.rides(passage.call, passage.to, index, plan_to) {
             let face = self.face(passage, passage.to);
             let wanted = Wanted {
                 one: one_port,
                 everywhere,
+                shares,
                 interface: face.as_deref(),
                 family,
             };

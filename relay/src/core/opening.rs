@@ -18,6 +18,8 @@ pub(super) struct Wanted<'a> {
     pub(super) one: bool,
     /// On every address of the interface, for ICE to choose from.
     pub(super) everywhere: bool,
+    /// The shared port will do: its ICE agent tells which packets are the leg's.
+    pub(super) shares: bool,
     /// The interface, by name; `None` is the default one.
     pub(super) interface: Option<&'a str>,
     /// The family of the address that the SDP will name.
@@ -45,6 +47,7 @@ impl Shard {
         key: Key<Leg>,
         &Wanted {
             one,
+            shares,
             interface,
             family,
             ..
@@ -66,7 +69,9 @@ impl Shard {
         let (ip, shown) = (interface.bind.0, interface.advertise.0);
         self.pool.timeout(now);
         let random = self.random_u32();
+        let shared = self.shared_at(ip).filter(|_| shares && one && !has_rtp);
         let (rtp, rtcp) = match (has_rtp, one) {
+            (false, true) if shared.is_some() => Some((shared, None)),
             (false, false) => self
                 .pool
                 .pair(ip, random, ports)
@@ -102,6 +107,10 @@ impl Shard {
             transport.is_some_and(|one| one.agent.is_none() && one.beside.is_empty())
         };
         let (rtp_lacks, rtcp_lacks) = (lacks(leg.rtp.as_ref()), lacks(leg.rtcp.as_ref()));
+        let shares = leg
+            .rtp
+            .as_ref()
+            .is_some_and(|rtp| self.is_shared(rtp.bound.id));
         if !rtp_lacks && !rtcp_lacks {
             return;
         }
@@ -121,8 +130,11 @@ impl Shard {
             .collect();
         for (ip, shown) in others {
             let random = self.random_u32();
+            let shared = self.shared_at(ip).filter(|_| shares);
             let pool = &mut self.pool;
             let bound = match (rtp_lacks, rtcp_lacks) {
+                _ if shares && shared.is_none() => None,
+                (true, false) if shares => Some([shared, None]),
                 (true, true) => pool
                     .pair(ip, random, ports)
                     .map(|(a, b)| [Some(a), Some(b)]),
@@ -146,7 +158,7 @@ impl Shard {
     /// What comes to these sockets is the leg's.
     fn set_places(&mut self, leg: Key<Leg>, bound: [Option<Bound>; 2]) {
         for (bound, component) in bound.into_iter().zip([Component::Rtp, Component::Rtcp]) {
-            if let Some(bound) = bound {
+            if let Some(bound) = bound.filter(|bound| !self.is_shared(bound.id)) {
                 self.set_place(bound.id, Some(Place { leg, component }));
             }
         }
@@ -167,15 +179,15 @@ impl Shard {
                     spare.append(&mut transport.beside);
                 }
                 if transport.tos != tos {
-                    transport
+                    let own = transport
                         .sockets()
-                        .for_each(|bound| ports.mark(bound.id, tos));
+                        .filter(|bound| !self.shared.has(bound.id));
+                    own.for_each(|bound| ports.mark(bound.id, tos));
                     transport.tos = tos;
                 }
             }
             for beside in spare {
-                self.set_place(beside.bound.id, None);
-                self.pool.release(beside.bound, now, ports);
+                self.let_go(beside.bound, now, ports);
             }
         }
     }
@@ -202,10 +214,18 @@ impl Shard {
         leg.passing = None;
         let sockets = closed.iter().flatten().flat_map(Transport::sockets);
         for bound in sockets {
+            self.let_go(bound, now, ports);
+        }
+        self.shared.forget(key);
+        self.arm_leg(key);
+    }
+
+    /// Closes a socket, unless it is others' as well.
+    fn let_go(&mut self, bound: Bound, now: Instant, ports: &mut dyn Ports) {
+        if !self.is_shared(bound.id) {
             self.set_place(bound.id, None);
             self.pool.release(bound, now, ports);
         }
-        self.arm_leg(key);
     }
 
     /// The interface of that name, with an address of that family if it has one. A name that nobody configured is the

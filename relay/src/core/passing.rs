@@ -85,6 +85,8 @@ impl Shard {
             let wanted = Wanted {
                 one,
                 everywhere: true,
+                // No agent of ours tells whose packets they are.
+                shares: false,
                 interface: face.as_deref(),
                 family,
             };

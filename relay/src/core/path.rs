@@ -62,12 +62,15 @@ impl Shard {
         len: usize,
         now: Instant,
     ) -> Option<Send> {
-        // 1. socket to leg
-        let Some(place) = self.place(socket) else {
+        let mut datagram = Datagram { buffer, len, from };
+        // 1. socket to leg; where many share one, source to leg
+        let place = self
+            .place(socket)
+            .or_else(|| self.shared_place(socket, from, datagram.bytes()));
+        let Some(place) = place else {
             self.strays = self.strays.wrapping_add(1);
             return None;
         };
-        let mut datagram = Datagram { buffer, len, from };
         // 2. which protocol
         match self.legs.get(place.leg) {
             Some(leg) if leg.passing.is_some() => {

@@ -117,6 +117,22 @@ impl PortPool {
         None
     }
 
+    /// Opens exactly this one, or the first that is free from the start of the range on.
+    pub(super) fn fixed(
+        &mut self,
+        ip: IpAddr,
+        port: Option<u16>,
+        ports: &mut dyn Ports,
+    ) -> Option<Bound> {
+        let (first, last) = match port {
+            Some(port) => (port, port),
+            None => (*self.range.start(), *self.range.end()),
+        };
+        (first..=last)
+            .take(MAX_REFUSALS)
+            .find_map(|port| self.open(SocketAddr::new(ip, port), ports))
+    }
+
     /// Closes a socket; its port rests until the quarantine is over.
     pub(super) fn release(&mut self, bound: Bound, now: Instant, ports: &mut dyn Ports) {
         ports.close(bound.id);

@@ -120,6 +120,7 @@ impl Shard {
         let wanted = Wanted {
             one: one_port,
             everywhere: media.ice.ufrag.is_some(),
+            shares: media.ice.ufrag.is_some() && media.protocol.is_dtls(),
             interface: face,
             family,
         };

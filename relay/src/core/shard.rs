@@ -34,6 +34,8 @@ pub struct Shard {
     pub(super) fragments: VecDeque<super::trickle::Waiting>,
     timers: Timers<Timer>,
     pub(super) outputs: VecDeque<Output>,
+    /// The ports that many legs share.
+    pub(super) shared: super::shared::Shared,
     /// Datagrams for sockets that are closed.
     pub(super) strays: u64,
     /// See [`set_overloaded`](Self::set_overloaded).
@@ -75,6 +77,7 @@ impl Shard {
             fragments: VecDeque::new(),
             timers: Timers::new(),
             outputs: VecDeque::new(),
+            shared: super::shared::Shared::default(),
             strays: 0,
             overloaded: false,
             past: Statistics::default(),

@@ -23,6 +23,9 @@ impl Shard {
             return Err(Drop::StunRefused);
         }
         transport.last_heard = Some(now);
+        if agent.validated(from) {
+            self.settle(place.leg, (socket, from));
+        }
         self.drain(place.leg, now);
         Ok(())
     }
@@ -56,6 +59,8 @@ impl Shard {
 
     /// Carries out what the agents and endpoints of a leg want.
     pub(super) fn drain(&mut self, key: Key<Leg>, now: Instant) {
+        self.make_known(key);
+        let mut asked = Vec::new();
         let Some(leg) = self.legs.get_mut(key) else {
             return;
         };
@@ -67,11 +72,13 @@ impl Shard {
                 };
                 match output {
                     ice::Output::Send { from, to, bytes } => {
-                        self.outputs.push_back(Output::Datagram {
-                            socket: transport.socket(from),
-                            to,
-                            bytes,
-                        });
+                        let socket = transport.socket(from);
+                        // An answer to a check of ours names nobody.
+                        if ice::stun::peek(&bytes).is_some_and(|stun| stun.is_request()) {
+                            asked.push((socket, to));
+                        }
+                        self.outputs
+                            .push_back(Output::Datagram { socket, to, bytes });
                     }
                     ice::Output::Selected(pair) => {
                         transport.out = transport.socket(pair.local);
@@ -105,6 +112,9 @@ impl Shard {
             }
         }
         let call = leg.call;
+        for source in asked {
+            self.settle(key, source);
+        }
         self.arm_leg(key);
         if news.contains(&EventKind::DtlsConnected) {
             self.ask_for_key_frame(key);

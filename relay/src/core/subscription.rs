@@ -94,12 +94,12 @@ impl Shard {
         let face = request.direction.as_ref().map(|[_, to]| to.as_str());
         let interface = request.other.get("interface").and_then(Value::as_str);
         let had_ice = media.ice.ufrag.is_some();
+        let leg = self.legs.get(leg_key).ok_or(Refused::Association)?;
+        let everywhere = leg.offers_ice(had_ice, request);
         let wanted = Wanted {
             one: one_port,
-            everywhere: self
-                .legs
-                .get(leg_key)
-                .is_some_and(|leg| leg.offers_ice(had_ice, request)),
+            everywhere,
+            shares: everywhere && leg.terms.protocol.is_dtls(),
             interface: interface.or(face),
             family,
         };

@@ -27,6 +27,7 @@ mod protocols;
 mod recording;
 mod reports;
 mod sdes;
+mod shared;
 mod subscription;
 mod text;
 mod trickle;

@@ -69,6 +69,11 @@ impl World {
     }
 
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::on(Sockets::default(), change)
+    }
+
+    /// On a machine where some sockets are open already.
+    pub fn on(mut sockets: Sockets, change: impl FnOnce(&mut Config)) -> Self {
         let start = Instant::now();
         let interface = |name: &str, address: &str| Interface {
             name: name.into(),
@@ -86,9 +91,11 @@ impl World {
         config.delete_delay = Duration::ZERO;
         change(&mut config);
         let identity = dtls::Identity::generate().unwrap();
+        let mut shard = Shard::new(config, identity, random());
+        shard.share_ports(&mut sockets).unwrap();
         Self {
-            shard: Shard::new(config, identity, random()),
-            sockets: Sockets::default(),
+            shard,
+            sockets,
             now: start,
             start,
             sent: VecDeque::new(),

@@ -1,0 +1,100 @@
+//! The shared ports of a shard and its legs.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::leg::{Component, Leg};
+use super::ports::Bound;
+use super::shard::Place;
+use super::table::Key;
+use super::{Ports, Shard, SharedPort, SocketId};
+
+impl Shard {
+    /// Opens the shared port on every address of every interface, if there is to be one. Call it once, before anything
+    /// else.
+    ///
+    /// # Errors
+    /// The address where it cannot be had.
+    pub fn share_ports(&mut self, ports: &mut dyn Ports) -> Result<(), SocketAddr> {
+        let port = match self.config.shared_port {
+            SharedPort::None => return Ok(()),
+            SharedPort::First => None,
+            SharedPort::At(port) => Some(port),
+        };
+        let addresses: Vec<IpAddr> = self.config.interfaces.iter().map(|i| i.bind.0).collect();
+        for ip in addresses {
+            if self.shared_at(ip).is_some() {
+                continue;
+            }
+            let failed = SocketAddr::new(ip, port.unwrap_or(*self.config.ports.start()));
+            let bound = self.pool.fixed(ip, port, ports).ok_or(failed)?;
+            ports.mark(bound.id, self.config.tos);
+            self.shared.open(bound);
+        }
+        Ok(())
+    }
+
+    /// Where the shared ports are.
+    pub fn shared_ports(&self) -> impl Iterator<Item = SocketAddr> {
+        self.shared.sockets().iter().map(|bound| bound.at)
+    }
+
+    /// The shared port on this address.
+    pub(super) fn shared_at(&self, ip: IpAddr) -> Option<Bound> {
+        let mut sockets = self.shared.sockets().iter();
+        sockets.find(|bound| bound.at.ip() == ip).copied()
+    }
+
+    pub(super) fn is_shared(&self, socket: SocketId) -> bool {
+        self.shared.has(socket)
+    }
+
+    /// Whose a datagram is that came to a shared port.
+    pub(super) fn shared_place(
+        &self,
+        socket: SocketId,
+        from: SocketAddr,
+        datagram: &[u8],
+    ) -> Option<Place> {
+        let leg = self.shared.find(socket, from, datagram)?;
+        Some(Place {
+            leg,
+            component: Component::Rtp,
+        })
+    }
+
+    /// What comes from `source` is the leg's from now on, if it is nobody's else.
+    pub(super) fn settle(&mut self, leg: Key<Leg>, source: (SocketId, SocketAddr)) {
+        if self.shared.has(source.0) {
+            let legs = &self.legs;
+            let holds = |owner| legs.get(owner).is_some_and(|leg: &Leg| leg.hears(source.1));
+            self.shared.settle(leg, source, holds);
+        }
+    }
+
+    /// Makes a leg on a shared port known by its present fragment. One that has turned out to be without ICE is known
+    /// by the address of its SDP.
+    pub(super) fn make_known(&mut self, key: Key<Leg>) {
+        let Some(transport) = self.legs.get(key).and_then(|leg| leg.rtp.as_ref()) else {
+            return;
+        };
+        let socket = transport.bound.id;
+        if !self.shared.has(socket) {
+            return;
+        }
+        match (&transport.agent, transport.peer.destination()) {
+            (Some(agent), _) => self.shared.name(key, agent.credentials().ufrag()),
+            (None, Some(told)) => self.settle(key, (socket, told)),
+            (None, None) => {}
+        }
+    }
+}
+
+impl Leg {
+    /// Whether this address is its peer's.
+    fn hears(&self, source: SocketAddr) -> bool {
+        self.rtp.as_ref().is_some_and(|rtp| match &rtp.agent {
+            Some(agent) => agent.validated(source),
+            None => rtp.peer.is_expected(source),
+        })
+    }
+}

@@ -1,0 +1,184 @@
+//! One port for the legs of many browsers: each packet finds its own, a stranger's finds none.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use causeway_relay::core::{IceRole, SharedPort};
+use control_proto::Command;
+use ice::{Agent, Local};
+
+use crate::bodies::PHONE;
+use crate::browser::Browser;
+use crate::media::{Bridged, browser_calls_in, phone};
+use crate::world::*;
+
+const PORT: u16 = 5004;
+
+fn sharing() -> World {
+    World::with(|config| config.shared_port = SharedPort::At(PORT))
+}
+
+fn port() -> SocketAddr {
+    SocketAddr::new(PUBLIC.parse().unwrap(), PORT)
+}
+
+/// A browser that has called a phone, and the relay's port towards that phone.
+fn call(world: &mut World, number: u8) -> (Browser, SocketAddr) {
+    let mut browser = Browser::new(&format!("198.51.100.{number}:50000"));
+    let name = format!("call {number}");
+    let body = browser.body("actpass", 1);
+    let to_phone = world.sdp(&offer_to_phone(&name, "a", None, &body));
+    let to_browser = world.sdp(&answer(&name, "a", "b", PHONE));
+    assert_eq!(addresses(&to_browser).0, port());
+    browser.take(&to_browser, world);
+    browser.connect(world);
+    (browser, addresses(&to_phone).0)
+}
+
+/// What the browser says comes out of the port that its own phone was told.
+fn speaks_to(world: &mut World, browser: &mut Browser, relay: SocketAddr, sequence: u16) {
+    let packet = rtp(sequence, 0xb0b, b"from the browser");
+    browser.send_rtp(world, &packet);
+    let sent = world.sent.pop_front().expect("something for the phone");
+    assert_eq!((sent.from, sent.to), (relay, phone()));
+    assert_eq!(sent.bytes, packet);
+    let packet = rtp(sequence, 0xf0e, b"from the phone");
+    world.send(phone(), relay, &packet);
+    assert_eq!(world.sent.front().map(|sent| sent.from), Some(port()));
+    browser.step(world);
+    assert_eq!(browser.heard.pop(), Some(packet));
+}
+
+#[test]
+fn each_of_many_browsers_on_one_port_speaks_to_its_own_phone() {
+    let mut world = sharing();
+    let mut calls: Vec<_> = (1..=20).map(|number| call(&mut world, number)).collect();
+    for sequence in 0..10 {
+        for (browser, relay) in &mut calls {
+            speaks_to(&mut world, browser, *relay, sequence);
+        }
+    }
+    let at_the_port = world.sockets.open.values().filter(|at| at.port() == PORT);
+    assert_eq!(at_the_port.count(), 2, "one on each address");
+    assert_eq!(world.sockets.open.len(), 2 + 2 * 20, "and the phones'");
+}
+
+#[test]
+fn a_browser_that_is_called_is_told_the_one_port_too() {
+    let mut world = sharing();
+    let mut browser = Browser::new("198.51.100.7:50000");
+    let to_browser = world.sdp(&offer_to_browser("c", "a", None, PHONE));
+    assert_eq!(addresses(&to_browser).0, port());
+    browser.take(&to_browser, &world);
+    let to_phone = world.sdp(&answer("c", "a", "b", &browser.body("active", 1)));
+    browser.connect(&mut world);
+    speaks_to(&mut world, &mut browser, addresses(&to_phone).0, 1);
+}
+
+#[test]
+fn who_has_passed_no_check_is_heard_by_nobody() {
+    let mut world = sharing();
+    let (mut browser, relay) = call(&mut world, 1);
+    let stranger: SocketAddr = "198.51.100.66:50000".parse().unwrap();
+    let before = world.shard.strays();
+    let speech = browser.protect(&rtp(1, 0xb0b, b"copied"));
+    let mut hello = vec![22, 0xfe, 0xfd];
+    hello.resize(100, 0);
+    for datagram in [&speech, &hello, &vec![0; 20], &vec![]] {
+        world.send(stranger, port(), datagram);
+    }
+    assert!(world.sent.is_empty());
+    assert_eq!(world.shard.strays(), before + 4);
+    speaks_to(&mut world, &mut browser, relay, 2);
+}
+
+#[test]
+fn a_call_that_is_over_leaves_the_port_to_the_others_and_its_browser_unheard() {
+    let mut world = sharing();
+    let (mut gone, _) = call(&mut world, 1);
+    let (mut browser, relay) = call(&mut world, 2);
+    world.command(&request(Command::Delete, "call 1"));
+    let before = world.shard.strays();
+    gone.send_rtp(&mut world, &rtp(1, 0xb0b, b"late"));
+    assert!(world.sent.is_empty());
+    assert_eq!(world.shard.strays(), before + 1);
+    speaks_to(&mut world, &mut browser, relay, 1);
+    world.command(&request(Command::Delete, "call 2"));
+    assert_eq!(world.sockets.open.len(), 2);
+}
+
+#[test]
+fn a_restart_of_ice_is_found_by_its_new_fragment() {
+    let mut world = sharing();
+    let (mut browser, relay) = call(&mut world, 1);
+    speaks_to(&mut world, &mut browser, relay, 1);
+    browser.restart_ice();
+    let body = browser.body("actpass", 2);
+    world.sdp(&offer_to_phone("call 1", "a", Some("b"), &body));
+    let to_browser = world.sdp(&answer("call 1", "a", "b", PHONE));
+    browser.take(&to_browser, &world);
+    browser.until(&mut world, |browser| browser.agent.selected().is_some());
+    speaks_to(&mut world, &mut browser, relay, 2);
+}
+
+#[test]
+fn a_check_in_anothers_name_does_not_take_its_address_over() {
+    let mut world = sharing();
+    let (mut browser, relay) = call(&mut world, 1);
+    // A caller of its own right, who writes the first browser's address into its packets.
+    let mut thief = Browser::new("198.51.100.1:50000");
+    let body = thief.body("actpass", 1);
+    world.sdp(&offer_to_phone("theft", "a", None, &body));
+    let to_thief = world.sdp(&answer("theft", "a", "b", PHONE));
+    thief.take(&to_thief, &world);
+    for _ in 0..10 {
+        thief.step(&mut world);
+        world.advance(Duration::from_millis(50));
+    }
+    assert!(thief.agent.selected().is_some(), "its check was in order");
+    speaks_to(&mut world, &mut browser, relay, 1);
+}
+
+#[test]
+fn the_answers_to_the_relays_own_checks_find_their_leg() {
+    let mut world = World::with(|config| {
+        config.shared_port = SharedPort::At(PORT);
+        config.ice = IceRole::Full;
+    });
+    let browser = Browser::new("198.51.100.7:50000");
+    // It only answers: no check of its own makes it known.
+    let mut lite = Agent::new(ice::Config::lite(browser.agent.credentials().clone()));
+    lite.add_local(Local::host(browser.at)).unwrap();
+    let body = browser.body("actpass", 1);
+    let body = body.replace("t=0 0\r\n", "t=0 0\r\na=ice-lite\r\n");
+    world.sdp(&offer_to_phone("c", "a", None, &body));
+    world.sdp(&answer("c", "a", "b", PHONE));
+    for _ in 0..10 {
+        while let Some(sent) = world.sent.pop_front() {
+            lite.receive(browser.at, sent.from, &sent.bytes, world.now);
+        }
+        while let Some(output) = lite.poll() {
+            if let ice::Output::Send { to, bytes, .. } = output {
+                world.send(browser.at, to, &bytes);
+            }
+        }
+        world.advance(Duration::from_millis(50));
+    }
+    assert!(lite.selected().is_some(), "the relay has nominated it");
+    assert_eq!(world.shard.strays(), 0);
+}
+
+#[test]
+fn phones_keep_ports_of_their_own() {
+    let Bridged { rtp, rtcp, .. } = browser_calls_in(sharing());
+    assert!(rtp.port() != PORT && rtcp.port() == rtp.port() + 1);
+}
+
+#[test]
+fn the_first_free_port_of_the_range_is_taken_where_none_is_named() {
+    let mut sockets = Sockets::default();
+    sockets.taken.insert(30_000);
+    let world = World::on(sockets, |config| config.shared_port = SharedPort::First);
+    let shared: Vec<_> = world.shard.shared_ports().map(|at| at.port()).collect();
+    assert_eq!(shared, [30_001, 30_001]);
+}
