@@ -65,6 +65,7 @@ pub use dtls::Identity;
 pub use config::{Advertise, Anchor, Bind, Config, IceRole, Interface, Random, SharedPort};
 pub use counters::{Counters, Drop};
 pub use output::{Event, EventKind, Output, Send};
+pub(crate) use port_words::roles as ice_roles;
 pub use ports::{Ports, SocketId};
 pub use rate::PacketRates;
 pub use recording::{Record, RecordedPacket, Sound};

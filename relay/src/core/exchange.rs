@@ -12,7 +12,7 @@ use super::codec_words;
 use super::extmap_words;
 use super::leg::Leg;
 use super::opening::Wanted;
-use super::passing::Offered;
+use super::passing::{self, Offered};
 use super::port_words;
 use super::refused::Refused;
 use super::table::Key;
@@ -57,11 +57,17 @@ impl Shard {
             Some(call) => call,
             None => self.new_call(call_id, now)?,
         };
+        let wants_to_pass = passing::is_wished(&body, request);
         let done = self.offer_in(call, from_tag, request, &mut body, now, ports);
+        let passes = !wants_to_pass || self.leg_keys(call).iter().any(|leg| self.passes(*leg));
         if done.is_err() && known.is_none() {
             self.free_call(call, EventKind::Unanswered, now, ports);
         }
-        done.map(|()| Response::ok().with_sdp(body.to_bytes()))
+        let reply = done.map(|()| Response::ok().with_sdp(body.to_bytes()))?;
+        if passes {
+            return Ok(reply);
+        }
+        Ok(reply.with_warning("ICE cannot be left to the two sides here: done as ICE=force"))
     }
 
     pub(super) fn answer(

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use control_proto::{Ice, Request};
 use ice::{Kind, Pair};
-use sdp::Media;
+use sdp::{Media, Session};
 
 use super::leg::{Leg, Transport};
 use super::opening::Wanted;
@@ -29,6 +29,12 @@ pub(super) struct Offered<'a> {
     /// The side that offers is ICE-lite.
     pub(super) is_lite: bool,
     pub(super) request: &'a Request,
+}
+
+/// Whether the body has ICE, and the command wants it to stay the two sides' own.
+pub(super) fn is_wished(body: &Session, request: &Request) -> bool {
+    let asks = matches!(request.ice, Some(Ice::Optional | Ice::ForceRelay));
+    asks && body.media.iter().any(|media| media.ice.ufrag.is_some())
 }
 
 impl Shard {

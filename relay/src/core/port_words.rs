@@ -33,7 +33,7 @@ impl Shard {
 
 /// `ICE-lite`: our roles towards the side that offers and the one that is offered to. They hold for ICE that begins
 /// from now on.
-pub(super) fn roles(request: &Request) -> Option<[IceRole; 2]> {
+pub(crate) fn roles(request: &Request) -> Option<[IceRole; 2]> {
     let word = request.other.get("ice-lite").and_then(Value::as_str)?;
     let (full, lite) = (IceRole::Full, IceRole::Lite);
     match word.to_ascii_lowercase().as_str() {

@@ -3,6 +3,8 @@
 
 use control_proto::{Request, Value};
 
+use crate::core::ice_roles;
+
 /// Keys without effect here.
 const KEYS: &[&str] = &[
     "delay-buffer",
@@ -40,6 +42,9 @@ pub(super) fn of(request: &Request, interfaces: &[String]) -> Vec<String> {
     let keys = keys.filter_map(|key| KEYS.iter().find(|known| known.as_bytes() == key));
     let flags = FLAGS.iter().filter(|flag| request.flags.has(flag));
     let mut words: Vec<String> = keys.chain(flags).map(|word| (*word).to_owned()).collect();
+    if request.other.get("ice-lite").is_some() && ice_roles(request).is_none() {
+        words.push("ICE-lite other than forward, backward, both and off".to_owned());
+    }
     // Passive towards a peer that offers is what we are anyway.
     let reverse = request.other.get("dtls-reverse").and_then(Value::as_str);
     if reverse.is_some_and(|role| role != "passive") {
@@ -90,12 +95,14 @@ mod tests {
         request.flags.set(flag::STRICT_SOURCE);
         request.other.push("record-call", "on");
         request.other.push("dtls-reverse", "passive");
+        request.other.push("ice-lite", "both");
         request.other.push("bundle", "accept offer");
         assert!(of(&request).is_empty());
 
         request.direction = Some(["lan".into(), "external".into()]);
         request.flags.set("debug");
         request.other.push("moh", "x");
+        request.other.push("ice-lite", "sometimes");
         request.other.push("bundle", "accept maximal");
         request.codec.transcode.push("opus".into());
         let words = of(&request).join("; ");
@@ -104,6 +111,7 @@ mod tests {
             "public and private",
             "debug",
             "moh",
+            "ICE-lite",
             "bundle=maximal",
             "transcode",
         ] {

@@ -8,6 +8,7 @@ use control_proto::TransportProtocol::*;
 use control_proto::{Command, Ice, Request};
 use dtls::Identity;
 use ice::{Agent, Candidate, Credentials, Local};
+use testkit::Dice;
 
 use crate::bodies::{OTHER_PHONE, PHONE, chromium};
 use crate::crossing::{REPORT, pass, speech};
@@ -228,6 +229,33 @@ fn nothing_passes_but_between_addresses_that_have_proved_whose_they_are() {
 }
 
 #[test]
+fn a_stranger_gets_nothing_through_whatever_it_has_seen() {
+    let mut world = World::new();
+    let (for_a, for_b) = browsers(&mut world);
+    Checker::new(A_AT, A, B, for_a, &world).check(&mut world, 100);
+    Checker::new(B_AT, B, A, for_b, &world).check(&mut world, 100);
+    let checks: Vec<Vec<u8>> = world.sent.drain(..).map(|sent| sent.bytes).collect();
+    assert!(!checks.is_empty());
+    let stranger: SocketAddr = STRANGER.parse().unwrap();
+    let mut send = |bytes: &[u8]| {
+        world.send(stranger, for_a, bytes);
+        world.send(stranger, for_b, bytes);
+    };
+    let mut dice = Dice::new(7);
+    for check in checks.iter().cycle().take(2000) {
+        let mut bytes = check.clone();
+        let mut noise = [0; 4];
+        dice.fill(&mut noise);
+        let at = usize::from(noise[0]) % bytes.len();
+        bytes[at] ^= noise[1] | 1;
+        bytes.truncate(bytes.len() - usize::from(noise[2] & noise[3] & 3));
+        send(&bytes);
+    }
+    checks.iter().for_each(|check| send(check));
+    assert!(world.sent.is_empty());
+}
+
+#[test]
 fn a_call_that_goes_another_way_is_not_taken_for_a_silent_one() {
     let mut world = World::new();
     browsers(&mut world);
@@ -260,7 +288,11 @@ fn a_side_that_answers_without_ice_is_heard_from_its_sdp_address_alone() {
 fn where_nothing_can_pass_ice_is_ours() {
     for mode in MODES {
         let mut world = World::new();
-        let out = world.sdp(&offer(mode, PHONE));
+        let passed = world.command(&offer(mode, &chromium()));
+        assert_eq!(passed.warning, None);
+        let mut plain = offer(mode, PHONE);
+        plain.call_id = Some("e".into());
+        let out = world.sdp(&plain);
         assert!(
             out.contains("a=ice-lite") && out.contains("a=candidate"),
             "{out}"
@@ -269,7 +301,9 @@ fn where_nothing_can_pass_ice_is_ours() {
         let mut converted = offer(mode, &chromium());
         converted.call_id = Some("d".into());
         converted.transport_protocol = Some(RtpAvp);
-        let out = world.sdp(&converted);
+        let response = world.command(&converted);
+        assert!(response.warning.as_ref().unwrap().contains("ICE=force"));
+        let out = String::from_utf8(response.sdp.unwrap()).unwrap();
         assert!(
             !out.contains("BRWS") && !out.contains("fingerprint"),
             "{out}"

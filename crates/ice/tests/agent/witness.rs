@@ -111,7 +111,7 @@ fn a_side_stays_where_it_was_first_unless_it_nominates_or_falls_silent_there() {
     let now = Instant::now();
     let (mut watched, far, one, other) = witnesses();
     let (here, there) = (pair(PORT, HERE), pair(PORT, THERE));
-    let mut prove = |watched: &mut Witness, pair: Pair, seconds: u64| {
+    let prove = |watched: &mut Witness, pair: Pair, seconds: u64| {
         let now = now + Duration::from_secs(seconds);
         let said = watched.receive(pair, &check(&one, &other, now), &far, now);
         assert!(said.is_ok());
