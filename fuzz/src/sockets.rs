@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use relay::core::{Advertise, Anchor, Bind, Config, Interface, Ports, Shard, SocketId};
+use relay::core::{Advertise, Anchor, Bind, Config, Interface, Ports, Seats, Shard, SocketId};
 use testkit::Dice;
 
 use crate::world::{identities, start};
@@ -42,6 +42,10 @@ impl Ports for Sockets {
         is_free
     }
 
+    fn mark(&mut self, id: SocketId, _: u8) {
+        assert!(self.open.contains_key(&id), "{id:?} is not open");
+    }
+
     fn close(&mut self, id: SocketId) {
         assert!(self.open.remove(&id).is_some(), "{id:?} is not open");
     }
@@ -66,7 +70,7 @@ pub(crate) fn shard() -> Shard {
             unix,
         },
     );
-    config.max_calls = 16;
+    config.seats = Seats::new(16);
     config.hold_timeout = Duration::from_secs(120);
     config.recording = true;
     let mut dice = Dice::new(1);
