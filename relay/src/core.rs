@@ -14,6 +14,7 @@
 
 mod address;
 mod authentic;
+mod beside;
 mod bundle;
 mod call;
 mod codec_words;

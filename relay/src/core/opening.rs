@@ -4,8 +4,7 @@ use std::time::Instant;
 
 use sdp::Family;
 
-use super::call::Call;
-use super::leg::{Beside, Component, Leg, Transport};
+use super::leg::{Component, Leg, Transport};
 use super::ports::Bound;
 use super::refused::Refused;
 use super::shard::Place;
@@ -97,97 +96,11 @@ impl Shard {
         Ok(())
     }
 
-    /// The other addresses of the interface, for ICE. One on which no port can be had is left out: it costs the call a
-    /// candidate, and not its life.
-    fn open_beside(&mut self, key: Key<Leg>, ports: &mut dyn Ports) {
-        let Some(leg) = self.legs.get(key) else {
-            return;
-        };
-        let lacks = |transport: Option<&Transport>| {
-            transport.is_some_and(|one| one.agent.is_none() && one.beside.is_empty())
-        };
-        let (rtp_lacks, rtcp_lacks) = (lacks(leg.rtp.as_ref()), lacks(leg.rtcp.as_ref()));
-        let shares = leg
-            .rtp
-            .as_ref()
-            .is_some_and(|rtp| self.is_shared(rtp.bound.id));
-        if !rtp_lacks && !rtcp_lacks {
-            return;
-        }
-        // RTCP has no address that RTP does not have.
-        let has_rtp = |ip| {
-            let mut sockets = leg.rtp.iter().flat_map(Transport::sockets);
-            sockets.any(|bound| bound.at.ip() == ip)
-        };
-        let first = self.config.interfaces.get(leg.terms.interface);
-        let others = self.config.interfaces.iter().filter(|other| {
-            let is_same =
-                first.is_some_and(|first| first.name == other.name && first.bind != other.bind);
-            is_same && (rtp_lacks || has_rtp(other.bind.0))
-        });
-        let others: Vec<_> = others
-            .map(|other| (other.bind.0, other.advertise.0))
-            .collect();
-        for (ip, shown) in others {
-            let random = self.random_u32();
-            let shared = self.shared_at(ip).filter(|_| shares);
-            let pool = &mut self.pool;
-            let bound = match (rtp_lacks, rtcp_lacks) {
-                _ if shares && shared.is_none() => None,
-                (true, false) if shares => Some([shared, None]),
-                (true, true) => pool
-                    .pair(ip, random, ports)
-                    .map(|(a, b)| [Some(a), Some(b)]),
-                (true, false) => pool.single(ip, random, ports).map(|a| [Some(a), None]),
-                _ => pool.single(ip, random, ports).map(|b| [None, Some(b)]),
-            };
-            let Some(bound) = bound else { continue };
-            self.set_places(key, bound);
-            let Some(leg) = self.legs.get_mut(key) else {
-                return;
-            };
-            for (transport, bound) in [&mut leg.rtp, &mut leg.rtcp].into_iter().zip(bound) {
-                if let (Some(transport), Some(bound)) = (transport, bound) {
-                    transport.beside.push(Beside { bound, shown });
-                    transport.tos = 0;
-                }
-            }
-        }
-    }
-
     /// What comes to these sockets is the leg's.
-    fn set_places(&mut self, leg: Key<Leg>, bound: [Option<Bound>; 2]) {
+    pub(super) fn set_places(&mut self, leg: Key<Leg>, bound: [Option<Bound>; 2]) {
         for (bound, component) in bound.into_iter().zip([Component::Rtp, Component::Rtcp]) {
             if let Some(bound) = bound.filter(|bound| !self.is_shared(bound.id)) {
                 self.set_place(bound.id, Some(Place { leg, component }));
-            }
-        }
-    }
-
-    /// After a command: closes what only ICE needed on legs that have none, and gives sockets the TOS of their call.
-    pub(super) fn tend_ports(&mut self, call: Key<Call>, now: Instant, ports: &mut dyn Ports) {
-        let tos = self.calls.get(call).and_then(|call| call.tos);
-        let tos = tos.unwrap_or(self.config.tos);
-        for key in self.leg_keys(call) {
-            let Some(leg) = self.legs.get_mut(key) else {
-                continue;
-            };
-            let passes = leg.passing.is_some();
-            let mut spare = Vec::new();
-            for (_, transport) in leg.transports_mut() {
-                if transport.agent.is_none() && !passes {
-                    spare.append(&mut transport.beside);
-                }
-                if transport.tos != tos {
-                    let own = transport
-                        .sockets()
-                        .filter(|bound| !self.shared.has(bound.id));
-                    own.for_each(|bound| ports.mark(bound.id, tos));
-                    transport.tos = tos;
-                }
-            }
-            for beside in spare {
-                self.let_go(beside.bound, now, ports);
             }
         }
     }
@@ -221,7 +134,7 @@ impl Shard {
     }
 
     /// Closes a socket, unless it is others' as well.
-    fn let_go(&mut self, bound: Bound, now: Instant, ports: &mut dyn Ports) {
+    pub(super) fn let_go(&mut self, bound: Bound, now: Instant, ports: &mut dyn Ports) {
         if !self.is_shared(bound.id) {
             self.set_place(bound.id, None);
             self.pool.release(bound, now, ports);
@@ -263,7 +176,7 @@ impl Shard {
             .map_or(0, |(index, _)| index)
     }
 
-    fn random_u32(&mut self) -> u32 {
+    pub(super) fn random_u32(&mut self) -> u32 {
         let mut bytes = [0; 4];
         (self.random)(&mut bytes);
         u32::from_ne_bytes(bytes)
