@@ -21,6 +21,7 @@ mod cancel;
 mod challenge;
 mod closed;
 mod config;
+mod deadline;
 mod event;
 mod face;
 mod flows;

@@ -57,7 +57,7 @@ pub(crate) fn index(bytes: &[u8], framing: Framing) -> Result<Index, Error> {
     bound_vias(bytes, &fields)?;
     let body = body(
         bytes,
-        headers_to + 2,
+        headers_to.saturating_add(2),
         content_length(bytes, &fields)?,
         framing,
     )?;
@@ -72,12 +72,12 @@ pub(crate) fn index(bytes: &[u8], framing: Framing) -> Result<Index, Error> {
 
 /// Line ends before the start line are to be ignored (RFC 3261 7.5).
 pub(crate) fn skip_line_ends(bytes: &[u8]) -> Result<usize, Error> {
-    let mut at = 0;
+    let mut at = 0_usize;
     while bytes
         .get(at..)
         .is_some_and(|rest| rest.starts_with(b"\r\n"))
     {
-        at += 2;
+        at = at.saturating_add(2);
     }
     if at == bytes.len() {
         Err(Error::KeepAlive)
@@ -97,17 +97,17 @@ pub(crate) fn line(bytes: &[u8], from: usize, folds: Folds) -> Result<(usize, us
     let mut at = from;
     loop {
         let control = find_control(bytes, at).ok_or(Error::Incomplete)?;
-        if control - from > MAX_HEADER {
+        if control.saturating_sub(from) > MAX_HEADER {
             return Err(Error::HeaderTooLarge);
         }
-        at = control + 1;
+        at = control.saturating_add(1);
         match bytes.get(control) {
             Some(b'\t') => {}
             Some(b'\r') => {
                 if bytes.get(at) != Some(&b'\n') {
                     return Err(Error::ControlByte);
                 }
-                at += 1;
+                at = at.saturating_add(1);
                 let folded = matches!(bytes.get(at), Some(b' ' | b'\t'));
                 if folds == Folds::No || !folded {
                     return Ok((control, at));
@@ -115,7 +115,9 @@ pub(crate) fn line(bytes: &[u8], from: usize, folds: Folds) -> Result<(usize, us
             }
             Some(b'\n') => return Err(Error::ControlByte),
             // A quoted pair may hold any byte but CR and LF, even NUL (RFC 3261 25.1; RFC 4475 3.1.1.2).
-            _ if control > from && bytes.get(control - 1) == Some(&b'\\') => {}
+            _ if bytes
+                .get(from..control)
+                .is_some_and(|before| before.ends_with(b"\\")) => {}
             _ => return Err(Error::ControlByte),
         }
     }
@@ -142,7 +144,7 @@ fn request_line(bytes: &[u8], span: Span) -> Result<StartLine, Error> {
         .ok_or(Error::NotSip)?;
     let method = Method::parse(text.get(..first).unwrap_or_default()).map_err(|_| Error::NotSip)?;
     let part = |from, to| Span::new(from, to).shifted(span.from);
-    let version = part(last + 1, text.len());
+    let version = part(last.saturating_add(1), text.len());
     if first >= last || !starts_with_sip(version.of(bytes)) {
         let meant = text
             .windows(5)
@@ -153,7 +155,7 @@ fn request_line(bytes: &[u8], span: Span) -> Result<StartLine, Error> {
             Error::NotSip
         });
     }
-    let uri = part(first + 1, last);
+    let uri = part(first.saturating_add(1), last);
     if uri.of(bytes).len() > MAX_URI {
         return Err(Error::UriTooLong);
     }
@@ -169,7 +171,7 @@ fn status_line(bytes: &[u8], span: Span) -> Result<StartLine, Error> {
     let text = span.of(bytes);
     let space = text.iter().position(|b| *b == b' ').ok_or(Error::NotSip)?;
     let (code, after) = text
-        .get(space + 1..)
+        .get(space.saturating_add(1)..)
         .and_then(|rest| rest.split_at_checked(3))
         .ok_or(Error::NotSip)?;
     let status = scan::number(code)
@@ -182,7 +184,7 @@ fn status_line(bytes: &[u8], span: Span) -> Result<StartLine, Error> {
     Ok(StartLine::Response {
         version: part(0, space),
         status,
-        reason: part(space + 5, text.len()),
+        reason: part(space.saturating_add(5), text.len()),
     })
 }
 
@@ -215,17 +217,18 @@ pub(crate) fn field(bytes: &[u8], from: usize, end: usize, next: usize) -> Resul
         .iter()
         .position(|b| *b == b':')
         .ok_or(Error::BadHeader)?;
-    let mut name_end = colon;
-    while name_end > 0 && matches!(text.get(name_end - 1), Some(b' ' | b'\t')) {
-        name_end -= 1;
+    let mut name = text.get(..colon).unwrap_or_default();
+    while let [before @ .., b' ' | b'\t'] = name {
+        name = before;
     }
-    if !is_token(text.get(..name_end).unwrap_or_default()) {
+    if !is_token(name) {
         return Err(Error::BadHeader);
     }
+    let value_from = from.saturating_add(colon).saturating_add(1);
     Ok(Field {
         line: Span::new(from, next),
-        name: Span::new(from, from + name_end),
-        value: trimmed(bytes, from + colon + 1, end),
+        name: Span::new(from, from.saturating_add(name.len())),
+        value: trimmed(bytes, value_from, end),
     })
 }
 
@@ -267,5 +270,5 @@ fn body(bytes: &[u8], from: usize, length: Option<usize>, framing: Framing) -> R
     if length < came && framing == Framing::Exact {
         return Err(Error::BodyTooLong);
     }
-    Ok(Span::new(from, from + length))
+    Ok(Span::new(from, from.saturating_add(length)))
 }

@@ -73,7 +73,7 @@ impl<'a> Params<'a> {
         std::iter::from_fn(move || {
             let bytes = rest?;
             let end = find_unquoted(bytes, |b| b == b';');
-            rest = end.and_then(|at| bytes.get(at + 1..));
+            rest = end.and_then(|at| bytes.get(at.saturating_add(1)..));
             Some(pair(bytes.get(..end.unwrap_or(bytes.len()))?))
         })
     }

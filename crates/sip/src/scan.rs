@@ -43,20 +43,23 @@ pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
 
 /// RFC 3261 25.1 `token`.
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|&b| TOKEN[usize::from(b)])
+    !bytes.is_empty()
+        && bytes
+            .iter()
+            .all(|&b| TOKEN.get(usize::from(b)) == Some(&true))
 }
 
 const TOKEN: [bool; 256] = {
     let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let b = byte as u8;
-        table[byte] = b.is_ascii_alphanumeric()
+    let (mut byte, mut left) = (0_u8, table.as_mut_slice());
+    while let [entry, rest @ ..] = left {
+        *entry = byte.is_ascii_alphanumeric()
             || matches!(
-                b,
+                byte,
                 b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
             );
-        byte += 1;
+        byte = byte.wrapping_add(1);
+        left = rest;
     }
     table
 };
@@ -69,12 +72,14 @@ pub(crate) fn find_control(bytes: &[u8], from: usize) -> Option<usize> {
         // The lowest byte flagged is exact: a borrow can only spoil bytes above a true hit.
         let under_space = word.wrapping_sub(0x2020_2020_2020_2020) & !word & 0x8080_8080_8080_8080;
         if under_space != 0 {
-            return Some(at + (under_space.trailing_zeros() / 8) as usize);
+            return Some(at.saturating_add((under_space.trailing_zeros() / 8) as usize));
         }
-        at += 8;
+        at = at.saturating_add(8);
     }
     let rest = bytes.get(at..)?;
-    rest.iter().position(|&b| b < 0x20).map(|i| at + i)
+    rest.iter()
+        .position(|&b| b < 0x20)
+        .map(|i| at.saturating_add(i))
 }
 
 /// Position of the first byte, outside quoted strings, for which `found` holds. An unclosed quote hides all after it.
@@ -106,7 +111,7 @@ pub(crate) fn quoted_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
         match byte {
             _ if escaped => escaped = false,
             b'\\' => escaped = true,
-            b'"' => return Some((inner.get(..at)?, inner.get(at + 1..)?)),
+            b'"' => return Some((inner.get(..at)?, inner.get(at.saturating_add(1)..)?)),
             _ => {}
         }
     }
@@ -139,8 +144,9 @@ impl Iterator for List<'_> {
         let rest = self.bytes.get(start..)?;
         let end = match list_comma(rest) {
             Some(comma) => {
-                self.next = Some(start + comma + 1);
-                start + comma
+                let end = start.saturating_add(comma);
+                self.next = Some(end.saturating_add(1));
+                end
             }
             None => {
                 self.next = None;
@@ -170,10 +176,12 @@ fn list_comma(bytes: &[u8]) -> Option<usize> {
 
 pub(crate) fn trimmed(bytes: &[u8], mut from: usize, mut to: usize) -> Span {
     while from < to && bytes.get(from).copied().is_some_and(is_lws) {
-        from += 1;
+        from = from.saturating_add(1);
     }
-    while from < to && bytes.get(to - 1).copied().is_some_and(is_lws) {
-        to -= 1;
+    while let Some([.., last]) = bytes.get(from..to)
+        && is_lws(*last)
+    {
+        to = to.saturating_sub(1);
     }
     Span::new(from, to)
 }
@@ -184,7 +192,7 @@ pub(crate) fn number(bytes: &[u8]) -> Option<u32> {
         return None;
     }
     bytes.iter().try_fold(0_u32, |sum, &byte| {
-        let digit = byte.is_ascii_digit().then(|| u32::from(byte - b'0'))?;
+        let digit = char::from(byte).to_digit(10)?;
         sum.checked_mul(10)?.checked_add(digit)
     })
 }

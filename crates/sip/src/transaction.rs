@@ -107,7 +107,7 @@ struct Repeat {
 impl Repeat {
     fn start(interval: Duration, now: Instant) -> Self {
         Self {
-            at: now + interval,
+            at: after(now, interval),
             interval,
         }
     }
@@ -120,6 +120,12 @@ impl Repeat {
         }
         due
     }
+}
+
+/// So long after `now`, or in a century: timers may be set to anything, and a clock has an end.
+fn after(now: Instant, wait: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+    now.checked_add(wait.min(CENTURY)).unwrap_or(now)
 }
 
 /// The earlier of two optional instants.

@@ -80,7 +80,7 @@ fn next_field(bytes: &[u8], at: usize) -> Option<(usize, Option<Field>)> {
         return Some((next, field(bytes, at, end, next).ok()));
     }
     let skip = rest.windows(2).position(|two| two == b"\r\n")?;
-    Some((at + skip + 2, None))
+    Some((at.saturating_add(skip).saturating_add(2), None))
 }
 
 fn is_copied(header: &[u8]) -> bool {

@@ -213,7 +213,7 @@ fn telephone<'a>(text: &'a str, rest: &'a str) -> Result<Uri<'a>, Error> {
 /// `host[:port]`, the host a name, an IPv4 address or an IPv6 one in brackets (RFC 5118: never without).
 pub(crate) fn host_port(text: &str) -> Option<(&str, Option<u16>)> {
     let host_end = match text.strip_prefix('[') {
-        Some(_) => text.find(']')? + 1,
+        Some(_) => text.find(']')?.saturating_add(1),
         None => text.find(':').unwrap_or(text.len()),
     };
     let (host, port) = text.split_at_checked(host_end)?;
@@ -280,7 +280,8 @@ fn unescape(text: &str) -> Vec<u8> {
 
 fn hex_byte(hex: &[u8]) -> Option<u8> {
     hex.iter().try_fold(0_u8, |sum, &digit| {
-        Some(sum << 4 | char::from(digit).to_digit(16)? as u8)
+        let digit = u8::try_from(char::from(digit).to_digit(16)?).ok()?;
+        Some(sum << 4 | digit)
     })
 }
 

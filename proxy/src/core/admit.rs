@@ -85,7 +85,7 @@ impl Core {
         let Some(state) = self.flows.get_mut(flow) else {
             return;
         };
-        state.offences += 1;
+        state.offences = state.offences.saturating_add(1);
         if state.offences == MAX_OFFENCES {
             let why = "too many messages that are not SIP";
             self.commands.push_back(Command::CloseFlow { flow, why });

@@ -6,6 +6,7 @@ use sip::transaction::{Client, ServerKey};
 use sip::{HeaderText, Message, Method};
 
 use super::Core;
+use super::deadline::after;
 use super::face::Source;
 use super::refusal::Answer;
 use super::transactions::ContextId;
@@ -85,7 +86,7 @@ impl Core {
         let to = branch.to;
         context.cancel = Cancel::Sent;
         // Who does not answer the INVITE even now will not answer it any more (section 9.1).
-        context.give_up = Some(now + self.config.timers.timeout());
+        context.give_up = Some(after(now, self.config.timers.timeout()));
         self.send_errand(to, &cancel, now);
     }
 

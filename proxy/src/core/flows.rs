@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use super::config::Limits;
+use super::deadline::after;
 use super::face::FlowId;
 use super::names::ClientId;
 
@@ -173,7 +174,7 @@ impl Flows {
             if full {
                 self.clients.remove(client);
             } else if let Some(client_state) = self.clients.get_mut(client) {
-                let until = now + limits.suspend;
+                let until = after(now, limits.suspend);
                 client_state.binding = Binding::Suspended { until };
                 self.suspended.push_back((until, *client));
             }

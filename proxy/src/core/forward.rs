@@ -7,6 +7,7 @@ use sip::{Message, Method};
 
 use super::Core;
 use super::alarms::Due;
+use super::deadline::after;
 use super::event::Event;
 use super::face::{Command, Source};
 use super::refusal::Answer;
@@ -53,7 +54,7 @@ impl Core {
         };
         self.transactions.sent(id, key, branch);
         if let Some(context) = self.transactions.get_mut(id).filter(|_| invite) {
-            context.give_up = Some(now + self.config.limits.ringing);
+            context.give_up = Some(after(now, self.config.limits.ringing));
         }
         self.drain_client(id, None, now);
         Ok(())

@@ -20,6 +20,7 @@ use self::body::Body;
 pub(super) use self::session::{MediaSessions, Waiter};
 use super::Core;
 use super::alarms::Due;
+use super::deadline::after;
 use super::face::{AskId, Command};
 use super::names::{MediaId, Side};
 use super::refusal::Answer;
@@ -206,7 +207,7 @@ impl Core {
         waiter: Waiter,
         now: Instant,
     ) -> Result<AskId, Answer> {
-        let deadline = now + self.config.limits.relay_patience;
+        let deadline = after(now, self.config.limits.relay_patience);
         let Some(id) = self.media.asked(
             media,
             call_id,

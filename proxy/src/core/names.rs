@@ -131,7 +131,7 @@ impl Names {
     }
 
     fn draw<const N: usize>(&mut self, label: &[u8]) -> [u8; N] {
-        self.drawn += 1;
+        self.drawn = self.drawn.wrapping_add(1);
         first(&keyed(&self.seed, label, &[&self.drawn.to_be_bytes()]))
     }
 }

@@ -8,6 +8,7 @@ use sip::{Message, Method};
 
 use super::Core;
 use super::challenge::understood_last;
+use super::deadline::after;
 use super::event::Drop;
 use super::face::{AskId, Source};
 use super::media::{Fate, shown_to};
@@ -91,7 +92,7 @@ impl Core {
             .get_mut(id)
             .filter(|c| c.give_up.is_some() && status > 100)
         {
-            context.give_up = Some(now + self.config.limits.ringing);
+            context.give_up = Some(after(now, self.config.limits.ringing));
         }
         self.cancel_if_wanted(id, now);
     }

@@ -169,7 +169,8 @@ fn as_ws(contact: &str) -> Option<String> {
     }
     let uri = contact.find(value.uri_text())?;
     let lower = contact.to_ascii_lowercase();
-    let at = uri + lower.get(uri..)?.find(";transport=wss")?;
+    let at = lower.get(uri..)?.find(";transport=wss")?;
+    let at = uri.checked_add(at)?;
     let (head, tail) = contact.split_at_checked(at)?;
     Some(format!(
         "{head};transport=ws{}",

@@ -226,7 +226,7 @@ impl Transactions {
     }
 
     fn name(&mut self) -> u64 {
-        self.named += 1;
+        self.named = self.named.wrapping_add(1);
         self.named
     }
 

@@ -46,8 +46,8 @@ impl Relays {
             let socket = UdpSocket::bind(any).await.map_err(wrong)?;
             socket.connect(address).await.map_err(wrong)?;
             // Cookies of two relays must differ: a relay may be listed under two addresses.
-            let mut cookie = seed;
-            cookie[0] = cookie[0].wrapping_add(index as u8);
+            let cookie = u64::from_be_bytes(seed).wrapping_add(index as u64);
+            let cookie = cookie.to_be_bytes();
             relays.push(Relay {
                 address,
                 socket,
@@ -82,7 +82,8 @@ impl Relays {
     fn index(&self, request: &Request) -> usize {
         let mut hasher = self.spread.build_hasher();
         hasher.write(request.call_id.as_deref().unwrap_or_default().as_bytes());
-        (hasher.finish() % self.relays.len().max(1) as u64) as usize
+        let place = hasher.finish().checked_rem(self.relays.len() as u64);
+        place.and_then(|at| usize::try_from(at).ok()).unwrap_or(0)
     }
 
     /// The next datagram of any relay. Cancel-safe: readiness is awaited, then one datagram is read.

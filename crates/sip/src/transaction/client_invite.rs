@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::{ClientEvent, Failure, Output, Repeat, Timers, Transport, Wire, earliest};
+use super::{ClientEvent, Failure, Output, Repeat, Timers, Transport, Wire, after, earliest};
 
 /// The asking side of an INVITE.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl ClientInvite {
         let state = State::Calling {
             request,
             timer_a,
-            timer_b: now + timers.timeout(),
+            timer_b: after(now, timers.timeout()),
         };
         Self {
             state,
@@ -90,7 +90,7 @@ impl ClientInvite {
             }
             (State::Calling { .. } | State::Proceeding, 200..=299) => {
                 self.state = State::Accepted {
-                    timer_m: now + self.timers.timeout(),
+                    timer_m: after(now, self.timers.timeout()),
                 };
             }
             (State::Calling { .. } | State::Proceeding, _) => {
@@ -101,7 +101,7 @@ impl ClientInvite {
                     Transport::Unreliable => {
                         self.state = State::Completed {
                             ack,
-                            timer_d: now + self.timers.timeout(),
+                            timer_d: after(now, self.timers.timeout()),
                         };
                     }
                 }

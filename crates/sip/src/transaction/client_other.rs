@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::{ClientEvent, Failure, Output, Repeat, Timers, Transport, Wire, earliest};
+use super::{ClientEvent, Failure, Output, Repeat, Timers, Transport, Wire, after, earliest};
 
 /// The asking side of any request but INVITE and ACK.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl ClientOther {
             request,
             heard: false,
             timer_e,
-            timer_f: now + timers.timeout(),
+            timer_f: after(now, timers.timeout()),
         };
         Self {
             state,
@@ -89,7 +89,7 @@ impl ClientOther {
             self.end();
         } else {
             self.state = State::Completed {
-                timer_k: now + self.timers.t4,
+                timer_k: after(now, self.timers.t4),
             };
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::{Failure, Output, Repeat, ServerEvent, Timers, Transport, Wire, earliest};
+use super::{Failure, Output, Repeat, ServerEvent, Timers, Transport, Wire, after, earliest};
 
 /// The answering side of an INVITE.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl ServerInvite {
             (State::Accepted { .. }, _) => self.out.push_back(Output::Deliver),
             (State::Completed { .. }, Transport::Unreliable) => {
                 self.state = State::Confirmed {
-                    timer_i: now + self.timers.t4,
+                    timer_i: after(now, self.timers.t4),
                 };
             }
             (State::Completed { .. }, Transport::Reliable) => self.end(),
@@ -110,7 +110,7 @@ impl ServerInvite {
             }
             (State::Proceeding { .. }, 200..=299) => {
                 self.state = State::Accepted {
-                    timer_l: now + self.timers.timeout(),
+                    timer_l: after(now, self.timers.timeout()),
                 };
             }
             (State::Proceeding { .. }, _) => {
@@ -118,7 +118,7 @@ impl ServerInvite {
                 self.state = State::Completed {
                     response: bytes.clone(),
                     timer_g: unreliable.then(|| Repeat::start(self.timers.t1, now)),
-                    timer_h: now + self.timers.timeout(),
+                    timer_h: after(now, self.timers.timeout()),
                 };
             }
             (State::Accepted { .. }, 200..=299) => {}

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::{Failure, Output, ServerEvent, Timers, Transport, Wire};
+use super::{Failure, Output, ServerEvent, Timers, Transport, Wire, after};
 
 /// The answering side of any request but INVITE and ACK.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl ServerOther {
         } else {
             self.state = State::Completed {
                 response: bytes,
-                timer_j: now + self.timers.timeout(),
+                timer_j: after(now, self.timers.timeout()),
             };
         }
     }

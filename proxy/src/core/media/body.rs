@@ -53,7 +53,7 @@ fn sdp_part<'a>(body: &'a [u8], delimiter: &[u8]) -> Option<&'a [u8]> {
     let mut at = 0;
     while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {
         let end = rest.windows(2).position(|two| two == b"\r\n");
-        let next = at + end.map_or(rest.len(), |end| end + 2);
+        let next = at.saturating_add(end.map_or(rest.len(), |end| end.saturating_add(2)));
         let line = body.get(at..next)?;
         if line.starts_with(delimiter) {
             if let (Some(head), Some(contents)) = (head, contents)

@@ -10,6 +10,7 @@ use control_proto::Request;
 use sip::Message;
 
 use super::super::ack::HeldAck;
+use super::super::deadline::after;
 use super::super::face::AskId;
 use super::super::names::MediaId;
 use super::super::transactions::ContextId;
@@ -95,7 +96,7 @@ impl MediaSessions {
             ..Session::default()
         };
         let session = self.sessions.entry(id).or_insert_with(new);
-        session.users += 1;
+        session.users = session.users.saturating_add(1);
         session.expires = None;
         true
     }
@@ -139,8 +140,9 @@ impl MediaSessions {
         now: Instant,
     ) -> Option<Instant> {
         let session = self.sessions.get_mut(&id)?;
-        session.unanswered = Some((now + REMIND, offer.clone()));
-        Some(now + REMIND)
+        let at = after(now, REMIND);
+        session.unanswered = Some((at, offer.clone()));
+        Some(at)
     }
 
     /// An answer goes to the relay: it will not forget the call now.
@@ -161,7 +163,7 @@ impl MediaSessions {
         if *at > now {
             return Some(Err(*at));
         }
-        *at = now + REMIND;
+        *at = after(now, REMIND);
         Some(Ok((session.call_id.clone(), offer.clone())))
     }
 
@@ -233,7 +235,7 @@ impl MediaSessions {
             self.sessions.remove(&id);
             return (Verdict::Keep, None);
         }
-        session.expires = Some(now + keep);
+        session.expires = Some(after(now, keep));
         (Verdict::Keep, session.expires)
     }
 
@@ -285,7 +287,7 @@ impl MediaSessions {
         if self.asks.len() >= limit && !matches!(waiter, Waiter::Nobody) {
             return None;
         }
-        self.named += 1;
+        self.named = self.named.wrapping_add(1);
         let id = AskId(self.named);
         self.asks.insert(
             id,
