@@ -1,5 +1,6 @@
 //! The import rules of ARCHITECTURE.md ("Who may import whom"), held from `cargo metadata`, so that
-//! a forbidden arrow fails here and not in a review.
+//! a forbidden arrow fails here and not in a review; and that no library has left out the lints of
+//! CONTRIBUTING.md.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // a test may stop on the first surprise
 
@@ -72,6 +73,19 @@ const IMPURE_WORDS: &[&str] = &[
 ];
 const CORES: &[&str] = &["proxy/src/core", "relay/src/core"];
 
+/// Packages that no packet of a stranger reaches. Every other one's library denies [`PANICS`].
+const UNREACHED: &[&str] = &["bench", "testkit", "demo", "causeway", "tests", "xtask"];
+const PANICS: &[&str] = &[
+    "indexing_slicing",
+    "string_slice",
+    "get_unwrap",
+    "unreachable",
+    "arithmetic_side_effects",
+    "cast_possible_truncation",
+    "cast_possible_wrap",
+    "cast_sign_loss",
+];
+
 #[test]
 fn nobody_imports_what_the_architecture_forbids() {
     for (package, imports) in dependencies() {
@@ -139,6 +153,44 @@ fn cores_do_not_name_sockets_clocks_tasks_or_randomness() {
     }
 }
 
+#[test]
+fn every_library_that_a_packet_reaches_denies_indexing_and_unchecked_arithmetic() {
+    for (package, folder) in folders() {
+        if UNREACHED.contains(&package.as_str()) {
+            continue;
+        }
+        let denied = bare(&folder.join("src/lib.rs"));
+        let denied = denied
+            .split_once("#![cfg_attr(not(test),deny(")
+            .and_then(|(_, after)| after.split_once("))]"))
+            .map_or("", |(lints, _)| lints);
+        let denied: Vec<_> = denied.split(',').collect();
+        for lint in PANICS {
+            assert!(
+                denied.contains(&format!("clippy::{lint}").as_str()),
+                "{package} is reached by packets and does not deny clippy::{lint}"
+            );
+        }
+        // One place may have a reason to differ: `expect`, which wants one and ends with its cause.
+        for file in sources(&folder.join("src")) {
+            let text = bare(&file);
+            for lint in PANICS {
+                assert!(
+                    !text.contains(&format!("allow(clippy::{lint}")),
+                    "{}: allows clippy::{lint}",
+                    file.display()
+                );
+            }
+        }
+    }
+}
+
+/// A file's text without white space; none of a file that is not there.
+fn bare(file: &Path) -> String {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.split_whitespace().collect()
+}
+
 fn root() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
@@ -169,6 +221,34 @@ fn sources(place: &Path) -> Vec<std::path::PathBuf> {
 
 /// Short package name -> names in `[dependencies]` (not dev or build).
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let names = |package: &serde_json::Value| {
+        let imports = package["dependencies"].as_array().unwrap().iter();
+        let normal = imports.filter(|d| d["kind"].is_null());
+        normal.map(|d| short(d["name"].as_str().unwrap())).collect()
+    };
+    packages()
+        .iter()
+        .map(|package| (short(package["name"].as_str().unwrap()), names(package)))
+        .collect()
+}
+
+/// Short package name -> where it lies.
+fn folders() -> BTreeMap<String, std::path::PathBuf> {
+    packages()
+        .iter()
+        .map(|package| {
+            let manifest = Path::new(package["manifest_path"].as_str().unwrap());
+            let folder = manifest.parent().unwrap().to_owned();
+            (short(package["name"].as_str().unwrap()), folder)
+        })
+        .collect()
+}
+
+fn short(name: &str) -> String {
+    name.strip_prefix("causeway-").unwrap_or(name).to_owned()
+}
+
+fn packages() -> Vec<serde_json::Value> {
     let output = Command::new(env!("CARGO"))
         .args([
             "metadata",
@@ -181,16 +261,5 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .output()
         .unwrap();
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let short = |name: &str| name.strip_prefix("causeway-").unwrap_or(name).to_owned();
-    metadata["packages"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|package| {
-            let imports = package["dependencies"].as_array().unwrap().iter();
-            let normal = imports.filter(|d| d["kind"].is_null());
-            let names = normal.map(|d| short(d["name"].as_str().unwrap())).collect();
-            (short(package["name"].as_str().unwrap()), names)
-        })
-        .collect()
+    metadata["packages"].as_array().unwrap().clone()
 }
