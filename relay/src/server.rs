@@ -30,7 +30,7 @@ use net::tcp::Listener;
 use net::udp::{BindError, Options, UdpSocket};
 use tokio::sync::oneshot;
 
-use crate::core::{self, Anchor, Random, Shard};
+use crate::core::{self, Anchor, Random, Shard, SharedPort};
 pub use address::{ControlAddress, ControlTransport, NotAnAddress};
 use control::{Control, ShardDoor};
 /// What commands are signed with.
@@ -114,6 +114,11 @@ pub enum Error {
         /// What is wrong with its address.
         source: BindError,
     },
+    /// The port that browsers are to share is taken.
+    #[error(
+        "the relay's port for browsers, udp {0}, is held by another program; end that, or name another port          (setting [media] browser_port)"
+    )]
+    SharedPort(SocketAddr),
     /// There is nowhere to open a media port.
     #[error("the relay has no interface; name at least one address under [media]")]
     NoInterface,
@@ -184,7 +189,7 @@ impl Server {
         let mut workers = Vec::new();
         for shard in make_shards(&config)? {
             let (jobs_sender, jobs) = mpsc::sync_channel(JOBS);
-            let worker = Worker::new(
+            let mut worker = Worker::new(
                 shard,
                 jobs,
                 reply_sender.clone(),
@@ -192,6 +197,7 @@ impl Server {
                 recorder.clone(),
                 Load::new(config.max_load, Instant::now()),
             )?;
+            worker.share_ports().map_err(Error::SharedPort)?;
             control.add_shard(ShardDoor {
                 jobs: jobs_sender,
                 waker: worker.waker(),
@@ -381,8 +387,16 @@ fn make_shards(config: &Config) -> Result<Vec<Shard>, Error> {
         dtls::Identity::generate().map_err(|error| Error::Certificate(error.to_string()))?;
     let mut core = config.core.clone();
     core.recording = config.recordings.is_some();
-    let shard = |_| Shard::new(core.clone(), identity.clone(), random());
-    Ok((0..config.shards.max(1)).map(shard).collect())
+    let shards = u16::try_from(config.shards.max(1)).unwrap_or(u16::MAX);
+    let shard = |number| {
+        let mut core = core.clone();
+        // Each has its own: nothing is shared between shards, and no packet comes to the wrong one.
+        if let SharedPort::At(first) = &mut core.shared_port {
+            *first = first.saturating_add(number);
+        }
+        Shard::new(core, identity.clone(), random())
+    };
+    Ok((0..shards).map(shard).collect())
 }
 
 /// The system's randomness. Its absence was an error at the start; later there is no such thing on

@@ -16,7 +16,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use causeway_relay::core::{Advertise, Bind, Interface};
+use causeway_relay::core::{Advertise, Bind, Interface, SharedPort};
 use causeway_relay::server::{Config, Server};
 use control_proto::TransportProtocol::{RtpAvp, UdpTlsRtpSavpf};
 use control_proto::{AddressFamily, Client, Command, Event, Request};
@@ -33,7 +33,7 @@ const CALLERS: usize = 16;
 #[test]
 fn every_conversion_passes_rtp_and_rtcp_both_ways_on_real_sockets() {
     let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    run(pairs().collect(), [local, local]);
+    run(pairs().collect(), [local, local], SharedPort::First);
 }
 
 #[test]
@@ -51,13 +51,13 @@ fn a_side_on_ipv4_and_one_on_ipv6_are_joined_with_ice_and_without() {
         .filter(|(a, b)| is_chosen(a) && is_chosen(b))
         .collect();
     assert_eq!(pairs.len(), 16);
-    run(pairs.clone(), addresses);
+    run(pairs.clone(), addresses, SharedPort::None);
     let [four, six] = addresses;
-    run(pairs, [six, four]);
+    run(pairs, [six, four], SharedPort::First);
 }
 
 /// Calls between peers of these manners at these two addresses, through a relay with both on one interface.
-fn run(pairs: Vec<(Manner, Manner)>, addresses: [IpAddr; 2]) {
+fn run(pairs: Vec<(Manner, Manner)>, addresses: [IpAddr; 2], shared_port: SharedPort) {
     let interface = |address| Interface {
         name: "public".into(),
         bind: Bind(address),
@@ -70,6 +70,7 @@ fn run(pairs: Vec<(Manner, Manner)>, addresses: [IpAddr; 2]) {
     let control = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let mut config = Config::new(control, interfaces);
     config.shards = 2;
+    config.core.shared_port = shared_port;
     let server = Server::bind(config).unwrap();
     let control = server.control_addr();
     let (stop, stopped) = oneshot::channel::<()>();

@@ -2,6 +2,7 @@
 //! leave. Nothing waits for anything: what cannot be sent now is lost, as the network would lose it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -92,6 +93,15 @@ impl Worker {
             lost: Lost::default(),
             buffer: vec![0; MAX_DATAGRAM + HEADROOM].into(),
         })
+    }
+
+    /// See [`Shard::share_ports`]: once, before [`run`](Self::run).
+    pub(super) fn share_ports(&mut self) -> Result<(), SocketAddr> {
+        self.shard.share_ports(&mut self.sockets)?;
+        for address in self.shard.shared_ports() {
+            tracing::info!(%address, "the one port of this shard for browsers");
+        }
+        Ok(())
     }
 
     /// Ends the wait of this thread.

@@ -1,5 +1,7 @@
 //! What a file describes, in the operator's words.
 
+use relay::core::SharedPort;
+
 use crate::config::{Address, Edge, Face};
 
 pub(super) fn print(edge: &Edge) -> Result<(), String> {
@@ -52,14 +54,15 @@ pub(super) fn print(edge: &Edge) -> Result<(), String> {
     if media.tos != 0 {
         println!("tos         {} (DSCP {})", media.tos, media.tos >> 2);
     }
-    let ports = media.ports.len();
-    // A call takes one port towards the browser and a pair towards the phone.
-    println!(
-        "ports       {}-{}: about {} calls",
-        media.ports.start(),
-        media.ports.end(),
-        ports / 3
-    );
+    let (first, last) = (media.ports.start(), media.ports.end());
+    // A call takes a pair of ports towards the phone, and one towards the browser where it has its own.
+    let (browsers, of_a_call) = match media.browser_port {
+        SharedPort::First => ("the first that is free, for all".to_owned(), 2),
+        SharedPort::At(port) => (format!("{port}, for all"), 2),
+        SharedPort::None => ("one for each call, out of these".to_owned(), 3),
+    };
+    let calls = media.ports.len() / of_a_call;
+    println!("ports       {first}-{last}: about {calls} calls; browsers: {browsers}");
     Ok(())
 }
 

@@ -43,6 +43,7 @@ pub(super) struct Relay {
     pub(super) public_control: bool,
     pub(super) control_key: Option<Spanned<String>>,
     pub(super) recordings: Option<Spanned<String>>,
+    pub(super) max_load: Option<Spanned<i64>>,
     pub(super) max_calls: Option<Spanned<i64>>,
     pub(super) answer_timeout: Option<Spanned<i64>>,
     pub(super) silence_timeout: Option<Spanned<i64>>,
@@ -70,6 +71,14 @@ impl OneOrMore {
     }
 }
 
+/// A port, or a word in its place.
+#[derive(Deserialize, Debug)]
+#[serde(untagged)]
+pub(super) enum BrowserPort {
+    Number(i64),
+    Word(String),
+}
+
 #[derive(Deserialize, Default, Debug)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Media {
@@ -80,6 +89,7 @@ pub(super) struct Media {
     pub(super) interfaces: BTreeMap<String, Spanned<OneOrMore>>,
     pub(super) tos: Option<Spanned<i64>>,
     pub(super) ports: Option<Spanned<String>>,
+    pub(super) browser_port: Option<Spanned<BrowserPort>>,
     pub(super) ice: Option<Spanned<String>>,
     pub(super) shards: Option<Spanned<usize>>,
 }

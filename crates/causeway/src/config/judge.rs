@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
+use relay::core::SharedPort;
 use relay::server::{ControlAddress, ControlKey};
 
 use super::{Edge, Fault, Limits, Listen, Media, Relay, Secure, faces, file};
@@ -211,8 +212,30 @@ fn media(media: &file::Media, upstream: Option<SocketAddr>) -> Result<Media, Fau
         aliases,
         tos,
         ports: ports(&media.ports)?,
+        browser_port: browser_port(&media.browser_port)?,
         ice_full,
         shards,
+    })
+}
+
+/// One port for all browsers, unless each is to have its own.
+fn browser_port(given: &Option<Spanned<file::BrowserPort>>) -> Result<SharedPort, Fault> {
+    let Some(given) = given else {
+        return Ok(SharedPort::First);
+    };
+    let port = match given.get_ref() {
+        file::BrowserPort::Word(word) if word == "own" => Some(SharedPort::None),
+        file::BrowserPort::Word(_) => None,
+        // Media threads after the first have the ports after it.
+        file::BrowserPort::Number(number) => u16::try_from(*number)
+            .ok()
+            .filter(|port| (1..=u16::MAX - 256).contains(port))
+            .map(SharedPort::At),
+    };
+    port.ok_or_else(|| {
+        let what = "browser_port is one UDP port for all browsers, as in browser_port = 3478; or \"own\": \
+                    a port for each call, out of ports";
+        fault(Some(given.span().start), what)
     })
 }
 

@@ -16,6 +16,8 @@ const SILENCE: RangeInclusive<u64> = 15..=DAY;
 const HOLD: RangeInclusive<u64> = 15..=30 * DAY;
 const FINAL: RangeInclusive<u64> = 60..=30 * DAY;
 const DELETE: RangeInclusive<u64> = 0..=DAY;
+/// Less than half would be another machine's work.
+const LOAD: RangeInclusive<u64> = 50..=100;
 const CALLS: RangeInclusive<u64> = 1..=1_000_000;
 /// Below this, speech in packets of 10 ms would be cut.
 const RATE: RangeInclusive<u64> = 100..=1_000_000;
@@ -23,6 +25,7 @@ const RATE: RangeInclusive<u64> = 100..=1_000_000;
 /// The numbers that the file gives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Limits {
+    max_load: Option<u8>,
     max_calls: Option<usize>,
     answer_timeout: Option<Duration>,
     silence_timeout: Option<Duration>,
@@ -37,6 +40,7 @@ impl Limits {
     /// The numbers, if each can be meant.
     pub(super) fn of(relay: &file::Relay) -> Result<Self, Fault> {
         let limits = Self {
+            max_load: number(&relay.max_load, "max_load", "percent of a core", LOAD)?,
             max_calls: number(&relay.max_calls, "max_calls", "calls", CALLS)?,
             answer_timeout: seconds(&relay.answer_timeout, "answer_timeout", ANSWER)?,
             silence_timeout: seconds(&relay.silence_timeout, "silence_timeout", SILENCE)?,
@@ -47,6 +51,11 @@ impl Limits {
             other_packet_rate: rate(&relay.other_packet_rate, "other_packet_rate")?,
         };
         Ok(limits)
+    }
+
+    /// Percent of its core from which on a media thread takes no more calls.
+    pub(crate) fn max_load(&self) -> Option<u8> {
+        self.max_load
     }
 
     /// Tells them to the relay.

@@ -14,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use relay::core::SharedPort;
 use relay::server::{ControlAddress, ControlKey};
 
 pub(crate) use limits::Limits;
@@ -85,6 +86,8 @@ pub(crate) struct Media {
     pub(crate) tos: u8,
     /// UDP ports for media.
     pub(crate) ports: RangeInclusive<u16>,
+    /// Where browsers' media comes to: one port, or each call's own.
+    pub(crate) browser_port: SharedPort,
     /// Full ICE towards browsers instead of lite.
     pub(crate) ice_full: bool,
     /// Media threads; `None`: as many as cores.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use relay::core::SharedPort;
+
 use super::{Edge, Relay};
 
 const GOOD: &str = r#"domain   = "example.com"
@@ -333,4 +335,18 @@ fn numbers_of_the_file_reach_the_relay_and_what_is_left_out_stays() {
     assert_eq!(given.packet_rates.audio, 500);
     assert_eq!(given.packet_rates.other, usual.packet_rates.other);
     assert!(format!("{:?}", given.seats).contains("limit: 2"));
+}
+
+#[test]
+fn browsers_share_a_port_unless_the_file_says_otherwise() {
+    let port =
+        |line: &str| parse(&format!("{GOOD}{line}\n")).map(|edge| edge.relay.media.browser_port);
+    assert_eq!(port("").unwrap(), SharedPort::First);
+    assert_eq!(port("browser_port = 3478").unwrap(), SharedPort::At(3478));
+    assert_eq!(port("browser_port = \"own\"").unwrap(), SharedPort::None);
+    for bad in ["0", "65536", "-1", "\"any\""] {
+        let error = port(&format!("browser_port = {bad}")).unwrap_err();
+        assert_eq!(error.line, Some(9));
+        assert!(error.what.contains("browser_port = 3478"), "{error}");
+    }
 }
