@@ -141,6 +141,7 @@ impl Agent {
             policy: config.policy,
             credentials: config.credentials,
             previous: None,
+            before: None,
             is_restarting: false,
             remote: None,
             locals: Vec::new(),
@@ -374,8 +375,11 @@ impl Agent {
     pub fn restart(&mut self, credentials: Credentials) {
         let common = &mut self.common;
         let old = std::mem::replace(&mut common.credentials, credentials);
+        // One after another that the peer has not followed: it is still where it was before the first.
+        if let (None, Some(theirs)) = (&common.before, common.remote.take()) {
+            common.before = Some((old.clone(), theirs));
+        }
         common.is_restarting = true;
-        common.remote = None;
         common.remote_candidates = 0;
         match &mut self.side {
             Side::Lite(lite) => {
@@ -384,5 +388,23 @@ impl Agent {
             }
             Side::Full(full) => full.restart(common),
         }
+    }
+
+    /// The offer that brought a restart was refused: both sides go on with the credentials from before it, of which
+    /// `theirs` are the peer's. False if there is no such restart, or the peer has followed it.
+    pub fn take_back_restart(&mut self, theirs: &Credentials, now: Instant) -> bool {
+        let common = &mut self.common;
+        let Some((ours, theirs)) = common.before.take_if(|(_, before)| before == theirs) else {
+            return false;
+        };
+        common.credentials = ours;
+        common.remote = Some(theirs);
+        common.previous = None;
+        common.is_restarting = false;
+        if let Side::Full(full) = &mut self.side {
+            full.restart(common);
+            full.set_remote(common, now);
+        }
+        true
     }
 }

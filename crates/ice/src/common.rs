@@ -18,6 +18,8 @@ pub(crate) struct Common {
     pub(crate) credentials: Credentials,
     /// Ours before a restart: still answered to until the peer uses the new ones.
     pub(crate) previous: Option<Credentials>,
+    /// Both sides' before a restart that the peer has not followed yet: its offer may be refused.
+    pub(crate) before: Option<(Credentials, Credentials)>,
     /// A restart has begun and the peer has not used the new credentials yet: what was proved before still holds.
     pub(crate) is_restarting: bool,
     pub(crate) remote: Option<Credentials>,
@@ -69,6 +71,7 @@ impl Common {
     pub(crate) fn finish_restart(&mut self) {
         if std::mem::take(&mut self.is_restarting) {
             self.previous = None;
+            self.before = None;
             self.paths.clear();
         }
     }

@@ -114,6 +114,7 @@ impl Core {
         };
         let body = shown_to(side(held.from).other(), body);
         self.media.acknowledged(media, held.request.body(), &body);
+        self.media.agreed(media);
         let edited = held.request.set_body("application/sdp", &body);
         self.send_edited_ack(held, edited);
     }

@@ -6,8 +6,10 @@
 //! and later responses wait behind it.
 
 mod ack;
+mod agreed;
 mod body;
 mod ng;
+mod restore;
 mod session;
 mod settle;
 
@@ -208,6 +210,7 @@ impl Core {
         now: Instant,
     ) -> Result<AskId, Answer> {
         let deadline = after(now, self.config.limits.relay_patience);
+        let is_news = matters(&waiter);
         let Some(id) = self.media.asked(
             media,
             call_id,
@@ -218,6 +221,9 @@ impl Core {
             return Err(Answer::busy("The Media Relay Is Behind"));
         };
         self.media.at_relay(media);
+        if is_news {
+            self.media.note(media, &request);
+        }
         self.alarms.arm(Due::Ask(id), Some(deadline));
         self.commands.push_back(Command::AskRelay {
             id,
@@ -284,6 +290,14 @@ fn may_negotiate(request: &Message) -> bool {
     matches!(
         request.method(),
         Some(Method::Invite | Method::Update | Method::Prack)
+    )
+}
+
+/// Whether a question is about a body that somebody has sent just now: a reminder or a restoration says nothing new.
+fn matters(waiter: &Waiter) -> bool {
+    matches!(
+        waiter,
+        Waiter::Request(_) | Waiter::Response(_) | Waiter::Ack(_)
     )
 }
 

@@ -35,9 +35,13 @@ impl Core {
         let Some(ask) = self.media.replied(id) else {
             return;
         };
-        if let Waiter::Nobody = ask.waiter {
-            return;
-        }
+        let ask = match ask.waiter {
+            Waiter::Nobody => return,
+            Waiter::Restoration(restoration) => {
+                return self.restore_on(ask.media, *restoration, &reply, now);
+            }
+            _ => ask,
+        };
         let body = body_of(reply);
         if let Err(answer) = &body {
             let (call_id, reason) = (ask.call_id.clone(), answer.reason.to_string());
@@ -54,7 +58,7 @@ impl Core {
                 None => self.nobody_waits(ask.media, &ask.call_id, now),
             },
             Waiter::Ack(held) => self.ack_relayed(*held, ask.media, body),
-            Waiter::Nobody => {}
+            Waiter::Restoration(_) | Waiter::Nobody => {}
         }
     }
 

@@ -7,4 +7,5 @@ mod offers;
 mod refused;
 mod register;
 mod relay;
+mod restored;
 mod traps;

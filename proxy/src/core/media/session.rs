@@ -14,6 +14,8 @@ use super::super::deadline::after;
 use super::super::face::AskId;
 use super::super::names::MediaId;
 use super::super::transactions::ContextId;
+use super::agreed::{Agreement, Agreements, Negotiation};
+use super::restore::Restoration;
 
 /// Dialogs of one call remembered: as many answers as a fork may sensibly have.
 const MAX_DIALOGS: usize = 8;
@@ -30,6 +32,8 @@ pub(in crate::core) enum Waiter {
     Response(ContextId),
     /// An ACK, which has no transaction to wait in.
     Ack(Box<HeldAck>),
+    /// The agreed answer, which is to be asked again after its offer.
+    Restoration(Box<Restoration>),
     /// Nobody: a `delete`, or the reminder of an offer.
     Nobody,
 }
@@ -59,6 +63,8 @@ struct Session {
     ack: Option<(Vec<u8>, Vec<u8>)>,
     /// The offer that is out and has no answer, and when the relay is reminded of it.
     unanswered: Option<(Instant, Request)>,
+    /// What is being agreed on.
+    negotiation: Negotiation,
     /// When it is forgotten, or, if nothing was established, ended.
     expires: Option<Instant>,
 }
@@ -75,6 +81,7 @@ pub(in crate::core) enum Verdict {
 pub(in crate::core) struct MediaSessions {
     sessions: HashMap<MediaId, Session>,
     asks: HashMap<AskId, Ask>,
+    agreements: Agreements,
     named: u64,
 }
 
@@ -123,6 +130,51 @@ impl MediaSessions {
 
     pub(super) fn forget(&mut self, id: MediaId) {
         self.sessions.remove(&id);
+        self.agreements.remove(id);
+    }
+
+    /// How many calls' agreements are remembered.
+    #[cfg(test)]
+    pub(in crate::core) fn agreed_calls(&self) -> usize {
+        self.agreements.len()
+    }
+
+    /// The relay is asked about a body that somebody has sent.
+    pub(super) fn note(&mut self, id: MediaId, request: &Request) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.negotiation.note(request);
+        }
+    }
+
+    /// What was answered last is agreed on.
+    pub(in crate::core) fn agreed(&mut self, id: MediaId) {
+        let session = self.sessions.get_mut(&id);
+        if let Some(agreement) = session.and_then(|session| session.negotiation.confirm()) {
+            self.agreements.insert(id, agreement);
+        }
+    }
+
+    /// The offer of this party is refused.
+    pub(super) fn refused(&mut self, id: MediaId, offerer: &str) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.negotiation.refuse(offerer);
+        }
+    }
+
+    /// What the relay is to be brought back to, once nobody negotiates; and the latest offer's number.
+    pub(super) fn to_restore(&mut self, id: MediaId) -> Option<(Agreement, u64)> {
+        let session = self.sessions.get_mut(&id)?;
+        if session.users > 0 || !std::mem::take(&mut session.negotiation.is_spoilt) {
+            return None;
+        }
+        let agreement = self.agreements.get(id)?.clone();
+        Some((agreement, session.negotiation.turn()))
+    }
+
+    /// The number of the latest offer.
+    pub(super) fn turn(&self, id: MediaId) -> u64 {
+        let session = self.sessions.get(&id);
+        session.map_or(0, |session| session.negotiation.turn())
     }
 
     /// The relay is asked about it.

@@ -53,10 +53,14 @@ impl Core {
         };
         // A session that a dialog has is established, and not ended by this.
         let end = status >= 300 && !challenged;
+        if !challenged {
+            self.settle_exchange(id, media, status, response);
+        }
         let (verdict, alarm) = self.media.dismiss(media, end, keep, now);
         self.alarms.arm(Due::Media(media), alarm);
-        if verdict == Verdict::Release {
-            self.release(media, call_id, now);
+        match verdict {
+            Verdict::Release => self.release(media, call_id, now),
+            Verdict::Keep => self.restore_media(media, call_id, now),
         }
     }
 

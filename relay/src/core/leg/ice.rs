@@ -164,8 +164,9 @@ impl Leg {
         }
     }
 
-    /// A peer that offers new credentials restarts ICE, and gets new ones of ours (RFC 8839 section 4.4.3.1.1). In
-    /// an answer new ones mean that another fork answers.
+    /// A peer that offers new credentials restarts ICE, and gets new ones of ours (RFC 8839 section 4.4.3.1.1); those
+    /// from before a restart that it has not followed take that back. In an answer new ones mean that another fork
+    /// answers.
     fn restart_if_asked(
         &mut self,
         theirs: &Credentials,
@@ -176,6 +177,15 @@ impl Leg {
             .transports()
             .find_map(|(_, t)| t.agent.as_ref()?.remote_credentials());
         if exchange == Exchange::Answer || known.is_none_or(|known| known == theirs) {
+            return;
+        }
+        let mut is_old = false;
+        for (_, transport) in self.transports_mut() {
+            if let Some(agent) = transport.agent.as_mut() {
+                is_old |= agent.take_back_restart(theirs, tools.now);
+            }
+        }
+        if is_old {
             return;
         }
         let ours = new_credentials(tools);
