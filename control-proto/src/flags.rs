@@ -59,6 +59,10 @@ known! {
     ALWAYS_TRANSCODE = "always-transcode";
     /// The endpoint sends from another address than it receives at: no address is learned.
     ASYMMETRIC = "asymmetric";
+    /// `offer`, `answer`: as `block DTMF` for the sender.
+    BLOCK_DTMF = "block-dtmf";
+    /// `offer`, `answer`: as `block media` for the sender.
+    BLOCK_MEDIA = "block-media";
     /// The receiver's media may ride on one transport.
     BUNDLE_ACCEPT = "bundle-accept";
     /// The receiver's media are offered on one transport only.
@@ -111,6 +115,8 @@ known! {
     RECRYPT = "recrypt";
     /// Forget what was learned about the endpoints.
     RESET = "reset";
+    /// `offer`, `answer`: as `silence media` for the sender.
+    SILENCE_MEDIA = "silence-media";
     /// Answer with one codec.
     SINGLE_CODEC = "single-codec";
     /// Believe `received-from` rather than the body.

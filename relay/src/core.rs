@@ -30,6 +30,7 @@ mod extmap_words;
 mod gaps;
 mod gate;
 mod learning;
+mod leaving;
 mod leg;
 mod opening;
 mod orders;

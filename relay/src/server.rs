@@ -10,6 +10,7 @@ mod doors;
 mod gathering;
 mod guard;
 mod load;
+mod rates;
 mod recorder;
 mod sockets;
 mod tally;

@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Instant;
 
+use control_proto::{Request, Value};
 use sdp::{Connection, Origin, Session, Text, Token};
 
 use super::gate::Gates;
@@ -14,6 +15,8 @@ use super::table::Key;
 
 /// Parties of one call at most: both ends and the branches of a fork.
 const MAX_PARTIES: usize = 32;
+/// Octets of a party's metadata; longer ones are not taken.
+const MAX_METADATA: usize = 1024;
 /// Tags of one party at most: a fork answers under several.
 const MAX_TAGS: usize = 32;
 
@@ -45,6 +48,8 @@ pub(super) struct Party {
     pub(super) tags: Vec<String>,
     pub(super) via_branch: Option<String>,
     pub(super) label: Option<String>,
+    /// What a command says of it, for `query`.
+    pub(super) metadata: Option<String>,
     /// It only listens (`subscribe request`).
     pub(super) subscriber: bool,
     pub(super) created: Instant,
@@ -214,6 +219,7 @@ impl Call {
             tags: tag.map(str::to_owned).into_iter().collect(),
             via_branch: via_branch.map(str::to_owned),
             label: None,
+            metadata: None,
             subscriber: false,
             created: now,
             peer: index,
@@ -237,6 +243,14 @@ impl Call {
 }
 
 impl Party {
+    /// Takes the `metadata` of a command about this party.
+    pub(super) fn describe(&mut self, request: &Request) {
+        let told = request.other.get("metadata").and_then(Value::as_str);
+        if let Some(told) = told.filter(|told| told.len() <= MAX_METADATA) {
+            self.metadata = Some(told.to_owned());
+        }
+    }
+
     /// Gives the body for this party its `o=`. Whose body it was first, it stays: a party that saw one phone of a
     /// fork sees no other session when another phone answers. The version rises exactly when the body has changed
     /// (RFC 3264 section 8).

@@ -88,8 +88,9 @@ impl Shard {
         let call = self.calls.get_mut(key).ok_or(Refused::UnknownCall)?;
         let (from, to) = call.sides_of_answer(from_tag, to_tag, request.via_branch.as_deref())?;
         (call.answered, call.last_signal, call.ends) = (true, now, None);
-        if let (Some(party), Some(label)) = (call.party_mut(to), &request.label) {
-            party.label = Some(label.clone());
+        if let Some(party) = call.party_mut(to) {
+            party.label = request.label.clone().or(party.label.take());
+            party.describe(request);
         }
         let passage = Passage {
             call: key,
@@ -104,6 +105,7 @@ impl Shard {
         for (index, media) in body.media.iter_mut().enumerate() {
             self.answer_medium(&passage, index, media)?;
         }
+        self.close_left(key, [from, to], now, ports);
         self.finish(&passage, from, &mut body);
         Ok(Response::ok().with_sdp(body.to_bytes()))
     }
@@ -145,6 +147,7 @@ impl Shard {
         }
         if let Some(party) = call.party_mut(from) {
             party.bundles = body.groups.iter().any(is_bundle);
+            party.describe(request);
         }
         let passage = Passage {
             call: key,
@@ -159,6 +162,7 @@ impl Shard {
         for (index, media) in body.media.iter_mut().enumerate() {
             self.offer_medium(&passage, (index, &plans), media, ports)?;
         }
+        self.close_beyond(key, [from, to], body.media.len(), now, ports);
         self.finish(&passage, to, body);
         Ok(())
     }
@@ -196,10 +200,10 @@ impl Shard {
             leg.choose_protocol(&media.protocol, request, is_new);
         }
         if media.port == 0 {
-            self.close_ports(from, now, ports);
-            self.close_ports(to, now, ports);
+            self.leave(passage.call, [from, to], now, ports);
             return self.reject(to, media);
         }
+        self.stay([from, to]);
         let kind = self.passing_kind([from, to], media, request);
         if let Some(kind) = kind.filter(|_| index < MAX_RELAYED) {
             let offered = Offered {
@@ -288,8 +292,8 @@ impl Shard {
             .ok_or(Refused::Association)?;
         let is_open = |leg: Option<&Leg>| leg.is_some_and(|leg| leg.rtp.is_some());
         let (from_port, to_port) = (self.carrier(from), self.carrier(to));
-        if media.port == 0 || !is_open(self.legs.get(from_port)) || !is_open(self.legs.get(to_port))
-        {
+        let ends = media.port == 0 || self.legs.get(from).is_some_and(|leg| leg.leaving);
+        if ends || !is_open(self.legs.get(from_port)) || !is_open(self.legs.get(to_port)) {
             return self.reject(from, media);
         }
         if self.passes(from) && self.passes(to) {

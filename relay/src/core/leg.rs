@@ -72,6 +72,8 @@ pub(super) struct Leg {
     pub(super) bundle: Bundle,
     /// Its ICE is its own, and what comes from it passes as it is.
     pub(super) passing: Option<Passing>,
+    /// An offer ends it, and has no answer yet.
+    pub(super) leaving: bool,
     /// What becomes of the header extensions of this side's packets, where the two sides do not agree.
     pub(super) renumbering: Option<Box<rtp::Renumbering>>,
     /// Who else hears what comes from this side.
@@ -163,6 +165,7 @@ impl Leg {
             pace: Pace::default(),
             bundle: Bundle::default(),
             passing: None,
+            leaving: false,
             renumbering: None,
             copies: Vec::new(),
             listens: false,

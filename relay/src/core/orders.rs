@@ -1,10 +1,13 @@
-//! `block` and `silence`, and their opposites: what they mean is in [`gate`](super::gate).
+//! `block` and `silence`, and their opposites, as commands and as flags of offers and answers: what they mean is in
+//! [`gate`](super::gate).
 
 use control_proto::{Command, Request, Response, Value, flag};
 
 use super::Shard;
-use super::gate::Gate;
+use super::call::Call;
+use super::gate::{Gate, Part};
 use super::refused::Refused;
+use super::table::Key;
 
 impl Shard {
     /// Executes one of the six.
@@ -34,6 +37,32 @@ impl Shard {
         }
         self.set_gates(key);
         Ok(Response::ok())
+    }
+
+    /// What an offer or answer asks for its sender by a flag.
+    pub(super) fn take_orders(&mut self, key: Key<Call>, request: &Request) -> Result<(), Refused> {
+        let which = Gate {
+            media: request.flags.has(flag::BLOCK_MEDIA),
+            events: request.flags.has(flag::BLOCK_DTMF),
+            sound: request.flags.has(flag::SILENCE_MEDIA),
+        };
+        if which.is_open() {
+            return Ok(());
+        }
+        if which.events && !drops_events(request) {
+            return Err(Refused::DtmfSecurity);
+        }
+        let sender = match request.command {
+            Command::Answer => &request.to_tag,
+            _ => &request.from_tag,
+        };
+        if let (Some(call), Some(tag)) = (self.calls.get_mut(key), sender)
+            && let Some(party) = call.by_tag(tag)
+        {
+            call.gates.set(Part::Party(party), which, true, false);
+        }
+        self.set_gates(key);
+        Ok(())
     }
 }
 

@@ -28,12 +28,12 @@ impl Shard {
         let created = self.wall_clock(call.created);
         let mut tags = Dictionary::new();
         let mut untagged = 0_usize;
-        for party in &call.parties {
+        for (index, party) in call.parties.iter().enumerate() {
             let name = party.tags.first().cloned().unwrap_or_else(|| {
                 untagged = untagged.saturating_add(1);
                 format!("<untagged {untagged}>")
             });
-            tags.push(name, self.party(call, party, now));
+            tags.push(name, self.party(call, (index, party), now));
         }
         Response::ok()
             .with("created", seconds(created))
@@ -47,7 +47,7 @@ impl Shard {
             .with("recording", recording(call))
     }
 
-    fn party(&self, call: &Call, party: &Party, now: Instant) -> Dictionary {
+    fn party(&self, call: &Call, (index, party): (usize, &Party), now: Instant) -> Dictionary {
         let legs = party
             .legs
             .iter()
@@ -56,15 +56,17 @@ impl Shard {
         let medias: Vec<Value> = legs
             .map(|(index, leg)| self.medium(index, leg, now).into())
             .collect();
-        let peer = call.party(party.peer).and_then(|peer| peer.tags.first());
-        let subscription = |tag: &String| {
-            Value::from(
-                Dictionary::new()
-                    .with("tag", tag.as_str())
-                    .with("type", "offer/answer"),
-            )
-        };
-        let subscriptions: Vec<Value> = peer.map(subscription).into_iter().collect();
+        let peer = Some(party.peer).filter(|peer| *peer != index);
+        let peer: Vec<Value> = subscription(call, peer, "offer/answer").collect();
+        let (mut subscriptions, mut subscribers) = (peer.clone(), peer);
+        for (other, source) in call.parties.iter().enumerate() {
+            if self.hears(index, source) {
+                subscriptions.extend(subscription(call, Some(other), "pub/sub"));
+            }
+            if self.hears(other, party) {
+                subscribers.extend(subscription(call, Some(other), "pub/sub"));
+            }
+        }
         let aliases: Vec<Value> = party
             .tags
             .iter()
@@ -73,16 +75,27 @@ impl Shard {
             .collect();
         let mut out = Dictionary::new();
         out.push("tag", party.tags.first().map_or("", String::as_str));
-        for (key, text) in [("via-branch", &party.via_branch), ("label", &party.label)] {
+        for (key, text) in [
+            ("via-branch", &party.via_branch),
+            ("label", &party.label),
+            ("metadata", &party.metadata),
+        ] {
             if let Some(text) = text {
                 out.push(key, text.as_str());
             }
         }
         out.with("tag-aliases", aliases)
             .with("created", seconds(self.wall_clock(party.created)))
-            .with("subscriptions", subscriptions.clone())
-            .with("subscribers", subscriptions)
+            .with("subscriptions", subscriptions)
+            .with("subscribers", subscribers)
             .with("medias", medias)
+    }
+
+    /// Whether this party is a subscriber of the other's media.
+    fn hears(&self, listener: usize, source: &Party) -> bool {
+        let legs = source.legs.iter().filter_map(|leg| self.legs.get(*leg));
+        legs.flat_map(|leg| &leg.copies)
+            .any(|copy| copy.party == listener)
     }
 
     fn medium(&self, index: usize, leg: &Leg, now: Instant) -> Dictionary {
@@ -207,6 +220,23 @@ impl Shard {
     fn wall_clock(&self, at: Instant) -> Duration {
         self.config.anchor.unix_at(at)
     }
+}
+
+/// One entry of `subscriptions` or `subscribers`, of a party that has a name.
+fn subscription<'a>(
+    call: &'a Call,
+    party: Option<usize>,
+    kind: &'a str,
+) -> impl Iterator<Item = Value> + 'a {
+    let tag = party
+        .and_then(|party| call.party(party))
+        .and_then(|party| party.tags.first());
+    tag.into_iter().map(move |tag| {
+        Dictionary::new()
+            .with("tag", tag.as_str())
+            .with("type", kind)
+            .into()
+    })
 }
 
 fn recording(call: &Call) -> Dictionary {

@@ -53,6 +53,7 @@ impl Shard {
             return reply;
         };
         let recorded = self.take_recording_wish(key, request, now);
+        let ordered = self.take_orders(key, request);
         if let Some(on) = wants_reports(request) {
             self.make_reports(key, on, now);
         }
@@ -60,7 +61,7 @@ impl Shard {
             let legs = self.leg_keys(key);
             legs.into_iter().for_each(|leg| self.ask_for_key_frame(leg));
         }
-        match recorded {
+        match recorded.and(ordered) {
             Ok(()) => reply,
             Err(refused) => reply.with_warning(refused.to_string()),
         }

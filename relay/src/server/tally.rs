@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use control_proto::{Command, Dictionary, Value};
 
+use super::rates::{Rate, Rates};
 use crate::core::{InterfacePorts, Statistics};
 
 /// Hosts whose requests are told apart. Others' count only in the totals.
@@ -64,6 +65,8 @@ pub(super) struct Tally {
     /// Delays of the interval under way and of the one before.
     delays: HashMap<Command, Delay>,
     last_delays: HashMap<Command, Delay>,
+    rates: Rates,
+    last_rates: HashMap<Command, Rate>,
     interval: Instant,
     sample: Sample,
 }
@@ -99,6 +102,8 @@ impl Tally {
             totals: Host::default(),
             delays: HashMap::new(),
             last_delays: HashMap::new(),
+            rates: Rates::new(now),
+            last_rates: HashMap::new(),
             interval: now,
             sample: Sample {
                 at: now,
@@ -112,6 +117,7 @@ impl Tally {
     pub(super) fn answered(&mut self, asked: Asked, is_error: bool, now: Instant) {
         let took = now.saturating_duration_since(asked.at);
         self.turn(now);
+        self.rates.count(asked.command, now);
         self.delays
             .entry(asked.command)
             .and_modify(|delay| delay.add(took))
@@ -149,21 +155,24 @@ impl Tally {
         Dictionary::new()
             .with("currentstatistics", current(statistics, rates))
             .with("totalstatistics", self.total(statistics, relayed, now))
-            .with("intervalstatistics", self.delays_told())
+            .with("intervalstatistics", self.interval_told())
             .with("mos", scores(statistics))
             .with("controlstatistics", self.control())
             .with("interfaces", interfaces(statistics))
+            // Nothing is transcoded.
+            .with("transcoders", Vec::<Value>::new())
     }
 
     /// Begins another interval if it is time.
     fn turn(&mut self, now: Instant) {
         let age = now.saturating_duration_since(self.interval);
         if age >= INTERVAL {
-            let done = std::mem::take(&mut self.delays);
-            self.last_delays = if age < INTERVAL.saturating_mul(2) {
-                done
-            } else {
-                HashMap::new()
+            let delays = std::mem::take(&mut self.delays);
+            let rates = std::mem::replace(&mut self.rates, Rates::new(now)).finish(INTERVAL);
+            let is_last = age < INTERVAL.saturating_mul(2);
+            (self.last_delays, self.last_rates) = match is_last {
+                true => (delays, rates),
+                false => (HashMap::new(), HashMap::new()),
             };
             self.interval = now;
         }
@@ -214,7 +223,7 @@ impl Tally {
             .with("totalcallsduration_stddev", decimals(variance.sqrt()))
     }
 
-    fn delays_told(&self) -> Dictionary {
+    fn interval_told(&self) -> Dictionary {
         let mut out = Dictionary::new();
         for (command, _) in COUNTED {
             let delay = self.last_delays.get(&command);
@@ -228,6 +237,17 @@ impl Tally {
             ] {
                 let key = format!("{word}{}delay", command.name());
                 out.push(key, decimals(value.as_secs_f64()));
+            }
+        }
+        for (command, _) in COUNTED {
+            let rate = self.last_rates.get(&command).copied().unwrap_or_default();
+            for (word, value) in [
+                ("min", rate.least),
+                ("max", rate.most),
+                ("avg", rate.average),
+            ] {
+                let key = format!("{word}{}requestrate", command.name());
+                out.push(key, integer(value));
             }
         }
         out
@@ -422,6 +442,32 @@ mod tests {
         assert_eq!(delays(at(59_000)), ["0.000000"; 3]);
         assert_eq!(delays(at(61_000)), ["0.010000", "0.030000", "0.020000"]);
         assert_eq!(delays(at(121_000)), ["0.000000"; 3]);
+    }
+
+    #[test]
+    fn request_rates_are_those_of_the_last_whole_interval() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut tally = Tally::new(start);
+        for request in 0..120 {
+            let now = at(if request < 70 { 10 } else { 20_000 + request });
+            tally.answered(asked("10.0.0.1", now), false, now);
+        }
+        let mut rates = |now| {
+            let told = tally.dictionary(&Statistics::default(), now);
+            let told = told
+                .get("intervalstatistics")
+                .and_then(Value::as_dictionary);
+            ["min", "max", "avg"].map(|word| {
+                let key = format!("{word}offerrequestrate");
+                told.and_then(|told| told.get(&key))
+                    .and_then(Value::as_integer)
+                    .unwrap()
+            })
+        };
+        assert_eq!(rates(at(59_000)), [0; 3]);
+        assert_eq!(rates(at(60_000)), [0, 70, 2]);
+        assert_eq!(rates(at(121_000)), [0; 3]);
     }
 
     #[test]

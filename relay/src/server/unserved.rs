@@ -11,7 +11,6 @@ const KEYS: &[&str] = &[
     "drop-traffic",
     "dtmf-log-dest",
     "medias",
-    "metadata",
     "moh",
     "ptime",
     "ptime-reverse",
@@ -45,10 +44,9 @@ pub(super) fn of(request: &Request, interfaces: &[String]) -> Vec<String> {
     if request.other.get("ice-lite").is_some() && ice_roles(request).is_none() {
         words.push("ICE-lite other than forward, backward, both and off".to_owned());
     }
-    // Passive towards a peer that offers is what we are anyway.
     let reverse = request.other.get("dtls-reverse").and_then(Value::as_str);
-    if reverse.is_some_and(|role| role != "passive") {
-        words.push("DTLS-reverse other than passive".to_owned());
+    if reverse.is_some_and(|role| !["active", "passive"].contains(&role)) {
+        words.push("DTLS-reverse other than active and passive".to_owned());
     }
     if request.osrtp.iter().any(|word| word.ends_with("legacy")) {
         words.push("OSRTP legacy".to_owned());
@@ -94,7 +92,7 @@ mod tests {
         request.direction = Some(["private".into(), "public".into()]);
         request.flags.set(flag::STRICT_SOURCE);
         request.other.push("record-call", "on");
-        request.other.push("dtls-reverse", "passive");
+        request.other.push("dtls-reverse", "active");
         request.other.push("ice-lite", "both");
         request.other.push("bundle", "accept offer");
         assert!(of(&request).is_empty());

@@ -50,6 +50,32 @@ fn the_hash_can_be_asked_for() {
 }
 
 #[test]
+fn dtls_reverse_chooses_our_role_towards_an_offerer_once() {
+    let mut world = World::new();
+    let mut role = |reverse: &str, setup: &str, fingerprint: &str| {
+        let body = secure("sha-256", 32, ID)
+            .replace("actpass", setup)
+            .replace("AB", fingerprint);
+        let mut offer = offer_to_phone("c", "a", None, &body);
+        offer.other.push("dtls-reverse", reverse);
+        world.sdp(&offer);
+        let mut answered = answer("c", "a", "b", PHONE);
+        answered.dtls = None;
+        lines(&world.sdp(&answered), "a=setup:")[0].to_owned()
+    };
+    assert_eq!(role("active", "actpass", "AB"), "a=setup:active");
+    for fingerprint in ["AB", "CD"] {
+        let stays = role("passive", "actpass", fingerprint);
+        assert_eq!(stays, "a=setup:active", "{fingerprint}");
+    }
+    assert_eq!(
+        role("active", "active", "EF"),
+        "a=setup:passive",
+        "no choice"
+    );
+}
+
+#[test]
 fn an_old_hash_proves_nothing() {
     let back = answered(&mut World::new(), &secure("sha-1", 20, ID));
     assert!(lines(&back, "m=")[0].starts_with("m=audio 0 "), "{back}");

@@ -26,6 +26,7 @@ mod peers;
 mod protocols;
 mod recording;
 mod reports;
+mod restored;
 mod sdes;
 mod shared;
 mod subscription;

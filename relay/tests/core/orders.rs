@@ -263,3 +263,25 @@ fn an_order_that_names_nobody_is_refused_in_the_words_that_scripts_know() {
         "DTMF-security: only 'drop' is supported",
     );
 }
+
+#[test]
+fn an_offer_or_answer_may_hold_back_what_its_sender_says() {
+    for (word, expected) in [
+        ("block-media", [false, true, true]),
+        ("block DTMF", [true, false, true]),
+    ] {
+        let mut call = Phones::call();
+        let mut offer = plain_offer("c", "a", PHONE);
+        offer.to_tag = Some("b".into());
+        offer.flags.set(word);
+        call.does(&offer);
+        call.does(&answer("c", "a", "b", OTHER_PHONE));
+        assert_eq!(call.passes(), expected, "{word} in the offer");
+    }
+    let mut call = Phones::call();
+    let mut silent = answer("c", "a", "b", OTHER_PHONE);
+    silent.flags.set("silence media");
+    call.does(&silent);
+    assert_ne!(call.pass(true, 0).unwrap()[12..], [0xff; 6]);
+    assert_eq!(call.pass(false, 0).unwrap()[12..], [0xff; 6]);
+}

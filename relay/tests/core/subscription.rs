@@ -301,6 +301,42 @@ fn whoever_subscribes_to_pictures_gets_one_that_stands_alone_and_may_ask_for_mor
 }
 
 #[test]
+fn query_tells_who_listens_to_whom_and_what_was_said_of_a_party() {
+    let (mut call, _) = overheard("a");
+    let mut offer = plain_offer("c", "a", PHONE);
+    offer.to_tag = Some("b".into());
+    offer.other.push("metadata", "shop:42");
+    call.world.sdp(&offer);
+    let told = call.world.command(&request(Command::Query, "c"));
+    let party = |tag: &str| {
+        let tags = told.other.get("tags").and_then(Value::as_dictionary);
+        tags.unwrap()
+            .get(tag)
+            .and_then(Value::as_dictionary)
+            .unwrap()
+    };
+    let list = |tag: &str, key: &str| -> Vec<String> {
+        let list = party(tag).get(key).and_then(Value::as_list).unwrap();
+        let text = |entry: &Value, key| {
+            let entry = entry.as_dictionary().unwrap();
+            entry.get(key).and_then(Value::as_str).unwrap().to_owned()
+        };
+        let told = list
+            .iter()
+            .map(|entry| text(entry, "tag") + " " + &text(entry, "type"));
+        told.collect()
+    };
+    assert_eq!(list("a", "subscribers"), ["b offer/answer", "l pub/sub"]);
+    assert_eq!(list("a", "subscriptions"), ["b offer/answer"]);
+    assert_eq!(list("b", "subscribers"), ["a offer/answer"]);
+    assert_eq!(list("l", "subscriptions"), ["a pub/sub"]);
+    assert_eq!(list("l", "subscribers"), [""; 0]);
+    let said = party("a").get("metadata").and_then(Value::as_str);
+    assert_eq!(said, Some("shop:42"));
+    assert!(party("b").get("metadata").is_none());
+}
+
+#[test]
 fn a_publisher_is_answered_with_one_codec_and_heard_by_who_subscribes() {
     let mut world = World::new();
     let mut publish = request(Command::Publish, "c");

@@ -38,7 +38,8 @@ impl Agreement {
 
     fn size(&self) -> usize {
         let body = |request: &Request| request.sdp.as_ref().map_or(0, Vec::len);
-        body(&self.offer) + body(&self.answer) + 2 * REQUEST
+        let bodies = body(&self.offer).saturating_add(body(&self.answer));
+        bodies.saturating_add(2 * REQUEST)
     }
 }
 
@@ -61,7 +62,7 @@ impl Negotiation {
         let is_of = |offer: &Arc<Request>| offer.from_tag == request.from_tag;
         match request.command {
             Command::Offer => {
-                self.turn += 1;
+                self.turn = self.turn.wrapping_add(1);
                 self.open.retain(|offer| !is_of(offer));
                 if self.open.len() < MAX_OPEN {
                     self.open.push(Arc::new(request.clone()));
@@ -111,8 +112,8 @@ impl Agreements {
     /// Remembers one, in place of the session's last; the oldest go when there is no room.
     pub(super) fn insert(&mut self, id: MediaId, agreement: Agreement) {
         self.remove(id);
-        self.numbered += 1;
-        self.size += agreement.size();
+        self.numbered = self.numbered.wrapping_add(1);
+        self.size = self.size.saturating_add(agreement.size());
         self.by_age.insert(self.numbered, id);
         self.by_session.insert(id, (self.numbered, agreement));
         while self.size > MAX_SIZE

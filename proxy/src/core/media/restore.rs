@@ -52,7 +52,7 @@ impl Core {
 
     /// Begins to restore what was agreed on, if an offer was refused and nobody negotiates any more.
     pub(super) fn restore_media(&mut self, media: MediaId, call_id: &str, now: Instant) {
-        let Some((agreement, turn)) = self.media.to_restore(media) else {
+        let Some((agreement, turn)) = self.media.take_spoilt(media) else {
             return;
         };
         let offer = agreement.offer_again();

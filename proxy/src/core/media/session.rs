@@ -1,7 +1,8 @@
 //! The media sessions under negotiation, and the questions that the relay has not answered.
 //!
 //! An established call needs no entry: its Call-ID and the token in its Route name it at the relay. So a restarted
-//! edge can serve it, and nothing here grows with the number of calls.
+//! edge can serve it. What grows with the number of calls is only what they have agreed on ([`Agreements`]), a memory of
+//! bounded size that a call can do without.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -162,7 +163,7 @@ impl MediaSessions {
     }
 
     /// What the relay is to be brought back to, once nobody negotiates; and the latest offer's number.
-    pub(super) fn to_restore(&mut self, id: MediaId) -> Option<(Agreement, u64)> {
+    pub(super) fn take_spoilt(&mut self, id: MediaId) -> Option<(Agreement, u64)> {
         let session = self.sessions.get_mut(&id)?;
         if session.users > 0 || !std::mem::take(&mut session.negotiation.is_spoilt) {
             return None;

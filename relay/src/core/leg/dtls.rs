@@ -23,6 +23,8 @@ pub(crate) struct DtlsTerms {
     hash: Option<Hash>,
     /// What this side offered last.
     offered: Option<Offered>,
+    /// We are to be active towards a side that offers and leaves the choice (`DTLS-reverse`).
+    reverse_active: bool,
 }
 
 /// What names an association, on the peer's part.
@@ -54,12 +56,29 @@ impl DtlsTerms {
         offered.or(self.association.as_ref())
     }
 
-    /// This side offers.
-    pub(crate) fn take_offer(&mut self, media: &Media) {
+    /// This side offers. `DTLS-reverse` tells now which role our answer will choose.
+    pub(crate) fn take_offer(&mut self, media: &Media, request: &Request) {
+        match request.other.get("dtls-reverse").and_then(Value::as_str) {
+            Some("active") => self.reverse_active = true,
+            Some("passive") => self.reverse_active = false,
+            _ => {}
+        }
         self.offered = Association::of(media).map(|association| Offered {
             association,
             setup: media.setup,
         });
+    }
+
+    /// The role that we take where it is ours to choose. What was taken once stays. Firefox drops a ClientHello that comes
+    /// before the SDP answer, so we wait for its own unless we are told otherwise.
+    fn chosen(&self, request: &Request) -> Role {
+        let active = match request.dtls {
+            Some(Dtls::Active) => true,
+            Some(Dtls::Passive) => false,
+            _ => self.reverse_active,
+        };
+        let wanted = if active { Role::Active } else { Role::Passive };
+        self.role.unwrap_or(wanted)
     }
 }
 
@@ -92,9 +111,7 @@ impl Leg {
         let role = match setup {
             Some(Setup::Active) => Role::Passive,
             Some(Setup::Passive) => Role::Active,
-            // Ours to choose. Firefox drops a ClientHello that comes before the SDP answer, so we wait for its own.
-            _ if request.dtls == Some(Dtls::Active) => Role::Active,
-            _ => Role::Passive,
+            _ => self.terms.dtls.chosen(request),
         };
         self.associate(association, role, tools);
         out.setup = Some(match self.terms.dtls.role {

@@ -50,7 +50,7 @@ impl Leg {
         let terms = &mut self.terms;
         terms.mid = media.mid.clone();
         terms.sdes.take_offer(&media.cryptos);
-        terms.dtls.take_offer(media);
+        terms.dtls.take_offer(media, request);
         let is_browser =
             protocol.is_dtls() && terms.dtls.was_offered() && media.ice.ufrag.is_some();
         terms.mux.take_offer(media, request.rtcp_mux, is_browser);
