@@ -21,7 +21,12 @@
 pub mod bind;
 mod deadline;
 pub mod http;
+pub mod limits;
+#[cfg(target_os = "linux")]
+mod option;
 pub mod poll;
+#[cfg(target_os = "linux")]
+pub mod steer;
 pub mod tcp;
 pub mod tls;
 pub mod udp;

@@ -1,8 +1,7 @@
 //! UDP sockets that never wait: the relay's media ports and its control port.
 //!
-//! Bytes go in and out of buffers that the caller owns. Never shares a port with another socket
-//! (no `SO_REUSEADDR`, no `SO_REUSEPORT`): a port that somebody holds is refused. Batches of
-//! datagrams for one system call will come behind the same two calls.
+//! Bytes go in and out of buffers that the caller owns. Never shares a port with another program
+//! (no `SO_REUSEADDR`, no `SO_REUSEPORT`): a port that somebody holds is refused.
 
 use std::io;
 use std::net::SocketAddr;
@@ -81,9 +80,17 @@ impl UdpSocket {
         }
     }
 
-    /// For the [`Poller`](crate::poll::Poller) alone.
+    /// For the portable [`Poller`](crate::poll::Poller) alone.
+    #[cfg(any(test, not(target_os = "linux")))]
     pub(crate) fn source(&mut self) -> &mut mio::net::UdpSocket {
         &mut self.socket
+    }
+}
+
+#[cfg(unix)]
+impl std::os::fd::AsRawFd for UdpSocket {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.socket.as_raw_fd()
     }
 }
 
@@ -114,11 +121,8 @@ fn open(address: SocketAddr, options: Options) -> io::Result<UdpSocket> {
 /// "don't fragment" bit, and whoever forges an ICMP "fragmentation needed" (RFC 8085 section 3.2 warns
 /// of it) decides which of our packets are lost.
 #[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "neither std nor socket2 has this option")]
-fn ignore_path_mtu(socket: &Socket, address: SocketAddr) -> io::Result<()> {
-    use std::os::fd::AsRawFd;
-
-    let (level, name, value): (_, _, libc::c_int) = if address.is_ipv4() {
+pub(crate) fn ignore_path_mtu(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    let (level, name, value) = if address.is_ipv4() {
         (
             libc::IPPROTO_IP,
             libc::IP_MTU_DISCOVER,
@@ -131,28 +135,12 @@ fn ignore_path_mtu(socket: &Socket, address: SocketAddr) -> io::Result<()> {
             libc::IPV6_PMTUDISC_OMIT,
         )
     };
-    let length = libc::socklen_t::try_from(size_of_val(&value)).map_err(io::Error::other)?;
-    // SAFETY: the descriptor is open for as long as `socket` is borrowed, and the kernel reads no
-    // more than `length` bytes from `value`, which lives until the call returns.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            name,
-            (&raw const value).cast(),
-            length,
-        )
-    };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    crate::option::set(socket, level, name, value)
 }
 
 #[cfg(not(target_os = "linux"))]
 #[expect(clippy::unnecessary_wraps, reason = "the same face as on Linux")]
-fn ignore_path_mtu(_: &Socket, _: SocketAddr) -> io::Result<()> {
+pub(crate) fn ignore_path_mtu(_: &Socket, _: SocketAddr) -> io::Result<()> {
     Ok(())
 }
 

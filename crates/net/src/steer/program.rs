@@ -1,0 +1,211 @@
+//! The program that steers, instruction by instruction, and the shape of what it looks up.
+//!
+//! For each UDP datagram: is its destination among the ports? Then its socket is the inlet of that family.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::os::fd::AsRawFd;
+
+use super::bpf::{Instruction, Map};
+
+/// Bytes of a key: the address (IPv4 in the first four bytes), the port with the family above it.
+pub(super) const KEY: usize = 20;
+
+/// Bytes of a value: the number of the inlet.
+pub(super) const VALUE: usize = 4;
+
+// Offsets in `struct bpf_sk_lookup`.
+const FAMILY: i16 = 8;
+const PROTOCOL: i16 = 12;
+const LOCAL_IP4: i16 = 40;
+const LOCAL_IP6: [i16; 4] = [44, 48, 52, 56];
+const LOCAL_PORT: i16 = 60;
+
+// Offsets on the program's stack, from its end.
+const KEY_AT: i16 = -20;
+const KEY_IP: [i16; 4] = [-20, -16, -12, -8];
+const KEY_PORT: i16 = -4;
+const INDEX_AT: i16 = -24;
+
+// Functions of the kernel.
+const MAP_LOOKUP_ELEM: i32 = 1;
+const SK_RELEASE: i32 = 86;
+const SK_ASSIGN: i32 = 124;
+
+/// "Go on": with the socket that was assigned, or as if we were not there.
+const SK_PASS: i32 = 1;
+
+/// What a destination is looked up by.
+pub(super) fn key(at: SocketAddr) -> [u8; KEY] {
+    let mut key = [0; KEY];
+    let (ip, port) = key.split_at_mut(16);
+    let family = match at.ip() {
+        IpAddr::V4(v4) => {
+            ip.iter_mut()
+                .zip(v4.octets())
+                .for_each(|(to, byte)| *to = byte);
+            libc::AF_INET
+        }
+        IpAddr::V6(v6) => {
+            ip.iter_mut()
+                .zip(v6.octets())
+                .for_each(|(to, byte)| *to = byte);
+            libc::AF_INET6
+        }
+    };
+    let word = family.cast_unsigned() << 16 | u32::from(at.port());
+    port.copy_from_slice(&word.to_ne_bytes());
+    key
+}
+
+/// The program. Registers: r6 the datagram's description, r7 the socket.
+pub(super) fn steer(range: &RangeInclusive<u16>, ports: &Map, inlets: &Map) -> Vec<Instruction> {
+    let mut code = Code::default();
+    code.push(mov(6, 1));
+    code.push(load(2, 6, PROTOCOL));
+    code.pass_unless_equal(2, libc::IPPROTO_UDP);
+    // Every datagram of this machine comes by: most leave here.
+    code.push(load(4, 6, LOCAL_PORT));
+    code.pass_if_less(4, (*range.start()).into());
+    code.pass_if_greater(4, (*range.end()).into());
+    // The port, with the family above it.
+    code.push(load(2, 6, FAMILY));
+    code.push(mov(3, 2));
+    code.push(shift_left(3, 16));
+    code.push(or(3, 4));
+    code.push(store(10, KEY_PORT, 3));
+    // The address.
+    code.push(jump_if_equal(2, libc::AF_INET6, 6));
+    code.push(load(2, 6, LOCAL_IP4));
+    code.push(store(10, KEY_AT, 2));
+    for word in KEY_IP.iter().skip(1) {
+        code.push(store_zero(10, *word));
+    }
+    code.push(jump(8));
+    for (word, place) in LOCAL_IP6.into_iter().zip(KEY_IP) {
+        code.push(load(2, 6, word));
+        code.push(store(10, place, 2));
+    }
+    code.look_up(ports, KEY_AT);
+    code.pass_if_zero(0);
+    // Its inlet.
+    code.push(load(2, 0, 0));
+    code.push(store(10, INDEX_AT, 2));
+    code.look_up(inlets, INDEX_AT);
+    code.pass_if_zero(0);
+    code.push(mov(7, 0));
+    code.push(mov(1, 6));
+    code.push(mov(2, 7));
+    code.push(set(3, 0));
+    code.push(call(SK_ASSIGN));
+    code.push(mov(1, 7));
+    code.push(call(SK_RELEASE));
+    code.end()
+}
+
+/// Instructions so far, and the jumps among them that lead to the end.
+#[derive(Default)]
+struct Code {
+    instructions: Vec<Instruction>,
+    to_the_end: Vec<usize>,
+}
+
+impl Code {
+    fn push(&mut self, instruction: Instruction) {
+        self.instructions.push(instruction);
+    }
+
+    fn pass_unless_equal(&mut self, register: u8, value: i32) {
+        self.to_the_end.push(self.instructions.len());
+        self.push(instruction(0x55, register, 0, 0, value));
+    }
+
+    fn pass_if_less(&mut self, register: u8, value: i32) {
+        self.to_the_end.push(self.instructions.len());
+        self.push(instruction(0xa5, register, 0, 0, value));
+    }
+
+    fn pass_if_greater(&mut self, register: u8, value: i32) {
+        self.to_the_end.push(self.instructions.len());
+        self.push(instruction(0x25, register, 0, 0, value));
+    }
+
+    fn pass_if_zero(&mut self, register: u8) {
+        self.to_the_end.push(self.instructions.len());
+        self.push(jump_if_equal(register, 0, 0));
+    }
+
+    /// r0 = where the value of the key on the stack is, or zero.
+    fn look_up(&mut self, map: &Map, key: i16) {
+        const IMMEDIATE_IS_MAP: u8 = 1;
+        self.push(instruction(0x18, 1, IMMEDIATE_IS_MAP, 0, map.as_raw_fd()));
+        self.push([0; 8]);
+        self.push(mov(2, 10));
+        self.push(instruction(0x07, 2, 0, 0, key.into()));
+        self.push(call(MAP_LOOKUP_ELEM));
+    }
+
+    fn end(mut self) -> Vec<Instruction> {
+        let end = self.instructions.len();
+        for at in self.to_the_end {
+            let distance = end.saturating_sub(at).saturating_sub(1);
+            let offset = i16::try_from(distance).unwrap_or(i16::MAX).to_ne_bytes();
+            if let Some([_, _, a, b, ..]) = self.instructions.get_mut(at) {
+                [*a, *b] = offset;
+            }
+        }
+        self.instructions.push(set(0, SK_PASS));
+        self.instructions.push(instruction(0x95, 0, 0, 0, 0));
+        self.instructions
+    }
+}
+
+fn instruction(code: u8, to: u8, from: u8, offset: i16, immediate: i32) -> Instruction {
+    let registers = if cfg!(target_endian = "little") {
+        from << 4 | to
+    } else {
+        to << 4 | from
+    };
+    let ([a, b], [c, d, e, f]) = (offset.to_ne_bytes(), immediate.to_ne_bytes());
+    [code, registers, a, b, c, d, e, f]
+}
+
+fn mov(to: u8, from: u8) -> Instruction {
+    instruction(0xbf, to, from, 0, 0)
+}
+
+fn set(to: u8, value: i32) -> Instruction {
+    instruction(0xb7, to, 0, 0, value)
+}
+
+fn load(to: u8, from: u8, offset: i16) -> Instruction {
+    instruction(0x61, to, from, offset, 0)
+}
+
+fn store(to: u8, offset: i16, from: u8) -> Instruction {
+    instruction(0x63, to, from, offset, 0)
+}
+
+fn store_zero(to: u8, offset: i16) -> Instruction {
+    instruction(0x62, to, 0, offset, 0)
+}
+
+fn shift_left(register: u8, bits: i32) -> Instruction {
+    instruction(0x67, register, 0, 0, bits)
+}
+
+fn or(to: u8, from: u8) -> Instruction {
+    instruction(0x4f, to, from, 0, 0)
+}
+
+fn jump(over: i16) -> Instruction {
+    instruction(0x05, 0, 0, over, 0)
+}
+
+fn jump_if_equal(register: u8, value: i32, over: i16) -> Instruction {
+    instruction(0x15, register, 0, over, value)
+}
+
+fn call(function: i32) -> Instruction {
+    instruction(0x85, 0, 0, 0, function)
+}
