@@ -1,10 +1,11 @@
 //! The I/O shell of the relay: sockets, threads and the clock around [`Shard`]. It decides nothing.
 //!
 //! One thread takes ng commands ([`control`]), which are answered by the shard that their call-id
-//! hashes to; what comes by TCP, HTTP or WebSocket reaches it through the [`doors`]. Each shard has a thread of its own ([`worker`]) with its media sockets ([`sockets`]);
+//! hashes to; what comes by TCP, HTTP or WebSocket reaches it through the [`doors`]. Each shard has a thread of its own ([`worker`]) with its media ports ([`backend`]);
 //! nothing is shared between them but two queues.
 
 mod address;
+mod backend;
 mod control;
 mod doors;
 mod gathering;
@@ -12,7 +13,6 @@ mod guard;
 mod load;
 mod rates;
 mod recorder;
-mod sockets;
 mod tally;
 mod unserved;
 mod worker;
@@ -33,13 +33,15 @@ use tokio::sync::oneshot;
 
 use crate::core::{self, Anchor, Random, Shard, SharedPort};
 pub use address::{ControlAddress, ControlTransport, NotAnAddress};
+pub use backend::Choice as BackendChoice;
+use backend::{Backend, Opened};
 use control::{Control, ShardDoor};
 /// What commands are signed with.
 pub use control_proto::Key as ControlKey;
 use doors::Doors;
 use load::Load;
 use recorder::{Writing, recorder};
-use worker::Worker;
+use worker::{Queues, Worker};
 
 /// Media threads when nothing is said: more than four cores are better spent on another relay.
 const MAX_DEFAULT_SHARDS: usize = 4;
@@ -68,6 +70,8 @@ pub struct Config {
     pub shards: usize,
     /// Percent of its core from which on a media thread takes no new call; 100 for never, or as good as never.
     pub max_load: u8,
+    /// Which way media takes through the system.
+    pub backend: BackendChoice,
     /// Where recordings are written: a directory that is there. Without one, nothing can be recorded.
     pub recordings: Option<PathBuf>,
     /// What each of them is told.
@@ -86,6 +90,7 @@ impl Config {
             control_key: None,
             shards: cores.min(MAX_DEFAULT_SHARDS),
             max_load: MAX_LOAD,
+            backend: BackendChoice::Auto,
             recordings: None,
             core: core::Config::new(interfaces, anchor()),
         }
@@ -128,6 +133,12 @@ pub enum Error {
         "recordings cannot be written to '{0}': {1}; make the directory, and let the relay's user write there"
     )]
     Recordings(PathBuf, #[source] io::Error),
+    /// Media ports cannot be steered, and nothing else is wanted.
+    #[error(
+        "this process may not steer media ports ({0}); give it CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW, or leave out \
+         [relay] backend"
+    )]
+    Steered(io::Error),
     /// The system gives no random bytes, without which every key could be guessed.
     #[error(
         "the system gives no random bytes ({0}); mount /dev or allow the getrandom system call"
@@ -144,10 +155,13 @@ pub enum Error {
     Died(String),
 }
 
+/// What a thread does until it is told to stop.
+type Body = Box<dyn FnOnce(&AtomicBool) + Send>;
+
 /// A relay whose control ports are bound.
 pub struct Server {
     control: Control,
-    workers: Vec<Worker>,
+    workers: Vec<Body>,
     writing: Option<Writing>,
     wakers: Vec<Waker>,
     addresses: Vec<ControlAddress>,
@@ -161,6 +175,7 @@ impl Server {
         check_interfaces(&config.core)?;
         check_controls(&config)?;
         getrandom::fill(&mut [0; 32]).map_err(Error::Random)?;
+        let (backend, backends) = backend::open(&config)?;
         let (reply_sender, replies) = mpsc::channel();
         let (incoming, received) = doors::queue();
         let names = config
@@ -171,8 +186,8 @@ impl Server {
             .chain(config.core.aliases.iter().map(|(alias, _)| alias))
             .cloned()
             .collect();
-        let (mut control, control_waker) =
-            Control::new(received, replies, names, config.control_key.clone())?;
+        let key = config.control_key.clone();
+        let (mut control, control_waker) = Control::new(received, replies, names, backend, key)?;
         let mut doors = Doors::default();
         let mut addresses = Vec::new();
         for asked in &config.controls {
@@ -187,24 +202,28 @@ impl Server {
         });
         let (recorder, writing) = recorder.transpose()?.unzip();
         let mut wakers = vec![control_waker.clone()];
-        let mut workers = Vec::new();
-        for shard in make_shards(&config)? {
+        let mut workers: Vec<Body> = Vec::new();
+        let shards = make_shards(&config)?;
+        for (shard, backend) in shards.into_iter().zip(backends) {
             let (jobs_sender, jobs) = mpsc::sync_channel(JOBS);
-            let mut worker = Worker::new(
-                shard,
+            let queues = Queues {
                 jobs,
-                reply_sender.clone(),
-                control_waker.clone(),
-                recorder.clone(),
-                Load::new(config.max_load, Instant::now()),
-            )?;
-            worker.share_ports().map_err(Error::SharedPort)?;
+                replies: reply_sender.clone(),
+                control: control_waker.clone(),
+                recorder: recorder.clone(),
+                load: Load::new(config.max_load, Instant::now()),
+            };
+            let (waker, body) = match backend {
+                Opened::Sockets(backend) => body(shard, backend, queues)?,
+                #[cfg(target_os = "linux")]
+                Opened::Steered(backend) => body(shard, *backend, queues)?,
+            };
             control.add_shard(ShardDoor {
                 jobs: jobs_sender,
-                waker: worker.waker(),
+                waker: waker.clone(),
             });
-            wakers.push(worker.waker());
-            workers.push(worker);
+            wakers.push(waker);
+            workers.push(body);
         }
         Ok(Self {
             control,
@@ -238,7 +257,7 @@ impl Server {
         let stopping = Arc::new(AtomicBool::new(false));
         let (alive, mut ended) = tokio::sync::mpsc::channel(1);
         let mut threads = Vec::new();
-        let mut spawn = |name: String, body: Box<dyn FnOnce(&AtomicBool) + Send>| {
+        let mut spawn = |name: String, body: Body| {
             let (stopping, last_words) = (
                 Arc::clone(&stopping),
                 LastWords {
@@ -255,12 +274,7 @@ impl Server {
         };
         let mut started = Ok(());
         for (number, worker) in self.workers.into_iter().enumerate() {
-            started = started.and_then(|()| {
-                spawn(
-                    format!("shard {number}"),
-                    Box::new(|stopping| worker.run(stopping)),
-                )
-            });
+            started = started.and_then(|()| spawn(format!("shard {number}"), worker));
         }
         let (end_doors, doors_end) = oneshot::channel::<()>();
         if !self.doors.is_empty() {
@@ -380,6 +394,14 @@ fn bind(
     let bound = listener.local_addr();
     doors.add(asked.transport, listener);
     Ok(bound)
+}
+
+/// What a shard's thread does, and what wakes it. From here on its code is that of one backend.
+fn body<B: Backend>(shard: Shard, backend: B, queues: Queues) -> Result<(Waker, Body), Error> {
+    let waker = backend.waker();
+    let mut worker = Worker::new(shard, backend, queues);
+    worker.share_ports().map_err(Error::SharedPort)?;
+    Ok((waker, Box::new(|stopping| worker.run(stopping))))
 }
 
 /// One certificate for the whole process.

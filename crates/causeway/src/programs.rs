@@ -163,6 +163,7 @@ pub(crate) fn relay_config(file: &Relay) -> relay::server::Config {
     config.public_control = file.public_control;
     config.control_key.clone_from(&file.control_key);
     config.recordings.clone_from(&file.recordings);
+    config.backend = file.backend;
     config.shards = media.shards.unwrap_or(config.shards);
     config.core.ports = media.ports.clone();
     config.core.shared_port = media.browser_port;

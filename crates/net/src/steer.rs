@@ -51,8 +51,7 @@ impl Inlet {
             IpAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVORIGDSTADDR),
         };
         option::set(&socket, level, name, 1)?;
-        let bytes = libc::c_int::try_from(buffer).unwrap_or(libc::c_int::MAX);
-        option::set(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes)?;
+        socket.hold(buffer)?;
         Ok(Self { socket })
     }
 

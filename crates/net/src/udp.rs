@@ -70,6 +70,20 @@ impl UdpSocket {
         }
     }
 
+    /// Has the kernel hold this many bytes for us while we are busy; less where its limit (`net.core.rmem_max`) is
+    /// lower and we may not go beyond (`CAP_NET_ADMIN`).
+    pub fn hold(&self, bytes: usize) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        {
+            let forced = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+            let name = libc::SO_RCVBUFFORCE;
+            if crate::option::set(&self.socket, libc::SOL_SOCKET, name, forced).is_ok() {
+                return Ok(());
+            }
+        }
+        SockRef::from(&self.socket).set_recv_buffer_size(bytes)
+    }
+
     /// The TOS byte of what is sent from now on (traffic class, RFC 2474): DSCP in its upper six bits.
     pub fn set_tos(&self, tos: u8) -> io::Result<()> {
         let socket = SockRef::from(&self.socket);

@@ -33,9 +33,12 @@ impl Shard {
         Ok(())
     }
 
-    /// Where the shared ports are.
-    pub fn shared_ports(&self) -> impl Iterator<Item = SocketAddr> {
-        self.shared.sockets().iter().map(|bound| bound.at)
+    /// The shared ports: their sockets and where they are.
+    pub fn shared_ports(&self) -> impl Iterator<Item = (SocketId, SocketAddr)> {
+        self.shared
+            .sockets()
+            .iter()
+            .map(|bound| (bound.id, bound.at))
     }
 
     /// The shared port on this address.

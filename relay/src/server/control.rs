@@ -14,6 +14,7 @@ use control_proto::{Admission, Command, Envelope, Key, MAX_DATAGRAM, Replay, Req
 use net::poll::{Poller, Waker};
 use net::udp::UdpSocket;
 
+use super::BackendChoice;
 use super::doors::{self, Incoming};
 use super::gathering::{self, Gathering, Part};
 use super::guard::Guard;
@@ -113,6 +114,7 @@ impl Control {
         incoming: tokio::sync::mpsc::Receiver<Incoming>,
         replies: Receiver<Reply>,
         interfaces: Vec<String>,
+        backend: BackendChoice,
         key: Option<Key>,
     ) -> io::Result<(Self, Waker)> {
         let poller = Poller::new()?;
@@ -131,7 +133,7 @@ impl Control {
             spread: RandomState::new(),
             logged: Logged::default(),
             interfaces,
-            tally: Tally::new(Instant::now()),
+            tally: Tally::new(backend, Instant::now()),
             gathering: HashMap::new(),
         };
         Ok((control, waker))
@@ -185,7 +187,11 @@ impl Control {
                     let datagram = buffer.get(..len).unwrap_or_default();
                     self.request(datagram, &Asker::Datagram { socket, from });
                 }
-                Ok(None) => return false,
+                Ok(None) => {
+                    self.poller
+                        .emptied(u32::try_from(socket).unwrap_or(u32::MAX));
+                    return false;
+                }
                 Err(error) => tracing::debug!(%error, "control port"),
             }
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use control_proto::{Command, Dictionary, Value};
 
+use super::BackendChoice;
 use super::rates::{Rate, Rates};
 use crate::core::{InterfacePorts, Statistics};
 
@@ -59,6 +60,8 @@ pub(super) struct Asked {
 
 /// Everything counted at the control ports.
 pub(super) struct Tally {
+    /// Which way media takes.
+    backend: BackendChoice,
     started: Instant,
     hosts: HashMap<IpAddr, Host>,
     totals: Host,
@@ -95,8 +98,9 @@ struct Sample {
 }
 
 impl Tally {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(backend: BackendChoice, now: Instant) -> Self {
         Self {
+            backend,
             started: now,
             hosts: HashMap::new(),
             totals: Host::default(),
@@ -161,6 +165,7 @@ impl Tally {
             .with("interfaces", interfaces(statistics))
             // Nothing is transcoded.
             .with("transcoders", Vec::<Value>::new())
+            .with("backend", self.backend.to_string())
     }
 
     /// Begins another interval if it is time.
@@ -431,7 +436,7 @@ mod tests {
     fn delays_are_those_of_the_last_whole_interval() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
-        let mut tally = Tally::new(start);
+        let mut tally = Tally::new(BackendChoice::Auto, start);
         tally.answered(asked("10.0.0.1", at(0)), false, at(10));
         tally.answered(asked("10.0.0.1", at(0)), false, at(30));
         let mut delays = |now| {
@@ -473,7 +478,7 @@ mod tests {
     #[test]
     fn hosts_without_number_take_no_memory_without_bound() {
         let now = Instant::now();
-        let mut tally = Tally::new(now);
+        let mut tally = Tally::new(BackendChoice::Auto, now);
         for number in 0..1000_u32 {
             let host = std::net::Ipv4Addr::from_bits(number).to_string();
             tally.answered(asked(&host, now), true, now);
@@ -487,7 +492,7 @@ mod tests {
     #[test]
     fn rates_are_per_second_since_they_were_told_last() {
         let start = Instant::now();
-        let mut tally = Tally::new(start);
+        let mut tally = Tally::new(BackendChoice::Auto, start);
         let mut statistics = Statistics::default();
         let mut rate = |statistics: &Statistics, seconds| {
             let told = tally.dictionary(statistics, start + Duration::from_secs(seconds));
@@ -511,7 +516,7 @@ mod tests {
             ..Statistics::default()
         };
         let now = Instant::now();
-        let told = Tally::new(now).dictionary(&statistics, now);
+        let told = Tally::new(BackendChoice::Auto, now).dictionary(&statistics, now);
         for (group, key, expected) in [
             ("totalstatistics", "avgcallduration", "2.000000"),
             ("totalstatistics", "totalcallsduration_stddev", "1.000000"),

@@ -8,19 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use control_proto::{Dictionary, Format, MAX_DATAGRAM, Request, Response};
-use net::poll::{Key, Waker};
+use control_proto::{Dictionary, Format, Request, Response};
+use net::poll::Waker;
 
+use super::backend::Backend;
 use super::gathering::{self, Part};
 use super::load::Load;
 use super::recorder::Recorder;
-use super::sockets::Sockets;
 use super::tally::Asked;
-use crate::core::{Event, EventKind, HEADROOM, Output, Shard, SocketId};
-
-/// Datagrams that are taken from one socket before the others have their turn, so that a flood at
-/// one port delays the others by less than a millisecond.
-const BATCH: usize = 32;
+use crate::core::{Event, EventKind, Output, Shard};
 
 /// Commands that are executed before media has its turn.
 const COMMANDS: usize = 16;
@@ -53,73 +49,59 @@ pub(super) enum Body {
     Part(Part),
 }
 
-/// One shard with all it needs.
-pub(super) struct Worker {
-    shard: Shard,
-    sockets: Sockets,
-    jobs: Receiver<Job>,
-    replies: Sender<Reply>,
+/// What a shard's thread has besides: its ways to other threads, and its measure.
+pub(super) struct Queues {
+    pub(super) jobs: Receiver<Job>,
+    pub(super) replies: Sender<Reply>,
     /// Wakes the control thread for a reply.
-    control: Waker,
-    /// Sockets that may hold datagrams still.
-    readable: Vec<Key>,
-    /// Whether commands may be waiting still.
-    more_jobs: bool,
-    recorder: Option<Recorder>,
-    load: Load,
-    lost: Lost,
-    buffer: Box<[u8]>,
+    pub(super) control: Waker,
+    pub(super) recorder: Option<Recorder>,
+    /// What of its core it uses.
+    pub(super) load: Load,
 }
 
-impl Worker {
-    pub(super) fn new(
-        shard: Shard,
-        jobs: Receiver<Job>,
-        replies: Sender<Reply>,
-        control: Waker,
-        recorder: Option<Recorder>,
-        load: Load,
-    ) -> io::Result<Self> {
-        Ok(Self {
+/// One shard with all it needs.
+pub(super) struct Worker<B> {
+    shard: Shard,
+    backend: B,
+    queues: Queues,
+    /// Whether commands may be waiting still.
+    more_jobs: bool,
+    lost: Lost,
+}
+
+impl<B: Backend> Worker<B> {
+    pub(super) fn new(shard: Shard, backend: B, queues: Queues) -> Self {
+        Self {
             shard,
-            sockets: Sockets::new()?,
-            jobs,
-            replies,
-            control,
-            readable: Vec::new(),
+            backend,
+            queues,
             more_jobs: false,
-            recorder,
-            load,
             lost: Lost::default(),
-            buffer: vec![0; MAX_DATAGRAM + HEADROOM].into(),
-        })
+        }
     }
 
     /// See [`Shard::share_ports`]: once, before [`run`](Self::run).
     pub(super) fn share_ports(&mut self) -> Result<(), SocketAddr> {
-        self.shard.share_ports(&mut self.sockets)?;
-        for address in self.shard.shared_ports() {
+        self.shard.share_ports(&mut self.backend)?;
+        for (socket, address) in self.shard.shared_ports() {
             tracing::info!(%address, "the one port of this shard for browsers");
+            self.backend.crowd(socket);
         }
         Ok(())
     }
 
-    /// Ends the wait of this thread.
-    pub(super) fn waker(&self) -> Waker {
-        self.sockets.waker()
-    }
-
-    /// Serves until `stopping`.
+    /// Serves until `stopping`. The clock is read before and after each wait, and nowhere else.
     pub(super) fn run(mut self, stopping: &AtomicBool) {
         while !stopping.load(Ordering::Acquire) {
             let idle_from = Instant::now();
             let timeout = self.timeout(idle_from);
-            if let Err(error) = self.sockets.wait(timeout, &mut self.readable) {
+            if let Err(error) = self.backend.wait(timeout) {
                 tracing::error!(%error, "the shard cannot wait for its sockets");
                 return;
             }
             let now = Instant::now();
-            if let Some(is_over) = self.load.waited(idle_from, now) {
+            if let Some(is_over) = self.queues.load.waited(idle_from, now) {
                 self.take_calls(!is_over);
             }
             self.commands(now);
@@ -129,15 +111,16 @@ impl Worker {
                 .deadline()
                 .is_some_and(|deadline| deadline <= now)
             {
-                self.shard.timeout(now, &mut self.sockets);
+                self.shard.timeout(now, &mut self.backend);
             }
-            self.outputs(now);
+            self.outputs();
+            self.lost.complain(now);
         }
     }
 
     /// How long there is nothing to do unless something comes.
     fn timeout(&self, now: Instant) -> Option<Duration> {
-        if self.more_jobs || !self.readable.is_empty() {
+        if self.more_jobs {
             return Some(Duration::ZERO);
         }
         Some(self.shard.deadline()?.saturating_duration_since(now))
@@ -157,19 +140,19 @@ impl Worker {
 
     fn commands(&mut self, now: Instant) {
         let mut executed = 0_usize;
-        for job in self.jobs.try_iter().take(COMMANDS) {
+        for job in self.queues.jobs.try_iter().take(COMMANDS) {
             executed = executed.saturating_add(1);
             let body = match gathering::part(&self.shard, &job.request) {
                 Some(part) => Body::Part(part),
                 None => {
-                    let response = self.shard.command(&job.request, now, &mut self.sockets);
+                    let response = self.shard.command(&job.request, now, &mut self.backend);
                     let is_error = response.error_reason().is_some();
                     let bytes = encode(response, &job.cookie, job.format, job.max_reply).into();
                     Body::Message { bytes, is_error }
                 }
             };
             // The control thread is gone only when all is ending.
-            _ = self.replies.send(Reply {
+            _ = self.queues.replies.send(Reply {
                 cookie: job.cookie,
                 asked: job.asked,
                 body,
@@ -177,61 +160,38 @@ impl Worker {
         }
         self.more_jobs = executed == COMMANDS;
         if executed > 0
-            && let Err(error) = self.control.wake()
+            && let Err(error) = self.queues.control.wake()
         {
             tracing::error!(%error, "the control thread cannot be woken");
         }
     }
 
     fn datagrams(&mut self, now: Instant) {
-        // A socket that was left half read may have been reported again.
-        self.readable.sort_unstable();
-        self.readable.dedup();
-        let mut readable = std::mem::take(&mut self.readable);
-        readable.retain(|&key| self.read(SocketId(key), now));
-        self.readable = readable;
+        let Self {
+            shard,
+            backend,
+            lost,
+            ..
+        } = self;
+        backend.turn(
+            |socket, from, buffer, len| shard.receive(socket, from, buffer, len, now),
+            lost,
+        );
     }
 
-    /// Takes a batch from one socket; whether there may be more.
-    fn read(&mut self, id: SocketId, now: Instant) -> bool {
-        for _ in 0..BATCH {
-            let Some(socket) = self.sockets.get(id) else {
-                return false;
-            };
-            let room = self.buffer.get_mut(..MAX_DATAGRAM).unwrap_or_default();
-            let (len, from) = match socket.receive(room) {
-                Ok(Some(received)) => received,
-                Ok(None) => return false,
-                // The system's news about earlier datagrams; the next one is not affected.
-                Err(_) => continue,
-            };
-            let Some(send) = self.shard.receive(id, from, &mut self.buffer, len, now) else {
-                continue;
-            };
-            if let (Some(socket), Some(bytes)) =
-                (self.sockets.get(send.socket), self.buffer.get(..send.len))
-                && let Err(error) = socket.send(bytes, send.to)
-            {
-                self.lost.count(&error, now);
-            }
-        }
-        true
-    }
-
-    fn outputs(&mut self, now: Instant) {
+    fn outputs(&mut self) {
         while let Some(output) = self.shard.poll() {
             match output {
                 Output::Datagram { socket, to, bytes } => {
-                    if let Some(socket) = self.sockets.get(socket)
-                        && let Err(error) = socket.send(&bytes, to)
-                    {
-                        self.lost.count(&error, now);
+                    if let Err(error) = self.backend.send(socket, to, &bytes) {
+                        self.lost.count(error);
                     }
                 }
                 Output::Event(event) => log(&event),
                 Output::Record(record) => {
                     // Without a recorder the core makes none.
-                    _ = self.recorder.as_ref().map(|recorder| recorder.take(record));
+                    let recorder = self.queues.recorder.as_ref();
+                    _ = recorder.map(|recorder| recorder.take(record));
                 }
             }
         }
@@ -278,17 +238,25 @@ fn log(event: &Event) {
 
 /// Datagrams that the system did not take, and when the log last spoke of them.
 #[derive(Default)]
-struct Lost {
+pub(super) struct Lost {
     count: u64,
+    /// Why the last one was not taken; `None` once the log has said so.
+    unsaid: Option<io::Error>,
     complained: Option<Instant>,
 }
 
 impl Lost {
-    fn count(&mut self, error: &io::Error, now: Instant) {
+    /// One more.
+    pub(super) fn count(&mut self, error: io::Error) {
         self.count = self.count.saturating_add(1);
-        if self
-            .complained
-            .is_none_or(|then| now.saturating_duration_since(then) >= COMPLAIN_EVERY)
+        self.unsaid = Some(error);
+    }
+
+    fn complain(&mut self, now: Instant) {
+        let is_time = |then| now.saturating_duration_since(then) >= COMPLAIN_EVERY;
+        if self.unsaid.is_some()
+            && self.complained.is_none_or(is_time)
+            && let Some(error) = self.unsaid.take()
         {
             self.complained = Some(now);
             tracing::warn!(%error, count = self.count, "datagrams could not be sent");

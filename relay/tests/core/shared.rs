@@ -179,6 +179,10 @@ fn the_first_free_port_of_the_range_is_taken_where_none_is_named() {
     let mut sockets = Sockets::default();
     sockets.taken.insert(30_000);
     let world = World::on(sockets, |config| config.shared_port = SharedPort::First);
-    let shared: Vec<_> = world.shard.shared_ports().map(|at| at.port()).collect();
+    let shared: Vec<_> = world
+        .shard
+        .shared_ports()
+        .map(|(_, at)| at.port())
+        .collect();
     assert_eq!(shared, [30_001, 30_001]);
 }

@@ -44,6 +44,7 @@ pub(super) struct Relay {
     pub(super) control_key: Option<Spanned<String>>,
     pub(super) recordings: Option<Spanned<String>>,
     pub(super) max_load: Option<Spanned<i64>>,
+    pub(super) backend: Option<Spanned<String>>,
     pub(super) max_calls: Option<Spanned<i64>>,
     pub(super) answer_timeout: Option<Spanned<i64>>,
     pub(super) silence_timeout: Option<Spanned<i64>>,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 use relay::core::SharedPort;
-use relay::server::{ControlAddress, ControlKey};
+use relay::server::{BackendChoice, ControlAddress, ControlKey};
 
 use super::{Edge, Fault, Limits, Listen, Media, Relay, Secure, faces, file};
 
@@ -61,9 +61,24 @@ pub(super) fn relay(file: &file::File, path: &Path) -> Result<Relay, Fault> {
             .recordings
             .as_ref()
             .map(|text| beside(text, path)),
+        backend: backend(&file.relay.backend)?,
         limits: Limits::of(&file.relay)?,
         media: media(&file.media, upstream)?,
     })
+}
+
+fn backend(text: &Option<Text>) -> Result<BackendChoice, Fault> {
+    match text.as_ref().map(|t| (t, t.get_ref().as_str())) {
+        None | Some((_, "auto")) => Ok(BackendChoice::Auto),
+        Some((_, "sockets")) => Ok(BackendChoice::Sockets),
+        Some((_, "steered")) => Ok(BackendChoice::Steered),
+        Some((text, other)) => Err(wrong(
+            text,
+            format!(
+                "backend = \"{other}\" is not known; write \"auto\", \"sockets\" or \"steered\""
+            ),
+        )),
+    }
 }
 
 fn controls(listen: &Option<Spanned<file::OneOrMore>>) -> Result<Vec<ControlAddress>, Fault> {

@@ -15,7 +15,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use relay::core::SharedPort;
-use relay::server::{ControlAddress, ControlKey};
+use relay::server::{BackendChoice, ControlAddress, ControlKey};
 
 pub(crate) use limits::Limits;
 
@@ -47,6 +47,8 @@ pub(crate) struct Relay {
     pub(crate) recordings: Option<PathBuf>,
     /// How many and how long.
     pub(crate) limits: Limits,
+    /// Which way its media takes through the system.
+    pub(crate) backend: BackendChoice,
     /// Its addresses and ports.
     pub(crate) media: Media,
 }
