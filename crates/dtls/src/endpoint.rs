@@ -7,7 +7,9 @@ use srtp::{MasterKey, Suite};
 
 use crate::attempt::Attempt;
 use crate::budget::Budget;
-use crate::engine::{Dimpl, Engine};
+use crate::chooser::Chooser;
+use crate::dtls12::Dtls12;
+use crate::engine::Engine;
 use crate::fingerprint::any_matches;
 use crate::identity::HANDSHAKE_TIMEOUT;
 use crate::record::{Record, look};
@@ -120,8 +122,9 @@ enum Conclusion {
 }
 
 impl Endpoint {
-    /// An endpoint with dimpl as its engine. `expected` are the fingerprints of the peer's SDP, if it has come:
-    /// else [`Endpoint::expect`] gives them later and the keys wait for it.
+    /// An endpoint with the engines that we have: passive the one that fits the ClientHello, active our own DTLS 1.2.
+    /// `expected` are the fingerprints of the peer's SDP, if it has come: else [`Endpoint::expect`] gives them later
+    /// and the keys wait for it.
     pub fn new(
         identity: &Identity,
         role: Role,
@@ -129,8 +132,9 @@ impl Endpoint {
         now: Instant,
     ) -> Self {
         let identity = identity.clone();
-        Endpoint::with_engine(role, expected, now, move |now| {
-            Box::new(Dimpl::new(&identity, role, now))
+        Endpoint::with_engine(role, expected, now, move |now| match role {
+            Role::Active => Box::new(Dtls12::new(&identity, role, now)) as Box<dyn Engine>,
+            Role::Passive => Box::new(Chooser::new(&identity, now)),
         })
     }
 

@@ -1,5 +1,4 @@
-//! What an endpoint asks of a DTLS implementation, and dimpl in that role. Another engine (OpenSSL, for peers with
-//! RSA certificates) needs to do this much and no more.
+//! What an endpoint asks of a DTLS implementation, and dimpl in that role.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -7,7 +6,7 @@ use std::time::Instant;
 use dimpl::{Dtls, SrtpProfile};
 use srtp::Suite;
 
-use crate::{Identity, Role};
+use crate::Identity;
 
 /// One handshake with one peer. It judges no certificate: the endpoint does.
 pub trait Engine: Send {
@@ -71,8 +70,7 @@ impl From<dimpl::Error> for EngineError {
 /// Records are at most this long before dimpl says that it needs more.
 const BUFFER: usize = 2048;
 
-/// dimpl: passive it takes DTLS 1.2 and 1.3; active it speaks 1.2, because its version-sensing client ends when
-/// anything but the ServerHello comes first.
+/// dimpl as a server, for DTLS 1.2 and 1.3.
 pub(crate) struct Dimpl {
     dtls: Dtls,
     buffer: Vec<u8>,
@@ -81,17 +79,9 @@ pub(crate) struct Dimpl {
 }
 
 impl Dimpl {
-    pub(crate) fn new(identity: &Identity, role: Role, now: Instant) -> Self {
+    pub(crate) fn new(identity: &Identity, now: Instant) -> Self {
         let (config, certificate) = (identity.config(), identity.dtls_certificate());
-        let dtls = match role {
-            Role::Passive => Dtls::new_auto(config, certificate, now),
-            Role::Active => {
-                let mut dtls = Dtls::new_12(config, certificate, now);
-                dtls.set_active(true);
-                dtls
-            }
-        };
-        Dimpl::over(dtls)
+        Dimpl::over(Dtls::new_auto(config, certificate, now))
     }
 
     pub(crate) fn over(dtls: Dtls) -> Self {

@@ -4,19 +4,20 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use dimpl::{Config, DtlsCertificate};
 
 use crate::{Error, Fingerprint, Hash};
 
 /// A lost flight is repeated after this, then after twice as long. Browsers wait 50 to 100 ms; 200 spares slow paths.
-const FLIGHT_RTO: Duration = Duration::from_millis(200);
+pub(crate) const FLIGHT_RTO: Duration = Duration::from_millis(200);
 /// The clock alone gets to seven before the end of the handshake; repetitions that the peer's own cause count too.
 const FLIGHT_RETRIES: usize = 20;
 /// A call that has no keys by then has no caller either.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(40);
 /// Below every path's MTU with room for tunnels; a certificate flight fits one or two datagrams.
-const MTU: usize = 1150;
+pub(crate) const MTU: usize = 1150;
 
 /// A certificate with its key, and what every handshake made with it shares. Cheap to clone.
 #[derive(Clone)]
@@ -24,6 +25,8 @@ pub struct Identity(Arc<Inner>);
 
 struct Inner {
     certificate: DtlsCertificate,
+    /// The key once more, read.
+    key: EcdsaKeyPair,
     /// Checked and built once: that costs more than a handshake.
     config: Arc<Config>,
 }
@@ -43,8 +46,7 @@ impl Identity {
     /// # Errors
     /// [`Error::BadIdentity`] unless both are DER, of P-256, and belong together.
     pub fn from_der(certificate: Vec<u8>, private_key: Vec<u8>) -> Result<Self, Error> {
-        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &private_key)
-            .map_err(|_| Error::BadIdentity)?;
+        let key = read(&private_key)?;
         let public = key.public_key().as_ref();
         let is_its_key = certificate
             .windows(public.len())
@@ -59,6 +61,7 @@ impl Identity {
     }
 
     fn with(certificate: DtlsCertificate) -> Result<Self, Error> {
+        let key = read(&certificate.private_key)?;
         let config = Config::builder()
             .mtu(MTU)
             .flight_start_rto(FLIGHT_RTO)
@@ -70,6 +73,7 @@ impl Identity {
             .map_err(|error| Error::Generation(error.to_string()))?;
         Ok(Identity(Arc::new(Inner {
             certificate,
+            key,
             config: Arc::new(config),
         })))
     }
@@ -89,6 +93,12 @@ impl Identity {
         Fingerprint::of(hash, self.certificate())
     }
 
+    /// Signs with `ecdsa_secp256r1_sha256`; `None` if the library has no randomness.
+    pub(crate) fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
+        let signature = self.0.key.sign(&SystemRandom::new(), message).ok()?;
+        Some(signature.as_ref().to_vec())
+    }
+
     pub(crate) fn config(&self) -> Arc<Config> {
         Arc::clone(&self.0.config)
     }
@@ -96,6 +106,11 @@ impl Identity {
     pub(crate) fn dtls_certificate(&self) -> DtlsCertificate {
         self.0.certificate.clone()
     }
+}
+
+fn read(private_key: &[u8]) -> Result<EcdsaKeyPair, Error> {
+    EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, private_key)
+        .map_err(|_| Error::BadIdentity)
 }
 
 impl fmt::Debug for Identity {

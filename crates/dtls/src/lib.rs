@@ -4,6 +4,9 @@
 //! SRTP keys only after the peer's certificate has been compared with the fingerprint of its SDP. It never reports
 //! keys of anybody else, never ends because of a datagram that proves nothing, and carries no application data.
 //!
+//! Two engines are behind it: dimpl for peers that offer DTLS 1.3, as browsers do, and our own DTLS 1.2 for the others and
+//! for their RSA certificates.
+//!
 //! It must be fed only from addresses that have passed an ICE check (where there is ICE): nothing before the end of a
 //! DTLS handshake proves who speaks.
 
@@ -25,6 +28,8 @@
 
 mod attempt;
 mod budget;
+mod chooser;
+mod dtls12;
 mod endpoint;
 mod engine;
 mod fingerprint;

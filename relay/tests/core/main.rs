@@ -27,6 +27,7 @@ mod protocols;
 mod recording;
 mod reports;
 mod restored;
+mod rsa;
 mod sdes;
 mod shared;
 mod subscription;

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::Dice;
+use testkit::{Dice, Peer};
 
 use super::network::{Client, Network, Node, SECOND, Side, client, fingerprints, join};
-use crate::{Endpoint, Identity, Reason, Role, Verdict};
+use crate::{Endpoint, Identity, Output, Reason, Role, Verdict};
 
 /// A ClientHello that offers TLS_NULL_WITH_NULL_NULL and nothing else, as in the advisories about this race.
 fn null_cipher_hello(random: u8) -> Vec<u8> {
@@ -37,7 +37,12 @@ fn pair(kind: Client, now: Instant) -> [Node; 2] {
     [Node::new(active), Node::new(passive)]
 }
 
-const KINDS: [Client; 3] = [Client::Ours, Client::Dtls13, Client::Cut(120)];
+const KINDS: [Client; 4] = [
+    Client::Ours,
+    Client::Dimpl12,
+    Client::Dtls13,
+    Client::Cut(120),
+];
 
 #[test]
 fn a_bad_hello_before_the_good_one_poisons_nothing() {
@@ -152,13 +157,15 @@ fn an_active_endpoint_outlives_answers_that_are_not_meant_for_it() {
     let answers = network.log.into_iter().filter(|sent| sent.to == Side(0));
     let mut network = Network::new(2);
     let mut nodes = pair(Client::Ours, network.now);
-    let verdicts = answers.map(|sent| nodes[0].endpoint.receive(&sent.bytes, network.now));
-    assert!(
-        verdicts
-            .into_iter()
-            .any(|verdict| verdict == Verdict::Dropped(Reason::BadHandshake))
-    );
-    assert!(join(&mut network, &mut nodes, 5 * SECOND));
+    let mut count = 0;
+    for sent in answers {
+        nodes[0].endpoint.receive(&sent.bytes, network.now);
+        count += 1;
+    }
+    assert!(count > 0);
+    assert!(matches!(nodes[0].endpoint.poll(), Some(Output::Send(_))));
+    assert_eq!(nodes[0].endpoint.poll(), None, "nothing but its own hello");
+    assert!(join(&mut network, &mut nodes, SECOND));
 }
 
 #[test]
@@ -205,5 +212,69 @@ fn a_spoilt_flight_never_panics_and_never_yields_keys_of_another() {
             quiet.collect(node);
             assert_eq!((&node.keys, node.failure), (&None, None));
         }
+    }
+}
+
+/// A stranger on a verified path who sees the handshake and sends his own Certificate, ClientKeyExchange and
+/// CertificateVerify before the peer's come.
+#[test]
+fn a_forged_flight_costs_a_handshake_of_dtls_12_time_and_not_its_life() {
+    let mut elsewhere = Network::new(1);
+    let mut other = pair(Client::Ours, elsewhere.now);
+    assert!(join(&mut elsewhere, &mut other, SECOND));
+    let to_server = elsewhere.log.iter().filter(|sent| sent.to == Side(1));
+    let forged = to_server.map(|sent| sent.bytes.clone()).nth(1).unwrap();
+
+    let mut network = Network::new(2);
+    let mut nodes = pair(Client::Ours, network.now);
+    network.run(&mut nodes, Duration::from_millis(6), |_| false);
+    for _ in 0..20 {
+        let verdict = nodes[1].endpoint.receive(&forged, network.now);
+        assert_eq!(verdict, Verdict::Taken);
+    }
+    assert!(join(&mut network, &mut nodes, 5 * SECOND));
+}
+
+/// The least that can be said of a message, many times: what rtc-dtls 0.21 takes with a recursion as deep and without a
+/// bound.
+#[test]
+fn fragments_of_one_byte_cost_little() {
+    let mut network = Network::new(1);
+    let mut nodes = pair(Client::Ours, network.now);
+    network.run(&mut nodes, Duration::from_millis(6), |_| false);
+    for offset in 0..20_000_u32 {
+        let at = offset.to_be_bytes();
+        let mut record = vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 13];
+        record.extend([11, 0, 0x40, 0, 0, 1, at[1], at[2], at[3], 0, 0, 1, 7]);
+        nodes[1].endpoint.receive(&record, network.now);
+    }
+    assert!(join(&mut network, &mut nodes, 5 * SECOND));
+}
+
+/// Every third datagram of the client's, but for its hello, comes with a bit of it turned. (What a server says is only in
+/// part signed when a client answers it; that is DTLS 1.2's own weakness, and costs the attempt.)
+#[test]
+fn a_flight_of_dtls_12_that_is_spoilt_on_the_way_is_taken_when_it_is_repeated() {
+    for seed in 0..40 {
+        let start = Network::new(seed).now;
+        let mut nodes = pair(Client::Ours, start);
+        let mut dice = Dice::new(seed);
+        let joined = (0..3000_u32).any(|round| {
+            let now = start + Duration::from_millis(10) * round;
+            for index in 0..2 {
+                nodes[index].timeout(now);
+                while let Some(mut sent) = nodes[index].poll(Duration::ZERO) {
+                    if index == 0 && sent.bytes.get(13) != Some(&1) && dice.chance(33) {
+                        let at = dice.below(sent.bytes.len() as u64) as usize;
+                        sent.bytes[at] ^= 1 << dice.below(8);
+                    }
+                    nodes[1 - index].receive(&sent, now);
+                }
+            }
+            nodes.iter().all(|node| node.keys.is_some())
+        });
+        assert!(joined, "seed {seed}");
+        let [ours, theirs] = nodes.map(|node| node.keys.unwrap());
+        assert_eq!((ours.local, ours.remote), (theirs.remote, theirs.local));
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use srtp::{Inbound, Outbound};
 
 use super::network::{Client, Network, Node, SECOND, client, fingerprints, join};
+use crate::engine::Dimpl;
 use crate::{Endpoint, Failure, Fingerprint, Hash, Identity, Keys, Role};
 
 fn identities() -> [Identity; 2] {
@@ -20,12 +21,25 @@ fn nodes(kind: Client, network: &Network) -> [Node; 2] {
     [Node::new(active), Node::new(passive)]
 }
 
-const CLIENTS: [Client; 4] = [
+const CLIENTS: [Client; 5] = [
     Client::Ours,
+    Client::Dimpl12,
     Client::Dtls13,
     Client::Cut(240),
     Client::Cut(120),
 ];
+
+/// Our own client and a server of dimpl's.
+fn ours_and_dimpl(network: &Network) -> [Node; 2] {
+    let [ours, theirs] = identities();
+    let mut active = client(Client::Ours, &ours, &theirs, network.now);
+    active.start(network.now);
+    let expected = fingerprints(&ours);
+    let passive = Endpoint::with_engine(Role::Passive, expected, network.now, move |now| {
+        Box::new(Dimpl::new(&theirs, now))
+    });
+    [Node::new(active), Node::new(passive)]
+}
 
 /// What one protects, the other reads, in both directions.
 fn assert_agree(one: &Keys, other: &Keys) {
@@ -91,6 +105,24 @@ fn loss_delay_reordering_and_doubling_only_cost_time() {
         let joined = joined.count();
         assert!(joined >= 23, "{kind:?} {joined} of 25");
     }
+}
+
+#[test]
+fn our_client_and_a_server_of_another_make_agree_over_a_bad_network_too() {
+    let joined = (0..25).filter(|seed| {
+        let mut network = Network::bad(*seed);
+        let mut nodes = ours_and_dimpl(&network);
+        let joined = join(&mut network, &mut nodes, 35 * SECOND);
+        if joined {
+            assert_agree(
+                nodes[0].keys.as_ref().unwrap(),
+                nodes[1].keys.as_ref().unwrap(),
+            );
+        }
+        joined
+    });
+    let joined = joined.count();
+    assert!(joined >= 23, "{joined} of 25");
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub(super) fn fingerprints(identity: &Identity) -> Option<Vec<Fingerprint>> {
 pub(super) enum Client {
     /// Our own active endpoint.
     Ours,
+    /// dimpl with DTLS 1.2.
+    Dimpl12,
     /// DTLS 1.3 only.
     Dtls13,
     /// Both versions in one hello, cut into pieces no longer than this, as browsers with ML-KEM shares do.
@@ -33,6 +35,11 @@ pub(super) fn client(kind: Client, identity: &Identity, peer: &Identity, now: In
     let expected = fingerprints(peer);
     match kind {
         Client::Ours => Endpoint::new(&identity, Role::Active, expected, now),
+        Client::Dimpl12 => Endpoint::with_engine(Role::Active, expected, now, move |now| {
+            let mut dtls = Dtls::new_12(identity.config(), identity.dtls_certificate(), now);
+            dtls.set_active(true);
+            Box::new(Dimpl::over(dtls))
+        }),
         Client::Dtls13 => Endpoint::with_engine(Role::Active, expected, now, move |now| {
             let mut dtls = Dtls::new_13(identity.config(), identity.dtls_certificate(), now);
             dtls.set_active(true);
