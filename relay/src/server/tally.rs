@@ -453,7 +453,7 @@ mod tests {
     fn request_rates_are_those_of_the_last_whole_interval() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
-        let mut tally = Tally::new(start);
+        let mut tally = Tally::new(BackendChoice::Auto, start);
         for request in 0..120 {
             let now = at(if request < 70 { 10 } else { 20_000 + request });
             tally.answered(asked("10.0.0.1", now), false, now);
