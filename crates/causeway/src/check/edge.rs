@@ -33,6 +33,9 @@ pub(super) fn print(edge: &Edge) -> Result<(), String> {
             .iter()
             .for_each(|relay| println!("relay       udp:{relay}")),
     }
+    if edge.relay.control_key.is_some() {
+        println!("commands    signed: relay and proxy must have the same control_key");
+    }
     let media = &edge.relay.media;
     let ice = if media.ice_full {
         "full ICE"

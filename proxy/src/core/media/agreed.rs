@@ -36,6 +36,12 @@ impl Agreement {
         offer
     }
 
+    /// Whether it is that of the dialog with these two tags. A forked call has several dialogs and one session.
+    pub(super) fn is_between(&self, tags: [&str; 2]) -> bool {
+        let [one, other] = [&self.offer.from_tag, &self.answer.to_tag].map(Option::as_deref);
+        [one, other] == tags.map(Some) || [other, one] == tags.map(Some)
+    }
+
     fn size(&self) -> usize {
         let body = |request: &Request| request.sdp.as_ref().map_or(0, Vec::len);
         let bodies = body(&self.offer).saturating_add(body(&self.answer));
@@ -52,8 +58,8 @@ pub(super) struct Negotiation {
     answered: Option<Agreement>,
     /// How many offers there were.
     turn: u64,
-    /// An offer was refused that the relay has taken.
-    pub(super) is_spoilt: bool,
+    /// An offer was refused that the relay has taken: the tags of its dialog.
+    pub(super) spoilt: Option<[String; 2]>,
 }
 
 impl Negotiation {
@@ -89,12 +95,14 @@ impl Negotiation {
         self.answered.take()
     }
 
-    /// The offer of this party is refused.
-    pub(super) fn refuse(&mut self, offerer: &str) {
+    /// The offer of this party is refused by the other.
+    pub(super) fn refuse(&mut self, offerer: &str, answerer: &str) {
         let is_its = |offer: &Request| offer.from_tag.as_deref() == Some(offerer);
         let before = self.open.len();
         self.open.retain(|offer| !is_its(offer));
-        self.is_spoilt |= self.open.len() < before;
+        if self.open.len() < before {
+            self.spoilt = Some([offerer, answerer].map(str::to_owned));
+        }
         self.answered.take_if(|answered| is_its(&answered.offer));
     }
 }
@@ -183,15 +191,15 @@ mod tests {
         negotiation.note(&request(Command::Offer, "a", 1));
         negotiation.note(&request(Command::Offer, "b", 2));
         negotiation.note(&request(Command::Answer, "a", 3));
-        negotiation.refuse("b");
-        assert!(negotiation.is_spoilt);
+        negotiation.refuse("b", "a");
+        assert!(negotiation.spoilt.is_some());
         let agreed = negotiation.confirm().unwrap();
         assert_eq!(agreed.offer.sdp.as_ref().map(Vec::len), Some(1));
         negotiation.note(&request(Command::Answer, "b", 4));
         assert!(negotiation.confirm().is_none());
         negotiation.note(&request(Command::Offer, "a", 5));
         negotiation.note(&request(Command::Answer, "a", 6));
-        negotiation.refuse("a");
+        negotiation.refuse("a", "b");
         assert!(negotiation.confirm().is_none(), "an early answer is none");
     }
 }

@@ -34,16 +34,17 @@ impl Core {
         let Some(context) = self.transactions.get_mut(id) else {
             return;
         };
-        let offerer = match context.exchange {
-            Exchange::Offered => response.from_tag(),
-            Exchange::Invited => response.to_tag(),
+        let (from, to) = (response.from_tag(), response.to_tag());
+        let parties = match context.exchange {
+            Exchange::Offered => from.zip(to),
+            Exchange::Invited => to.zip(from),
             Exchange::None => None,
         };
         match status {
             200..=299 if confirms(context) => self.media.agreed(media),
             300.. if context.in_dialog => {
-                if let Some(offerer) = offerer {
-                    self.media.refused(media, offerer);
+                if let Some((offerer, answerer)) = parties {
+                    self.media.refused(media, offerer, answerer);
                 }
             }
             _ => {}

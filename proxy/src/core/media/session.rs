@@ -155,20 +155,24 @@ impl MediaSessions {
         }
     }
 
-    /// The offer of this party is refused.
-    pub(super) fn refused(&mut self, id: MediaId, offerer: &str) {
+    /// The offer of this party is refused by the other.
+    pub(super) fn refused(&mut self, id: MediaId, offerer: &str, answerer: &str) {
         if let Some(session) = self.sessions.get_mut(&id) {
-            session.negotiation.refuse(offerer);
+            session.negotiation.refuse(offerer, answerer);
         }
     }
 
     /// What the relay is to be brought back to, once nobody negotiates; and the latest offer's number.
     pub(super) fn take_spoilt(&mut self, id: MediaId) -> Option<(Agreement, u64)> {
         let session = self.sessions.get_mut(&id)?;
-        if session.users > 0 || !std::mem::take(&mut session.negotiation.is_spoilt) {
+        if session.users > 0 {
             return None;
         }
+        let [one, other] = session.negotiation.spoilt.take()?;
         let agreement = self.agreements.get(id)?.clone();
+        if !agreement.is_between([&one, &other]) {
+            return None;
+        }
         Some((agreement, session.negotiation.turn()))
     }
 

@@ -42,10 +42,13 @@ impl Core {
                     .push_back(Command::Report(Event::CallAnswered { call_id }));
             }
         }
+        let challenged = is_challenge(status);
+        if status < 300 || first && !challenged {
+            self.settle_exchange(id, media, status, response);
+        }
         if !first {
             return;
         }
-        let challenged = is_challenge(status);
         let keep = match challenged {
             // The same session must serve the INVITE that comes with credentials: same ports, same ICE, same keys.
             true => self.config.limits.challenge_linger,
@@ -53,9 +56,6 @@ impl Core {
         };
         // A session that a dialog has is established, and not ended by this.
         let end = status >= 300 && !challenged;
-        if !challenged {
-            self.settle_exchange(id, media, status, response);
-        }
         let (verdict, alarm) = self.media.dismiss(media, end, keep, now);
         self.alarms.arm(Due::Media(media), alarm);
         match verdict {

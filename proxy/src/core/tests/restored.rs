@@ -214,3 +214,28 @@ fn a_challenged_reinvite_comes_again_and_restores_nothing() {
     ));
     assert_eq!(bench.asked.len(), before, "it comes again at once");
 }
+
+#[test]
+fn of_a_fork_only_the_dialog_that_was_agreed_on_last_is_restored() {
+    let mut bench = Bench::new();
+    let flow = bench.open(1);
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_gets(flow);
+    let up = bench.upstream_gets();
+    let mut fork = |tag: &str| {
+        let answer = String::from_utf8(reply(&up, 200, &HEADERS, PHONE_SDP)).unwrap();
+        bench.upstream_sends(answer.replace("tag=bobtag", &format!("tag={tag}")));
+        bench.browser_gets(flow)
+    };
+    let (one, two) = (fork("one"), fork("two"));
+    bench.ignore_output();
+    for (cseq, dialog, restored) in [(2, &one, 0), (3, &two, 2)] {
+        let request = in_dialog("INVITE", dialog, cseq, HOLD, &format!("re{cseq}"));
+        bench.browser_sends(flow, request);
+        let up = bench.upstream_gets();
+        let before = bench.asked.len();
+        bench.upstream_sends(reply(&up, 488, &[], ""));
+        assert_eq!(bench.asked.len() - before, restored);
+        bench.ignore_output();
+    }
+}
