@@ -21,6 +21,7 @@ const PACKAGES: &[&str] = &[
     "openssl",
     "pulseaudio", // Firefox runs Web Audio only against a sound device
     "rtpengine-daemon",
+    "valgrind",
 ];
 
 /// Debian 12 has Node 18; whatever is there already is kept.
@@ -31,21 +32,21 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// Debian's packages, then Node's.
 pub(crate) fn everything() -> Outcome {
-    debian()?;
+    let node = NODE
+        .iter()
+        .filter(|(program, _)| !runs(program))
+        .map(|(_, package)| *package);
+    packages(&PACKAGES.iter().copied().chain(node).collect::<Vec<_>>())?;
     npm()
 }
 
-fn debian() -> Outcome {
-    let mut missing: Vec<&str> = PACKAGES
+/// Those of these Debian packages that are missing.
+pub(crate) fn packages(wanted: &[&str]) -> Outcome {
+    let missing: Vec<&str> = wanted
         .iter()
         .copied()
         .filter(|package| !is_installed(package))
         .collect();
-    missing.extend(
-        NODE.iter()
-            .filter(|(program, _)| !runs(program))
-            .map(|(_, package)| *package),
-    );
     fetch(&missing)
 }
 

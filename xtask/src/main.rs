@@ -1,9 +1,13 @@
 //! Every chore by one name: `cargo xtask <chore>`. A newcomer has cargo and nothing else, so this
 //! needs nothing else: the standard library, and what `install` fetches from Debian and npm.
 
+mod bench;
 mod e2e;
 mod fuzz;
 mod install;
+mod instructions;
+mod lab;
+mod soak;
 mod steps;
 
 use std::process::ExitCode;
@@ -17,6 +21,9 @@ cargo xtask <chore>
   demo      the demo's call, placed by itself: exits 0 only if audio came back
   e2e       the browser tests alone [arguments go to the harness: names of cases]
   fuzz      coverage-guided fuzzing [TARGET] [SECONDS], or merge [TARGET]: its finds into the corpus
+  bench-relay   measures the relay, against rtpengine where that is installed [--help for options]
+  soak      calls that talk for a minute, calls that come and go: nothing may be lost or stay behind
+  instructions  counts those of the packet path; fails when there are more than were committed [--accept]
   install   only installs what the tests need
   deny      licences, sources and bans of all dependencies (needs cargo-deny)
 ";
@@ -31,6 +38,9 @@ fn main() -> ExitCode {
         "demo" => steps::demo(),
         "e2e" => e2e::run(&rest),
         "fuzz" => fuzz::run(&rest),
+        "bench-relay" => bench::run(&rest),
+        "soak" => soak::run(&rest),
+        "instructions" => instructions::run(&rest),
         "install" => install::everything(),
         "deny" => steps::deny(),
         _ => {

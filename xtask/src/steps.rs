@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::{e2e, install};
+use crate::{e2e, install, instructions, soak};
 
 /// What a step says when it fails.
 pub(crate) type Outcome = Result<(), String>;
@@ -22,6 +22,8 @@ pub(crate) fn test() -> Outcome {
     let mut steps: Vec<Step> = vec![("install", install::everything)];
     steps.extend(EVERYDAY);
     steps.push(("demo call", demo));
+    steps.push(("instructions of the packet path", || instructions::run(&[])));
+    steps.push(("soak", || soak::run(&[])));
     steps.push(("end to end", || e2e::run(&[])));
     run(&steps)
 }

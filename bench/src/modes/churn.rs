@@ -1,4 +1,6 @@
-//! Calls come and go, some of them at once; memory and descriptors of the relay end where they began.
+//! Calls come and go, some of them at once: what the relay holds before and after. A relay remembers its replies for a
+//! while (ours for up to a minute), so memory is to be compared between two such runs with that while between
+//! them; a single one is still holding what it said.
 
 use super::control::{answers, offers};
 use crate::args::Churn;
@@ -11,18 +13,12 @@ use crate::random;
 use crate::scenario::delete;
 use crate::setup::Setup;
 
-/// Waves before the first look: allocator, tables and the memory of replies have their size then.
-const WARM: usize = 2;
-
 pub(crate) fn churn(arguments: &Churn, figures: &mut Figures) -> Result<(), String> {
     let common = &arguments.common;
     let pid = common.pid.ok_or("whose memory? name the relay's --pid")?;
     let mut ng = Ng::connect(common.ng)?;
     let at_once = arguments.at_once.min(common.calls) as usize;
     let descriptors = process::descriptors(pid);
-    for _ in 0..WARM {
-        wave(arguments, at_once, &mut ng)?;
-    }
     let resident = process::resident(Some(pid));
     let mut done = 0;
     while done < common.calls() {
@@ -34,8 +30,8 @@ pub(crate) fn churn(arguments: &Churn, figures: &mut Figures) -> Result<(), Stri
         "{done} calls, {at_once} at once: descriptors {descriptors} -> {fds}, resident {resident} -> {kb} kB"
     );
     figures.put("calls", done as f64);
-    figures.put("descriptors_more", fds as f64 - descriptors as f64);
-    figures.put("resident_kb_before", resident as f64);
+    figures.put("descriptors_before", descriptors as f64);
+    figures.put("descriptors_after", fds as f64);
     figures.put("resident_kb_after", kb as f64);
     Ok(())
 }

@@ -1,0 +1,106 @@
+//! Two tests that need real sockets and time: many calls that talk through a wrap of their sequence numbers without one
+//! packet lost, reordered or wrong, and very many calls that leave nothing behind.
+
+use crate::lab::{Figures, Kind, Lab, Relay};
+use crate::steps::Outcome;
+
+/// Calls that talk at once.
+const CALLS: &str = "1000";
+/// Packets a second and leg. Half of a phone's, so that two cores are not full and what is lost is the relay's fault.
+const PPS: &str = "25";
+/// Seconds that count, after four of warm-up: 1500 packets from each leg.
+const SECONDS: &str = "60";
+/// Some 900 packets before the wrap, which so comes in the middle of the window.
+const FIRST_SEQUENCE: &str = "64700";
+
+/// Calls that come and go, before the talk and after it.
+const CHURN: &str = "10000";
+/// What the resident set may have grown by from the first time to the second, in kB: half a kilobyte for each call. The
+/// talk in between is longer than the relay remembers its replies.
+const MAX_GROWTH: f64 = 5_000.0;
+
+/// So that other programs of the machine cannot make packets late.
+const PRIORITY: u32 = 10;
+
+/// `arguments` may name backends; without any it is all there are.
+pub(crate) fn run(arguments: &[String]) -> Outcome {
+    let mut lab = Lab::build()?;
+    lab.priority = Some(PRIORITY);
+    let all = BACKENDS.map(str::to_owned);
+    let backends = if arguments.is_empty() {
+        all.as_slice()
+    } else {
+        arguments
+    };
+    for backend in backends {
+        println!("-- {backend}");
+        let kind = Kind::Ours {
+            settings: settings(backend),
+        };
+        soak(&lab, &kind)?;
+    }
+    Ok(())
+}
+
+/// How the relay reads and writes its sockets.
+const BACKENDS: [&str; 1] = ["sockets"];
+
+/// The line that chooses a backend.
+pub(crate) fn settings(_backend: &str) -> String {
+    String::new()
+}
+
+fn soak(lab: &Lab, kind: &Kind) -> Outcome {
+    let mut relay = lab.start(kind)?;
+    let first = churn(&mut relay)?;
+    talk(&mut relay)?;
+    let second = churn(&mut relay)?;
+    let (began, ended) = (
+        get(&first, "descriptors_before")?,
+        get(&second, "descriptors_after")?,
+    );
+    if began != ended {
+        return Err(format!("{began} descriptors were open, and {ended} are"));
+    }
+    let grown = get(&second, "resident_kb_after")? - get(&first, "resident_kb_after")?;
+    println!("resident set: {grown:+} kB from the first {CHURN} calls to the second");
+    if grown > MAX_GROWTH {
+        return Err(format!("the resident set has grown by {grown} kB"));
+    }
+    Ok(())
+}
+
+fn talk(relay: &mut Relay<'_>) -> Outcome {
+    let words = [
+        ["run", "--scenario=avp-sdes"],
+        ["--calls", CALLS],
+        ["--pps", PPS],
+        ["--seconds", SECONDS],
+        ["--first-sequence", FIRST_SEQUENCE],
+    ];
+    let figures = relay.measure(
+        &words
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>(),
+        true,
+    )?;
+    for name in ["lost", "reordered", "duplicate", "bad"] {
+        let count = get(&figures, name)?;
+        if count != 0.0 {
+            return Err(format!("packets {name}: {count}"));
+        }
+    }
+    Ok(())
+}
+
+fn churn(relay: &mut Relay<'_>) -> Result<Figures, String> {
+    let words = ["churn", "--scenario", "avp-sdes", "--calls", CHURN];
+    relay.measure(&words.map(str::to_owned), true)
+}
+
+fn get(figures: &Figures, name: &str) -> Result<f64, String> {
+    let found = figures.get(name).copied();
+    found.ok_or_else(|| format!("the generator says nothing of {name}"))
+}
