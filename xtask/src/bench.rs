@@ -11,7 +11,6 @@ use plan::{Measurement, Options};
 
 use crate::install;
 use crate::lab::{Figures, Kind, Lab, is_there};
-use crate::soak;
 use crate::steps::Outcome;
 
 /// Ours, and rtpengine's where there is one.
@@ -21,13 +20,15 @@ type Pair = (Figures, Option<Figures>);
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let options = Options::parse(arguments)?;
     // Without it ours is measured alone.
-    if let Err(why) = install::packages(&["rtpengine-daemon"]) {
+    if !is_there("rtpengine")
+        && let Err(why) = install::packages(&["rtpengine-daemon"])
+    {
         println!("without rtpengine: {why}");
     }
     let mut lab = Lab::build()?;
     lab.priority = options.priority;
     let ours = Kind::Ours {
-        settings: soak::settings(&options.backend),
+        backend: options.backend.clone(),
     };
     let kinds = if is_there("rtpengine") {
         vec![ours, Kind::Rtpengine]

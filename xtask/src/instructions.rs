@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::install;
-use crate::lab::build_release;
+use crate::lab::{build_release, is_there};
 use crate::steps::Outcome;
 
 /// What a route may cost more than is committed, in percent.
@@ -38,7 +38,9 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         [word] if word == "--accept" => true,
         _ => return Err("there is one option: --accept".to_owned()),
     };
-    install::packages(&["valgrind"])?;
+    if !is_there("valgrind") {
+        install::packages(&["valgrind"])?;
+    }
     let program = build_release()?.join("causeway-bench");
     let mut counts = Counts::new();
     for route in ROUTES {

@@ -18,8 +18,8 @@ pub(crate) type Figures = BTreeMap<String, f64>;
 /// Which relay.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
-    /// Ours, with more lines for the `[relay]` part of its file.
-    Ours { settings: String },
+    /// Ours. How it reads and writes its sockets is its own choice unless a backend is named.
+    Ours { backend: Option<String> },
     /// Debian's, in user space, as one would start it by hand.
     Rtpengine,
 }
@@ -56,9 +56,9 @@ impl Lab {
         let mut start = self.within(&namespace, relay_core());
         let mut file = None;
         match kind {
-            Kind::Ours { settings } => {
+            Kind::Ours { backend } => {
                 let path = std::env::temp_dir().join(format!("{}.toml", namespace.0));
-                std::fs::write(&path, configuration(settings))
+                std::fs::write(&path, configuration(backend.as_deref()))
                     .map_err(|error| format!("{}: {error}", path.display()))?;
                 start.arg(&self.causeway).arg("relay").arg(&path);
                 file = Some(path);
@@ -172,9 +172,10 @@ fn relay_core() -> usize {
 const RTPENGINE: &str = "rtpengine --config-file=none --table=-1 -i 127.0.0.1 --listen-ng=127.0.0.1:2223 \
                          -m 10000 -M 60000 --num-threads=1 --delete-delay=0 -f -E -L 3";
 
-fn configuration(settings: &str) -> String {
+fn configuration(backend: Option<&str>) -> String {
+    let backend = backend.map_or_else(String::new, |name| format!("backend = \"{name}\"\n"));
     format!(
-        "[relay]\nlisten = \"udp:127.0.0.1:2223\"\n{settings}\n\
+        "[relay]\nlisten = \"udp:127.0.0.1:2223\"\n{backend}\
          [media]\nprivate = \"127.0.0.1\"\nports = \"10000-60000\"\nshards = 1\n"
     )
 }

@@ -22,32 +22,24 @@ const MAX_GROWTH: f64 = 5_000.0;
 /// So that other programs of the machine cannot make packets late.
 const PRIORITY: u32 = 10;
 
-/// `arguments` may name backends; without any it is all there are.
+/// The relay's ways to read and write its sockets that are tested; `None` is its own choice.
+const BACKENDS: [Option<&str>; 1] = [None];
+
+/// `arguments` may name backends; without any it is all that are listed.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let mut lab = Lab::build()?;
     lab.priority = Some(PRIORITY);
-    let all = BACKENDS.map(str::to_owned);
-    let backends = if arguments.is_empty() {
-        all.as_slice()
-    } else {
-        arguments
-    };
+    let named = arguments.iter().map(|name| Some(name.as_str()));
+    let mut backends: Vec<Option<&str>> = named.collect();
+    if backends.is_empty() {
+        backends.extend(BACKENDS);
+    }
     for backend in backends {
-        println!("-- {backend}");
-        let kind = Kind::Ours {
-            settings: settings(backend),
-        };
-        soak(&lab, &kind)?;
+        println!("-- backend: {}", backend.unwrap_or("its own choice"));
+        let backend = backend.map(str::to_owned);
+        soak(&lab, &Kind::Ours { backend })?;
     }
     Ok(())
-}
-
-/// How the relay reads and writes its sockets.
-const BACKENDS: [&str; 1] = ["sockets"];
-
-/// The line that chooses a backend.
-pub(crate) fn settings(_backend: &str) -> String {
-    String::new()
 }
 
 fn soak(lab: &Lab, kind: &Kind) -> Outcome {

@@ -108,7 +108,7 @@ pub(super) struct Options {
     pub(super) pairs: usize,
     pub(super) seconds: u32,
     pub(super) priority: Option<u32>,
-    pub(super) backend: String,
+    pub(super) backend: Option<String>,
     scenarios: Vec<String>,
     quick: bool,
 }
@@ -119,7 +119,7 @@ impl Options {
             pairs: 7,
             seconds: 10,
             priority: None,
-            backend: "sockets".to_owned(),
+            backend: None,
             scenarios: Vec::new(),
             quick: false,
         };
@@ -136,7 +136,7 @@ impl Options {
                 "--pairs" => options.pairs = number()?.clamp(1, 50) as usize,
                 "--seconds" => options.seconds = number()?.clamp(1, 120),
                 "--priority" => options.priority = Some(number()?.clamp(1, 99)),
-                "--backend" => options.backend.clone_from(value),
+                "--backend" => options.backend = Some(value.clone()),
                 "--scenario" => options.scenarios.push(value.clone()),
                 _ => return Err(USAGE.to_owned()),
             }
