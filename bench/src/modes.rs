@@ -56,6 +56,9 @@ fn stand(
     let calls = Calls::new(common.calls(), sending.first_sequence, verify_every);
     let mut engine = Engine::new(calls, common.port, sending.burst)
         .map_err(|error| format!("the endpoints' socket: {error}"))?;
+    if let Some(pid) = common.pid {
+        figures.put("descriptors_before", process::descriptors(pid) as f64);
+    }
     let resident = process::resident(common.pid);
     let before = cpu(common);
     let took = setup.all(&mut engine, ng)?;

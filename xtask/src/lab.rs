@@ -2,6 +2,7 @@
 //! traffic on a loopback that nobody else has. Both end with the value that stands for them.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -104,7 +105,11 @@ pub(crate) struct Relay<'a> {
 
 impl Relay<'_> {
     /// One run of the generator, with a word for its mode and more; its figures. With `shown`, its text as well.
-    pub(crate) fn measure(&mut self, arguments: &[String], shown: bool) -> Result<Figures, String> {
+    pub(crate) fn measure<W: AsRef<OsStr>>(
+        &mut self,
+        arguments: &[W],
+        shown: bool,
+    ) -> Result<Figures, String> {
         let file = std::env::temp_dir().join(format!("{}.figures", self.namespace.0));
         let mut run = self.lab.within(&self.namespace, 0);
         run.args(["timeout", PATIENCE]).arg(&self.lab.generator);

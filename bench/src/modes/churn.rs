@@ -1,6 +1,7 @@
 //! Calls come and go, some of them at once: what the relay holds before and after. A relay remembers its replies for a
-//! while (ours for up to a minute), so memory is to be compared between two such runs with that while between
-//! them; a single one is still holding what it said.
+//! while, and its allocator keeps what was freed: only a second and a third such run can be compared.
+
+use control_proto::{Command, Request};
 
 use super::control::{answers, offers};
 use crate::args::Churn;
@@ -12,6 +13,13 @@ use crate::process;
 use crate::random;
 use crate::scenario::delete;
 use crate::setup::Setup;
+
+/// Pings after the last call. Our relay remembers the replies to 2 * 65,536 commands at most, for up to a minute; so many
+/// pings push out what it said of the calls, and nobody has to wait.
+const PINGS: usize = 2 * 65_536;
+
+/// Commands on their way at once.
+const IN_FLIGHT: usize = 8;
 
 pub(crate) fn churn(arguments: &Churn, figures: &mut Figures) -> Result<(), String> {
     let common = &arguments.common;
@@ -25,14 +33,26 @@ pub(crate) fn churn(arguments: &Churn, figures: &mut Figures) -> Result<(), Stri
         wave(arguments, at_once, &mut ng)?;
         done += at_once;
     }
+    forget(&mut ng)?;
     let (fds, kb) = (process::descriptors(pid), process::resident(Some(pid)));
     println!(
         "{done} calls, {at_once} at once: descriptors {descriptors} -> {fds}, resident {resident} -> {kb} kB"
     );
     figures.put("calls", done as f64);
-    figures.put("descriptors_before", descriptors as f64);
     figures.put("descriptors_after", fds as f64);
     figures.put("resident_kb_after", kb as f64);
+    Ok(())
+}
+
+/// Gives the relay other things to remember.
+fn forget(ng: &mut Ng) -> Result<(), String> {
+    let pings = vec![Request::new(Command::Ping); 4096];
+    for _ in 0..PINGS / pings.len() {
+        let answered = ng.ask_all(&pings, IN_FLIGHT).replies.into_iter();
+        if answered.flatten().count() < pings.len() {
+            return Err("the relay does not answer pings".to_owned());
+        }
+    }
     Ok(())
 }
 
@@ -46,13 +66,13 @@ fn wave(arguments: &Churn, count: usize, ng: &mut Ng) -> Result<(), String> {
     let calls = Calls::new(count, None, 1);
     let mut engine = Engine::new(calls, common.port, 1)
         .map_err(|error| format!("the endpoints' socket: {error}"))?;
-    let offered = checked("offer", ng.ask_all(&offers(&setup, &engine), 8))?;
+    let offered = checked("offer", ng.ask_all(&offers(&setup, &engine), IN_FLIGHT))?;
     let answers = answers(&setup, &mut engine, &offered)?;
-    checked("answer", ng.ask_all(&answers, 8))?;
+    checked("answer", ng.ask_all(&answers, IN_FLIGHT))?;
     let deletes: Vec<_> = (0..count)
         .map(|number| delete(&setup.call(number)))
         .collect();
-    checked("delete", ng.ask_all(&deletes, 8)).map(|_| ())
+    checked("delete", ng.ask_all(&deletes, IN_FLIGHT)).map(|_| ())
 }
 
 fn checked(name: &str, outcome: Outcome) -> Result<Outcome, String> {
