@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // a test may stop on the first surprise
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use causeway_control_proto::{
-    Client, Command, Dictionary, Envelope, Event, Format, Request, Response, Value,
+    Client, Command, Dictionary, Envelope, Event, Format, Key, Request, Response, Value,
 };
 use proptest::prelude::*;
 
@@ -132,6 +132,24 @@ proptest! {
         let response = Response::ok().with_sdp(sdp).with("tags", value);
         prop_assert!(client.receive(&response.encode(cookie, format), now));
         prop_assert_eq!(client.poll(), Some(Event::Answered(ticket, response)));
+    }
+
+    #[test]
+    fn only_what_was_signed_with_the_key_is_authentic(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+        tail in "[ -~]{0,40}",
+        seconds in any::<u32>(),
+    ) {
+        let unix = Duration::from_secs(seconds.into());
+        let [key, other] = [b'k', b'o'].map(|secret| Key::new(&[secret; 32]).unwrap());
+        let message = [&bytes[..], tail.as_bytes()].concat();
+        prop_assert!(key.check_request(&message, unix).is_err());
+        prop_assert_eq!(key.open_reply(&message), None);
+        if let Some(signed) = key.sign_request(&message, unix) {
+            prop_assert_eq!(key.check_request(&signed, unix), Ok(()));
+            prop_assert!(other.check_request(&signed, unix).is_err());
+            prop_assert_eq!(key.open_reply(&key.sign_reply(&message)), Some(message));
+        }
     }
 
     #[test]

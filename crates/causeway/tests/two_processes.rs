@@ -87,6 +87,11 @@ async fn with_a_key_the_relay_serves_the_proxy_that_has_it_and_no_other() {
             _ => house.assert_call_is_refused(&alice).await,
         }
     }
+    let own = "[relay]\ncontrol_key = \"right\"\n";
+    let mut proxy = Process::start("proxy", &folder.write("own.toml", &house.edge(own)));
+    let browsers = proxy.says("browsers: ws://").await;
+    let alice = house.alice(&browsers).await;
+    house.assert_call_works(&alice).await;
 }
 
 #[tokio::test]
