@@ -88,6 +88,17 @@ const PANICS: &[&str] = &[
     "cast_sign_loss",
 ];
 
+/// An index by another name: each ends the process when its place or length is wrong. There are
+/// `split_at_checked`, `first_chunk`, `zip` and whole numbers.
+const INDEXING_WORDS: &[&str] = &[
+    ".split_at(",
+    ".split_at_mut(",
+    ".copy_from_slice(",
+    ".clone_from_slice(",
+    ".mul_f64(",
+    "::from_secs_f64(",
+];
+
 #[test]
 fn nobody_imports_what_the_architecture_forbids() {
     for (package, imports) in dependencies() {
@@ -173,15 +184,43 @@ fn every_library_that_a_packet_reaches_denies_indexing_and_unchecked_arithmetic(
                 "{package} is reached by packets and does not deny clippy::{lint}"
             );
         }
-        // One place may have a reason to differ: `expect`, which wants one and ends with its cause.
         for file in sources(&folder.join("src")) {
             let text = bare(&file);
+            // One place may have a reason to differ: `expect`, which wants one and ends with its cause.
             for lint in PANICS {
                 assert!(
                     !text.contains(&format!("allow(clippy::{lint}")),
                     "{}: allows clippy::{lint}",
                     file.display()
                 );
+            }
+        }
+    }
+}
+
+#[test]
+fn no_library_that_a_packet_reaches_indexes_by_another_name() {
+    for (package, folder) in folders() {
+        if UNREACHED.contains(&package.as_str()) {
+            continue;
+        }
+        for file in sources(&folder.join("src")) {
+            let within = file.strip_prefix(&folder).unwrap();
+            if within.to_string_lossy().contains("test") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&file).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for (number, line) in code.lines().enumerate() {
+                let line = line.split("//").next().unwrap_or_default();
+                for word in INDEXING_WORDS {
+                    assert!(
+                        !line.contains(word),
+                        "{}:{}: {word} panics",
+                        file.display(),
+                        number + 1
+                    );
+                }
             }
         }
     }

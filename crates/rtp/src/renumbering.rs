@@ -214,7 +214,9 @@ fn head(buffer: &mut [u8], form: Form, at: usize, number: u8, len: usize) -> Res
 
 fn put(buffer: &mut [u8], at: usize, bytes: &[u8]) -> Result<(), Error> {
     let room = buffer.get_mut(at..at.saturating_add(bytes.len()));
-    room.ok_or(Error::NoRoom)?.copy_from_slice(bytes);
+    for (to, from) in room.ok_or(Error::NoRoom)?.iter_mut().zip(bytes) {
+        *to = *from;
+    }
     Ok(())
 }
 

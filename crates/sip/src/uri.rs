@@ -181,7 +181,7 @@ fn hierarchical<'a>(text: &'a str, scheme: Scheme, rest: &'a str) -> Result<Uri<
     let (rest, headers) = rest
         .split_once('?')
         .map_or((rest, None), |(before, headers)| (before, Some(headers)));
-    let (hostport, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+    let (hostport, params) = before_params(rest);
     let (host, port) = host_port(hostport).ok_or(Error::BadUri)?;
     Ok(Uri {
         text,
@@ -195,8 +195,15 @@ fn hierarchical<'a>(text: &'a str, scheme: Scheme, rest: &'a str) -> Result<Uri<
     })
 }
 
+/// What stands before the first `;`, and the rest with it.
+fn before_params(text: &str) -> (&str, &str) {
+    text.find(';')
+        .and_then(|at| text.split_at_checked(at))
+        .unwrap_or((text, ""))
+}
+
 fn telephone<'a>(text: &'a str, rest: &'a str) -> Result<Uri<'a>, Error> {
-    let (number, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+    let (number, params) = before_params(rest);
     let legal = |b: u8| b.is_ascii_hexdigit() || b"+-.()*#".contains(&b);
     if number.is_empty() || !number.bytes().all(legal) {
         return Err(Error::BadUri);

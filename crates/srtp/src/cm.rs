@@ -140,8 +140,9 @@ fn same_tag(expected: &[u8; 20], tag: &[u8]) -> Result<(), Forged> {
     }
 }
 
+/// Copies as far as both reach.
 #[inline]
-fn put<'a>(room: &mut [u8], bytes: impl IntoIterator<Item = &'a u8>) {
+pub(crate) fn put<'a>(room: &mut [u8], bytes: impl IntoIterator<Item = &'a u8>) {
     for (to, from) in room.iter_mut().zip(bytes) {
         *to = *from;
     }

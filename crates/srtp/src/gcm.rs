@@ -99,8 +99,9 @@ impl Gcm {
             plain,
         );
         put_tag(room, sealed);
-        if let Some(room) = room.get_mut(TAG..TAG + INDEX_LEN) {
-            room.copy_from_slice(&word.to_be_bytes());
+        let room = room.get_mut(TAG..);
+        if let Some(room) = room.and_then(<[u8]>::first_chunk_mut) {
+            *room = word.to_be_bytes();
         }
     }
 
@@ -141,8 +142,10 @@ fn rtcp_aad(clear: &[u8; RTCP_CLEAR], word: u32) -> [u8; RTCP_CLEAR + INDEX_LEN]
 /// Writes the tag. Sealing fails for no packet that fits a datagram; should it, a tag of zeros opens nowhere.
 #[inline]
 fn put_tag<E>(room: &mut [u8], sealed: Result<aws_lc_rs::aead::Tag, E>) {
-    if let (Some(room), Ok(tag)) = (room.get_mut(..TAG), sealed) {
-        room.copy_from_slice(tag.as_ref());
+    let tag = sealed.ok();
+    let tag = tag.as_ref().and_then(|tag| tag.as_ref().first_chunk());
+    if let (Some(room), Some(tag)) = (room.first_chunk_mut::<TAG>(), tag) {
+        *room = *tag;
     }
 }
 

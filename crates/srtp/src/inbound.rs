@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::cm::put;
 use crate::derive::Protocol;
 use crate::packet::{self, RtpHeader, Unreadable};
 use crate::session::{ENCRYPTED, INDEX_LEN, Session};
@@ -172,7 +173,7 @@ impl Inbound {
             .get_mut(..packet.len())
             .filter(|_| header.sequence < EARLY && self.second_tries > 0)
             .map(|copy| -> &[u8] {
-                copy.copy_from_slice(packet);
+                put(copy, &*packet);
                 copy
             });
 
@@ -182,7 +183,7 @@ impl Inbound {
             (Ok(len), _) => (first, len),
             (Err(forged), None) => return Err(forged.into()),
             (Err(_), Some(copy)) => {
-                packet.copy_from_slice(copy);
+                put(packet, copy);
                 let opened = self.rtp.open_rtp(packet, header, second);
                 let len = opened.inspect_err(|_| {
                     self.second_tries = self.second_tries.saturating_sub(1);

@@ -165,8 +165,9 @@ impl Injection {
             ssrc: self.ssrc,
         };
         // The header has room in sixteen bytes, and leaves four.
-        if let Ok(rest) = header.write(&mut packet) {
-            rest.copy_from_slice(&[playing.tone.event, end, high, low]);
+        let rest = header.write(&mut packet).ok();
+        if let Some(rest) = rest.and_then(<[u8]>::first_chunk_mut) {
+            *rest = [playing.tone.event, end, high, low];
         }
         packet
     }

@@ -129,7 +129,9 @@ impl Source {
         if middle == 0 {
             return None;
         }
-        let held = Duration::from_secs(1).mul_f64(f64::from(block.delay_since_last_sr) / 65_536.0);
+        // In 65536ths of a second.
+        let held = u64::from(block.delay_since_last_sr).saturating_mul(1_000_000_000) >> 16;
+        let held = Duration::from_nanos(held);
         now.saturating_duration_since(at).checked_sub(held)
     }
 

@@ -50,8 +50,8 @@ fn finish(mut message: Vec<u8>, password: &str) -> Vec<u8> {
     let integrity = hmac(password, &message).unwrap_or_default();
     attribute(&mut message, a::MESSAGE_INTEGRITY, &integrity);
     let body = message.len().saturating_sub(HEADER_LENGTH);
-    if let Some(field) = message.get_mut(2..4) {
-        field.copy_from_slice(&length(body.saturating_add(FINGERPRINT_LENGTH)));
+    if let Some([_, _, high, low, ..]) = message.get_mut(..HEADER_LENGTH) {
+        [*high, *low] = length(body.saturating_add(FINGERPRINT_LENGTH));
     }
     let crc = crc::fingerprint(&message);
     attribute(&mut message, a::FINGERPRINT, &crc.to_be_bytes());

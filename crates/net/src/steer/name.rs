@@ -29,10 +29,9 @@ impl Name {
             }
             SocketAddr::V6(address) => {
                 [*f0, *f1] = family(libc::AF_INET6);
-                let [_, _, _, _, rest @ ..] = v4;
-                let (ip, scope) = rest.split_at_mut(16);
-                ip.copy_from_slice(&address.ip().octets());
-                scope.copy_from_slice(&address.scope_id().to_ne_bytes());
+                let [_, _, _, _, ip @ .., s0, s1, s2, s3] = v4;
+                *ip = address.ip().octets();
+                [*s0, *s1, *s2, *s3] = address.scope_id().to_ne_bytes();
                 (name, SIX)
             }
         }

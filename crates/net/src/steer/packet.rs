@@ -87,9 +87,8 @@ fn six(before: &mut [u8], [from, to]: [Ipv6Addr; 2], length: u16, class: u8) -> 
         UDP_PROTOCOL,
         HOP_LIMIT,
     ];
-    let (source, destination) = addresses.split_at_mut(16);
-    source.copy_from_slice(&from.octets());
-    destination.copy_from_slice(&to.octets());
+    let (source, destination) = addresses.split_first_chunk_mut()?;
+    (*source, *destination.first_chunk_mut()?) = (from.octets(), to.octets());
     Some(begin)
 }
 

@@ -38,7 +38,7 @@ const SK_PASS: i32 = 1;
 /// What a destination is looked up by.
 pub(super) fn key(at: SocketAddr) -> [u8; KEY] {
     let mut key = [0; KEY];
-    let (ip, port) = key.split_at_mut(16);
+    let [ip @ .., p0, p1, p2, p3] = &mut key;
     let family = match at.ip() {
         IpAddr::V4(v4) => {
             ip.iter_mut()
@@ -54,7 +54,7 @@ pub(super) fn key(at: SocketAddr) -> [u8; KEY] {
         }
     };
     let word = family.cast_unsigned() << 16 | u32::from(at.port());
-    port.copy_from_slice(&word.to_ne_bytes());
+    [*p0, *p1, *p2, *p3] = word.to_ne_bytes();
     key
 }
 

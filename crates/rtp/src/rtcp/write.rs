@@ -205,7 +205,9 @@ impl Body<'_> {
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let end = self.len.checked_add(bytes.len()).ok_or(Error::NoRoom)?;
         let room = self.room.get_mut(self.len..end).ok_or(Error::NoRoom)?;
-        room.copy_from_slice(bytes);
+        for (to, from) in room.iter_mut().zip(bytes) {
+            *to = *from;
+        }
         self.len = end;
         Ok(())
     }

@@ -66,10 +66,9 @@ impl Mki {
         }
         let behind = start.saturating_add(self.len);
         buffer.copy_within(start..len, behind);
-        let place = buffer.get_mut(start..behind);
-        let bytes = self.bytes.get(..self.len);
-        if let (Some(place), Some(bytes)) = (place, bytes) {
-            place.copy_from_slice(bytes);
+        let place = buffer.get_mut(start..behind).unwrap_or_default();
+        for (to, from) in place.iter_mut().zip(self.bytes) {
+            *to = from;
         }
         Ok(end)
     }

@@ -150,13 +150,15 @@ impl Keys {
     /// Verifies and decrypts an SRTP packet in place; the length of the RTP packet it held.
     pub(crate) fn unprotect(&mut self, packet: &mut [u8]) -> Result<usize, Rejected> {
         let len = self.without_mki(false, packet)?;
-        self.inbound.unprotect(packet.split_at_mut(len).0)
+        let packet = packet.get_mut(..len).ok_or(Rejected::TooShort)?;
+        self.inbound.unprotect(packet)
     }
 
     /// The same for SRTCP.
     pub(crate) fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, Rejected> {
         let len = self.without_mki(true, packet)?;
-        self.inbound.unprotect_rtcp(packet.split_at_mut(len).0)
+        let packet = packet.get_mut(..len).ok_or(Rejected::TooShort)?;
+        self.inbound.unprotect_rtcp(packet)
     }
 
     fn without_mki(&self, rtcp: bool, packet: &mut [u8]) -> Result<usize, Rejected> {
@@ -181,12 +183,13 @@ impl Keys {
 
     /// Protects the RTP packet in the first `len` bytes of `buffer`; the length of the protected one.
     pub(crate) fn protect(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, Refused> {
-        let end = len.min(buffer.len());
-        self.numbering.apply(buffer.split_at_mut(end).0);
+        let packet = buffer.get_mut(..len).ok_or(Refused::NoRoom)?;
+        self.numbering.apply(packet);
         let done = match self.outbound.protect(buffer, len) {
             Err(Refused::Stale) => {
                 let highest = |ssrc| self.outbound.highest(ssrc);
-                if !self.numbering.was_late(buffer.split_at_mut(end).0, highest) {
+                let packet = buffer.get_mut(..len).ok_or(Refused::NoRoom)?;
+                if !self.numbering.was_late(packet, highest) {
                     return Err(Refused::Stale);
                 }
                 self.outbound.protect(buffer, len)
