@@ -5,12 +5,14 @@
 
 mod plan;
 mod sorting;
+mod sources;
 
 use std::time::Instant;
 
 use sdp::{Group, Media, Session, Token};
 
 pub(super) use plan::{Plan, is_offered, is_strict};
+use sources::Sources;
 
 use super::call::{Call, Party};
 use super::codecs::Codecs;
@@ -32,8 +34,9 @@ pub(super) struct Bundle {
     pub(super) needs_mid: bool,
     /// The legs whose media go on this one's port.
     riders: Vec<Key<Leg>>,
-    /// Whose source is whose, of both directions.
-    sources: Vec<(u32, Key<Leg>)>,
+    /// Which medium the sources are of that this side sends, and those that it hears.
+    sends: Sources,
+    hears: Sources,
 }
 
 impl Bundle {

@@ -188,7 +188,7 @@ impl Shard {
             return send_out(other, kind, datagram).map(Some);
         };
         if let (Media::Rtp, Ok(packet)) = (kind, rtp::Packet::parse(datagram.bytes())) {
-            self.note_source(carrier, packet.ssrc(), peer);
+            self.note_heard(carrier, packet.ssrc(), peer);
         }
         let carrier = self.legs.get_mut(carrier).ok_or(Drop::PeerUnknown)?;
         send_out(carrier, kind, datagram).map(Some)

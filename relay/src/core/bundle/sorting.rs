@@ -9,9 +9,6 @@ use crate::core::shard::Place;
 use crate::core::table::Key;
 use crate::core::{Drop, Shard};
 
-/// Sources whose medium is remembered on one carrier at most: a few streams each way for each medium.
-const MAX_SOURCES: usize = 64;
-
 impl Shard {
     /// The medium that a packet on a carrier's port belongs to, and where it goes. `packet` is plain.
     pub(in crate::core) fn ridden(
@@ -56,58 +53,46 @@ impl Shard {
                 known.is_some_and(|known| known.as_str().as_bytes() == mid)
             };
             let medium = media().find(is_it).ok_or(Drop::UnknownMid)?;
-            self.note_source(carrier, packet.ssrc(), medium);
+            self.note_sent(carrier, packet.ssrc(), medium);
             return Ok(Some(medium));
         }
         let names = |key: &Key<Leg>| {
             let leg = self.legs.get(*key);
             leg.is_some_and(|leg| leg.codecs.get(packet.payload_type()).is_some())
         };
-        let by_source = leg.bundle.of_source(packet.ssrc());
+        let by_source = leg.bundle.sends.get(packet.ssrc());
         if by_source.filter(names).is_some() {
             return Ok(by_source);
         }
         let by_payload_type = media().find(names);
         if let (None, Some(medium)) = (by_source, by_payload_type) {
-            self.note_source(carrier, packet.ssrc(), medium);
+            self.note_sent(carrier, packet.ssrc(), medium);
         }
         Ok(by_payload_type.or(by_source))
     }
 
-    /// Remembers which medium a source is of.
-    pub(in crate::core) fn note_source(
-        &mut self,
-        carrier: Key<Leg>,
-        source: u32,
-        medium: Key<Leg>,
-    ) {
-        let Some(carrier) = self.legs.get_mut(carrier) else {
-            return;
-        };
-        let sources = &mut carrier.bundle.sources;
-        if let Some((_, known)) = sources.iter_mut().find(|(known, _)| *known == source) {
-            *known = medium;
-            return;
+    fn note_sent(&mut self, carrier: Key<Leg>, source: u32, medium: Key<Leg>) {
+        if let Some(carrier) = self.legs.get_mut(carrier) {
+            carrier.bundle.sends.note(source, medium);
         }
-        if sources.len() >= MAX_SOURCES {
-            sources.remove(0);
+    }
+
+    /// Remembers that reports of the carrier's side about this source are about `medium`.
+    pub(in crate::core) fn note_heard(&mut self, carrier: Key<Leg>, source: u32, medium: Key<Leg>) {
+        if let Some(carrier) = self.legs.get_mut(carrier) {
+            carrier.bundle.hears.note(source, medium);
         }
-        sources.push((source, medium));
     }
 }
 
 impl Bundle {
-    fn of_source(&self, source: u32) -> Option<Key<Leg>> {
-        let known = self.sources.iter().find(|(known, _)| *known == source);
-        known.map(|(_, medium)| *medium)
-    }
-
     /// A report is about the source that it reports on, or else about the one that sends it.
     fn of_report(&self, packet: &[u8]) -> Option<Key<Leg>> {
-        let of = |at: usize| self.of_source(word(packet, at)?);
+        let about = |at: usize| self.hears.get(word(packet, at)?);
+        let by = || self.sends.get(word(packet, 4)?);
         // In a sender report the sender's figures stand between the two.
         let is_sender_report = packet.get(1) == Some(&200);
-        of(if is_sender_report { 28 } else { 8 }).or_else(|| of(4))
+        about(if is_sender_report { 28 } else { 8 }).or_else(by)
     }
 }
 
