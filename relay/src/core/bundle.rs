@@ -30,8 +30,6 @@ pub(super) struct Bundle {
     agreed: bool,
     /// It has a port of its own, and the side may say that it wants none.
     invited: bool,
-    /// Packets to this side must say which medium they are of: their payload types do not.
-    pub(super) needs_mid: bool,
     /// The legs whose media go on this one's port.
     riders: Vec<Key<Leg>>,
     /// Which medium the sources are of that this side sends, and those that it hears.
@@ -161,25 +159,6 @@ impl Shard {
                 share(&shared, media);
             } else {
                 (media.port, media.bundle_only) = (0, false);
-            }
-        }
-    }
-
-    /// Sees to which media of a side could be taken for one another by their payload types.
-    pub(super) fn set_need_of_mid(&mut self, legs: &[Key<Leg>]) {
-        for key in legs {
-            let Some(leg) = self.legs.get(*key).filter(|leg| leg.bundle.is_shared()) else {
-                continue;
-            };
-            let carrier = self.carrier(*key);
-            let beside = |other: &&Key<Leg>| **other != *key && self.carrier(**other) == carrier;
-            let mut others = legs.iter().filter(beside);
-            let needs_mid = others.any(|other| {
-                let other = self.legs.get(*other);
-                other.is_some_and(|other| overlap(&leg.codecs, &other.codecs))
-            });
-            if let Some(leg) = self.legs.get_mut(*key) {
-                leg.bundle.needs_mid = needs_mid;
             }
         }
     }

@@ -418,7 +418,6 @@ impl Shard {
                 .map(Connection::from);
             party.finish(body, shown, replace.force_increment_sdp_version);
         }
-        self.set_need_of_mid(&all_legs);
         self.set_renumbering(&all_legs);
         for leg in all_legs {
             let transports = self

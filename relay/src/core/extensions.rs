@@ -171,7 +171,8 @@ fn between(leg: &Leg, other: &Leg) -> Option<Renumbering> {
     let heard = from.number(&mid);
     match (to.agreed(&mid), &other.terms.mid) {
         (Some(number), Some(own)) => {
-            let always = other.bundle.needs_mid;
+            // Where several media share a port and a mid is agreed, Chromium goes by nothing else.
+            let always = other.bundle.is_shared();
             let is_same = Some(number) == heard && leg.terms.mid.as_ref() == Some(own);
             is_idle &= !always && (is_same || heard.is_none());
             table.replace(heard, number, own.as_str().as_bytes(), always);

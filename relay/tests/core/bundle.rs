@@ -290,22 +290,24 @@ fn with_element(mut packet: Vec<u8>, number: u8, value: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// Both media have one payload type, and say which they are.
-fn call_of_one_payload_type() -> (World, Browser, [SocketAddr; 2]) {
+/// Both media say which they are; with `same` they have one payload type.
+fn call_with_mids(same: bool) -> (World, Browser, [SocketAddr; 2]) {
     let mut world = World::new();
     let mut browser = Browser::new("198.51.100.7:50000");
-    let same = |body: &str| {
-        body.replace("AVPF 96", "AVPF 0")
+    let change = |body: &str| match same {
+        true => body
+            .replace("AVPF 96", "AVPF 0")
             .replace("AVP 96", "AVP 0")
-            .replace("a=rtpmap:96 VP8/90000\r\n", "")
+            .replace("a=rtpmap:96 VP8/90000\r\n", ""),
+        false => body.to_owned(),
     };
-    let body = same(&with_video(&browser.body("actpass", 1)))
+    let body = change(&with_video(&browser.body("actpass", 1)))
         .replace("a=mid:0\r\n", &format!("a=mid:0\r\n{MID}"))
         + MID;
     let to_phone = world.sdp(&accepting(offer_to_phone("c", "a", None, &body)));
     let session = sdp::Session::parse(to_phone.as_bytes()).unwrap();
     let ports = [0, 1].map(|i| session.media[i].rtp_address().expect("a port of its own"));
-    let to_browser = world.sdp(&answer("c", "a", "b", &same(&phone_with_video())));
+    let to_browser = world.sdp(&answer("c", "a", "b", &change(&phone_with_video())));
     assert_eq!(lines(&to_browser, MID.trim_end()).len(), 2, "{to_browser}");
     browser.take(&to_browser, &world);
     browser.connect(&mut world);
@@ -314,7 +316,7 @@ fn call_of_one_payload_type() -> (World, Browser, [SocketAddr; 2]) {
 
 #[test]
 fn packets_of_one_payload_type_are_told_apart_by_their_mid_and_then_by_their_source() {
-    let (mut world, mut browser, _) = call_of_one_payload_type();
+    let (mut world, mut browser, _) = call_with_mids(true);
     let sequenced = |number: u16, source: u32| rtp(number, source, b"media");
     for (number, packet, to) in [
         (1, with_element(sequenced(1, 7), 4, b"1"), VIDEO),
@@ -338,14 +340,16 @@ fn packets_of_one_payload_type_are_told_apart_by_their_mid_and_then_by_their_sou
 }
 
 #[test]
-fn packets_to_a_bundle_of_one_payload_type_say_which_medium_they_are_of() {
-    let (mut world, mut browser, [audio, video]) = call_of_one_payload_type();
-    for (from, port, mid) in [(AUDIO, audio, b"0"), (VIDEO, video, b"1")] {
-        let plain = rtp(1, u32::from(mid[0]), b"media");
-        world.send(at(from), port, &plain);
-        browser.step(&mut world);
-        let heard = browser.heard.pop().expect("media");
-        assert_eq!(heard, with_element(plain, 4, mid));
+fn packets_to_a_bundle_say_which_medium_they_are_of_where_that_is_agreed() {
+    for (same, number) in [(true, 0), (false, 96)] {
+        let (mut world, mut browser, [audio, video]) = call_with_mids(same);
+        for (from, port, mid, number) in [(AUDIO, audio, b"0", 0), (VIDEO, video, b"1", number)] {
+            let plain = packet(number, u32::from(mid[0]));
+            world.send(at(from), port, &plain);
+            browser.step(&mut world);
+            let heard = browser.heard.pop().expect("media");
+            assert_eq!(heard, with_element(plain, 4, mid));
+        }
     }
 }
 
