@@ -19,7 +19,7 @@ const PORTS = {
   'proxy+rtpengine': { ws: 8180, wss: 8543, sip: 5090, media: [45000, 49999], ng: 2226 },
 };
 
-/** Starts the edge of that name. `strict`: the phone refuses all that is WebRTC; `limitMs`: to the first audio, by the median. */
+/** Starts the edge of that name. `strict`: the phone refuses all that is WebRTC; `bundles`: a browser's media share one port; `limitMs`: to the first audio, by the median. */
 export function startEdge(run, name) {
   if (!EDGES[name]) throw new Error(`there is no edge '${name}'; there are ${Object.keys(EDGES).join(', ')}`);
   return EDGES[name](run, name, PORTS[name]);
@@ -28,7 +28,7 @@ export function startEdge(run, name) {
 const EDGES = {
   async causeway(run, name, ports) {
     await startProxy(run, name, ports);
-    return { name, urls: urls(ports), strict: true, limitMs: 100 };
+    return { name, urls: urls(ports), strict: true, bundles: true, limitMs: 100 };
   },
   async anchor(run, name, ports) {
     await startRtpengine(run, name, ports);

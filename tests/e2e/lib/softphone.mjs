@@ -12,7 +12,7 @@ export async function openPage(browser, url) {
 }
 
 export class Softphone {
-  /** options: library, url, user, tone, password, autoAnswer, contactTransport. */
+  /** options: library, url, user, tone, video (JsSIP's only), password, autoAnswer, contactTransport. */
   static async open(page, options) {
     const phone = new Softphone(page, options);
     const own = { domain: DOMAIN, password: passwordOf(options.user), ...options };
@@ -24,7 +24,7 @@ export class Softphone {
     Object.assign(this, { page, options });
     this.name = `${options.user}#${++serial}`;
     this.uri = `sip:${options.user}@${DOMAIN}`;
-    for (const method of ['start', 'register', 'call', 'act', 'hears', 'hearsDigit', 'receives', 'reported', 'silent', 'figures', 'losesItsSocket', 'stop'])
+    for (const method of ['start', 'register', 'call', 'act', 'hears', 'hearsDigit', 'receives', 'sees', 'reported', 'silent', 'figures', 'losesItsSocket', 'stop'])
       this[method] = (...args) => this.invoke(method, args);
   }
 

@@ -1,6 +1,6 @@
 // The scripted softphone over JsSIP.
 import JsSIP from 'jssip';
-import { Ear, toneStream } from './sound.js';
+import { Ear, toneStream, withPicture } from './sound.js';
 
 const PC = { iceServers: [] };
 
@@ -37,7 +37,8 @@ class JsSipCall {
   }
 
   get media() {
-    return { mediaStream: toneStream(this.options.tone), pcConfig: PC };
+    const sound = toneStream(this.options.tone);
+    return { mediaStream: this.options.video ? withPicture(sound) : sound, pcConfig: PC };
   }
 
   async answer() {

@@ -104,6 +104,10 @@ class Softphone {
     return this.ear(id).hears(frequency, ms);
   }
 
+  sees(id, frames, ms) {
+    return this.ear(id).sees(frames, ms);
+  }
+
   reported(id, ms) {
     return this.ear(id).reported(ms);
   }

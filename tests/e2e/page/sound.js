@@ -25,6 +25,24 @@ export function toneStream(frequency) {
   return destination.stream;
 }
 
+/** Adds a track with a moving picture: a square that goes round. */
+export function withPicture(stream) {
+  const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 240 });
+  const pen = canvas.getContext('2d');
+  const [track] = canvas.captureStream(15).getVideoTracks();
+  let step = 0;
+  const draw = () => {
+    pen.fillStyle = 'black';
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    pen.fillStyle = 'orange';
+    pen.fillRect((step += 7) % canvas.width, (3 * step) % canvas.height, 60, 60);
+    if (track.readyState === 'ended') clearInterval(timer);
+  };
+  const timer = setInterval(draw, 66);
+  stream.addTrack(track);
+  return stream;
+}
+
 /** Listens to whatever audio a peer connection receives. */
 export class Ear {
   constructor(pc) {
@@ -132,6 +150,19 @@ export class Ear {
       if (packetsReceived !== packets) [packets, since] = [packetsReceived, now()];
     }
     return { quietMs };
+  }
+
+  /** Resolves when so many pictures have come; tells over how many transports all media go. */
+  async sees(frames, ms) {
+    const until = now() + ms;
+    for (;;) {
+      const entries = [...(await this.pc.getStats()).values()];
+      const decoded = entries.find((entry) => entry.type === 'inbound-rtp' && entry.kind === 'video')?.framesDecoded ?? 0;
+      const transports = new Set(this.pc.getTransceivers().map((one) => one.sender.transport));
+      if (decoded >= frames) return { frames: decoded, transports: transports.size };
+      if (now() > until) throw new Error(`${decoded} of ${frames} pictures came in ${ms} ms: ${JSON.stringify(await this.stats())}`);
+      await new Promise((r) => setTimeout(r, 50));
+    }
   }
 
   async stats() {

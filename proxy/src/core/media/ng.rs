@@ -1,7 +1,7 @@
 //! What the proxy asks of the relay, in the words of the ng protocol: the only place that knows what a browser and a
 //! phone need.
 
-use control_proto::{Command, Dtls, Ice, Request, TransportProtocol, flag};
+use control_proto::{Command, Dtls, Ice, Request, TransportProtocol, Value, flag};
 use sip::Message;
 
 use super::super::names::{MediaId, Side};
@@ -56,6 +56,8 @@ pub(super) fn offer(
             request.ice = Some(Ice::Remove);
             request.rtcp_mux.demux = true;
             request.direction = Some([PUBLIC.to_owned(), PRIVATE.to_owned()]);
+            // The browser's media stay on one port; the phone has a port for each.
+            request.other.push("bundle", vec![Value::from("accept")]);
             // The browser's ICE may be done before the answer is here. An rtpengine that may be active then begins
             // DTLS at once, as client against the browser's client, and the call stays silent: say the role now.
             request.other.push("DTLS-reverse", Dtls::Passive.word());
@@ -67,6 +69,8 @@ pub(super) fn offer(
             request.rtcp_mux.require = true;
             request.sdes.off = true;
             request.flags.set(flag::GENERATE_MID);
+            // A client that does not bundle keeps a port for each medium.
+            request.other.push("bundle", vec![Value::from("offer")]);
             request.direction = Some([PRIVATE.to_owned(), PUBLIC.to_owned()]);
         }
     }

@@ -1,6 +1,6 @@
 //! Offers and answers wherever they may stand: re-INVITE, UPDATE, PRACK, the ACK of a late offer.
 
-use control_proto::{Command as Ng, Dtls, Ice, TransportProtocol};
+use control_proto::{Command as Ng, Dtls, Ice, Request, TransportProtocol, Value};
 use sip::Method;
 
 use super::bench::*;
@@ -43,6 +43,12 @@ fn what_the_relay_is_told_follows_from_who_will_read_the_body() {
         "the browser speaks first also before the answer"
     );
     assert!(offer_down.other.get("DTLS-reverse").is_none());
+    let bundle = |offer: &Request| {
+        let words = offer.other.get("bundle").and_then(Value::as_list);
+        words.map(<[Value]>::to_vec)
+    };
+    assert_eq!(bundle(offer), Some(vec!["accept".into()]));
+    assert_eq!(bundle(offer_down), Some(vec!["offer".into()]));
     assert_eq!(offer.call_id, answer.call_id);
 
     assert_eq!(
