@@ -157,7 +157,9 @@ impl Shard {
             Media::Rtp => {
                 // 6. what commands hold back; every packet is counted
                 let passed = leg.gated(datagram.bytes(), other);
-                leg.note_rtp(datagram.bytes(), passed.is_ok(), now);
+                if leg.note_rtp(datagram.bytes(), passed.is_ok(), now) {
+                    other.was_unheard();
+                }
                 datagram.len = passed?;
                 lost_picture = leg.lost_picture(datagram.bytes(), other, now);
                 if let Some(renumbering) = &leg.renumbering {

@@ -40,7 +40,7 @@ pub(super) struct Source {
     pub(super) last: Last,
     pub(super) quality: Quality,
     clock_rate: u32,
-    /// Its numbers have holes, or had since a picture was last asked for.
+    /// Its numbers; and whether packets of it were lost since a picture was last asked for.
     gaps: Gaps,
     has_lost: bool,
     /// It carries pictures itself, and does not repair others'.
@@ -153,11 +153,11 @@ impl Last {
 }
 
 impl Leg {
-    /// Notes a plain RTP packet of this side. `passes`: no command holds it back. Nothing is
-    /// allocated but for the first packet of a stream.
-    pub(super) fn note_rtp(&mut self, packet: &[u8], passes: bool, now: Instant) {
+    /// Notes a plain RTP packet of this side; whether it begins a stream. `passes`: no command holds it back. Nothing
+    /// is allocated but for the first packet of a stream.
+    pub(super) fn note_rtp(&mut self, packet: &[u8], passes: bool, now: Instant) -> bool {
         let Ok(read) = Packet::parse(packet) else {
-            return;
+            return false;
         };
         let sources = &mut self.sources;
         let known = sources.get_mut(read.ssrc()).is_some();
@@ -165,7 +165,7 @@ impl Leg {
             sources.add(Source::new(&read, &self.codecs, now));
         }
         let Some(source) = sources.get_mut(read.ssrc()) else {
-            return;
+            return false;
         };
         if known {
             source
@@ -181,6 +181,14 @@ impl Leg {
             source.passed_bytes = source.passed_bytes.wrapping_add(len);
         }
         source.last = Last::of(&read, now);
+        !known
+    }
+
+    /// The other side begins to send, and so to hear: what was sent to it before may be lost.
+    pub(super) fn was_unheard(&mut self) {
+        for source in self.sources.iter_mut() {
+            source.has_lost = true;
+        }
     }
 
     /// The stream of this plain packet, when a picture that stands alone is to be asked for it: packets were lost on

@@ -290,26 +290,56 @@ fn whoever_begins_to_see_late_gets_a_picture_that_stands_alone() {
     assert_eq!(world.sent.len(), 0, "nothing was seen of B yet");
 }
 
-#[test]
-fn a_lost_picture_is_asked_for_when_its_receiver_cannot_ask() {
-    let secure = |body: &str, protocol: &str| {
+/// A speaks feedback, B this; where they send to.
+fn uneven_call(protocol: &str) -> (World, SocketAddr, SocketAddr) {
+    let video = |body: &str, protocol: &str| {
         body.replace("m=audio", "m=video")
             .replace("RTP/AVP 0 8 101", &format!("{protocol} 96"))
             .replace("101 telephone-event/8000", "96 VP8/90000")
             .replace("a=fmtp:101 0-15", "a=rtcp-fb:96 nack pli")
     };
+    let mut world = World::new();
+    let mut offer = plain_offer("c", "a", &video(PHONE, "RTP/AVPF"));
+    offer.transport_protocol = control_proto::TransportProtocol::from_word(protocol);
+    let to_b = addresses(&world.sdp(&offer)).0;
+    let to_a = world.sdp(&answer("c", "a", "b", &video(OTHER_PHONE, protocol)));
+    (world, addresses(&to_a).0, to_b)
+}
+
+fn picture(sequence: u16, source: u32) -> Vec<u8> {
+    let mut picture = rtp(sequence, source, b"part of a picture");
+    picture[1] = 96;
+    picture
+}
+
+#[test]
+fn a_side_that_cannot_ask_gets_a_picture_when_it_begins_to_send() {
+    let (mut world, to_a, to_b) = uneven_call("RTP/AVP");
+    let mut requests = Vec::new();
+    for sequence in 0..20 {
+        if sequence >= 10 {
+            let other = "10.0.0.30:5000".parse().unwrap();
+            world.send(other, to_b, &picture(sequence, 8));
+        }
+        world.send(phone(), to_a, &picture(sequence, 7));
+        let asked = |sent: &Sent| sent.to == PHONE_RTCP.parse().unwrap();
+        requests.extend(world.sent.drain(..).filter(asked).map(|_| sequence));
+    }
+    assert_eq!(
+        requests,
+        [10],
+        "what it was sent before it may not have heard"
+    );
+}
+
+#[test]
+fn a_lost_picture_is_asked_for_when_its_receiver_cannot_ask() {
     for (protocol, asks) in [("RTP/AVP", true), ("RTP/AVPF", false)] {
-        let mut world = World::new();
-        let mut offer = plain_offer("c", "a", &secure(PHONE, "RTP/AVPF"));
-        offer.transport_protocol = control_proto::TransportProtocol::from_word(protocol);
-        world.sdp(&offer);
-        let to_a = world.sdp(&answer("c", "a", "b", &secure(OTHER_PHONE, protocol)));
-        let to_a = addresses(&to_a).0;
+        let (mut world, to_a, _) = uneven_call(protocol);
         let mut requests = Vec::new();
         // Two packets are lost within a second, the third one later; with the second the request waits for its second.
         for sequence in (0..200).filter(|sequence| ![20, 40, 150].contains(sequence)) {
-            let mut picture = rtp(sequence, 7, b"part of a picture");
-            picture[1] = 96;
+            let picture = picture(sequence, 7);
             world.send(phone(), to_a, &picture);
             let asked = world
                 .sent

@@ -11,7 +11,8 @@ export async function all(runner, stage) {
   const firefox = HALF.find(({ browser, library }) => browser === 'firefox' && library === 'jssip');
   await runner.run('Chromium with sip.js calls Firefox with JsSIP', async (cleanup) => meet(stage, await pair(stage, cleanup, chromium, firefox)));
   await runner.run('Firefox with JsSIP calls Chromium with sip.js', async (cleanup) => meet(stage, await pair(stage, cleanup, firefox, chromium)));
-  for (const [caller, callee] of [[chromium, firefox], [firefox, chromium]]) {
+  // Other relays ask for no picture anew when one was lost before both sides could hear.
+  for (const [caller, callee] of !stage.edge.bundles ? [] : [[chromium, firefox], [firefox, chromium]]) {
     const seen = (combination) => ({ ...combination, library: 'jssip', video: true });
     await runner.run(`video: ${caller.browser} and ${callee.browser} hear and see one another, all on one port of each`, async (cleanup) =>
       look(stage, await pair(stage, cleanup, seen(caller), seen(callee))));
@@ -28,7 +29,7 @@ async function look(stage, [alice, bob]) {
   await Promise.all([alice.until('confirmed', { call }), bob.until('confirmed', { call: far })]);
   await stage.browsersHear(alice, call, bob, far);
   const [first, second] = await Promise.all([alice.sees(call, 15, 8000), bob.sees(far, 15, 8000)]);
-  if (stage.edge.bundles) for (const { transports } of [first, second]) assert(transports === 1, `the media go over ${transports} transports`);
+  for (const { transports } of [first, second]) assert(transports === 1, `the media go over ${transports} transports`);
   await bob.act(far, 'bye');
   await alice.until('bye', { call });
   return `caller saw ${first.frames} pictures, callee ${second.frames}; transports: ${first.transports} and ${second.transports}`;
