@@ -208,6 +208,7 @@ impl Call {
                     assert!(is_news, "{event:?}");
                 }
                 Output::Record(record) => panic!("nobody asked for {record:?}"),
+                Output::Handshake { .. } => panic!("the shard does its handshakes itself"),
             }
         }
         assert!(bytes_out <= MAX_OUTPUT, "{bytes_out} bytes");

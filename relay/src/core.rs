@@ -11,6 +11,8 @@
 //! 2. calls [`Shard::receive`] for every datagram and sends the one it may get back;
 //! 3. calls [`Shard::timeout`] once [`Shard::deadline`] has passed;
 //! 4. after any of these drains [`Shard::poll`] (STUN, DTLS: what is not the direct consequence of one packet).
+//!
+//! DTLS handshakes are done in passing unless [`Shard::give_handshakes`] was asked to let another thread do them.
 
 mod address;
 mod authentic;
@@ -29,6 +31,8 @@ mod extensions;
 mod extmap_words;
 mod gaps;
 mod gate;
+mod handshakes;
+mod keying;
 mod learning;
 mod leaving;
 mod leg;
@@ -66,6 +70,7 @@ pub use dtls::Identity;
 
 pub use config::{Advertise, Anchor, Bind, Config, IceRole, Interface, Random, SharedPort};
 pub use counters::{Counters, Drop};
+pub use handshakes::{HandshakeId, HandshakeNews, HandshakeOrder, Handshakes};
 pub use output::{Event, EventKind, Output, Send};
 pub(crate) use port_words::roles as ice_roles;
 pub use ports::{Ports, SocketId};

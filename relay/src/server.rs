@@ -10,6 +10,7 @@ mod control;
 mod doors;
 mod gathering;
 mod guard;
+mod handshakes;
 mod load;
 mod rates;
 mod recorder;
@@ -39,6 +40,7 @@ use control::{Control, ShardDoor};
 /// What commands are signed with.
 pub use control_proto::Key as ControlKey;
 use doors::Doors;
+use handshakes::Handshaking;
 use load::Load;
 use recorder::{Writing, recorder};
 use worker::{Queues, Worker};
@@ -162,6 +164,7 @@ type Body = Box<dyn FnOnce(&AtomicBool) + Send>;
 pub struct Server {
     control: Control,
     workers: Vec<Body>,
+    handshaking: Handshaking,
     writing: Option<Writing>,
     wakers: Vec<Waker>,
     addresses: Vec<ControlAddress>,
@@ -204,13 +207,17 @@ impl Server {
         let mut wakers = vec![control_waker.clone()];
         let mut workers: Vec<Body> = Vec::new();
         let shards = make_shards(&config)?;
-        for (shard, backend) in shards.into_iter().zip(backends) {
+        let (mut desks, mut handshaking) = handshakes::handshaking();
+        for (mut shard, backend) in shards.into_iter().zip(backends) {
+            let (desk, news) = desks.give();
+            let endpoints = shard.give_handshakes();
             let (jobs_sender, jobs) = mpsc::sync_channel(JOBS);
             let queues = Queues {
                 jobs,
                 replies: reply_sender.clone(),
                 control: control_waker.clone(),
                 recorder: recorder.clone(),
+                handshakes: desk,
                 load: Load::new(config.max_load, Instant::now()),
             };
             let (waker, body) = match backend {
@@ -218,6 +225,9 @@ impl Server {
                 #[cfg(target_os = "linux")]
                 Opened::Steered(backend) => body(shard, *backend, queues)?,
             };
+            if let Some(endpoints) = endpoints {
+                handshaking.seat(endpoints, news, waker.clone());
+            }
             control.add_shard(ShardDoor {
                 jobs: jobs_sender,
                 waker: waker.clone(),
@@ -228,6 +238,7 @@ impl Server {
         Ok(Self {
             control,
             workers,
+            handshaking,
             writing,
             wakers,
             addresses,
@@ -294,6 +305,11 @@ impl Server {
                 "control".to_owned(),
                 Box::new(|stopping| control.run(stopping)),
             )
+        });
+        let handshaking = self.handshaking;
+        started = started.and_then(|()| {
+            // It ends when the last shard has.
+            spawn("handshakes".to_owned(), Box::new(|_| handshaking.run()))
         });
         if let Some(writing) = self.writing {
             // It ends when the last shard has.

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod dtls;
+mod handshake;
 mod ice;
 mod mki;
 mod mux;
@@ -42,14 +43,24 @@ use super::reports::Reports;
 use super::sources::Sources;
 use super::subscription::Listener;
 use super::table::Key;
-use super::{IceRole, Random};
+use super::{HandshakeId, IceRole, Random};
 
 /// What a leg needs from the outside while it negotiates.
 pub(super) struct Tools<'a> {
     pub(super) identity: &'a Identity,
     pub(super) random: &'a mut Random,
     pub(super) ice: IceRole,
+    /// The name of the next DTLS endpoint.
+    pub(super) handshake: &'a mut u64,
     pub(super) now: Instant,
+}
+
+impl Tools<'_> {
+    /// A name that no endpoint had yet.
+    fn handshake_id(&mut self) -> HandshakeId {
+        *self.handshake = self.handshake.wrapping_add(1);
+        HandshakeId(*self.handshake)
+    }
 }
 
 /// One medium of one side.

@@ -121,13 +121,27 @@ impl Shard {
             return;
         };
         self.past.leg_relayed(leg);
-        let closed = [leg.rtp.take(), leg.rtcp.take()];
+        let mut closed = [leg.rtp.take(), leg.rtcp.take()];
         leg.sources = super::sources::Sources::default();
         leg.keys = None;
         leg.passing = None;
         let sockets = closed.iter().flatten().flat_map(Transport::sockets);
         for bound in sockets {
             self.let_go(bound, now, ports);
+        }
+        for (transport, component) in closed.iter_mut().zip([Component::Rtp, Component::Rtcp]) {
+            if let Some(transport) = transport {
+                transport.dtls.close();
+                let orders = transport.dtls.orders();
+                self.order_handshakes(
+                    Place {
+                        leg: key,
+                        component,
+                    },
+                    orders,
+                    now,
+                );
+            }
         }
         self.shared.forget(key);
         self.arm_leg(key);

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Record, SocketId};
+use super::{HandshakeId, HandshakeOrder, Record, SocketId};
 
 /// The one datagram that a received media packet becomes. Its bytes are the first `len` of the buffer that was
 /// handed to [`Shard::receive`](super::Shard::receive): decrypted, rewritten and encrypted in place.
@@ -30,6 +30,13 @@ pub enum Output {
     },
     /// Write this to a recording; only of calls that are recorded.
     Record(Record),
+    /// Give this to the [`Handshakes`](super::Handshakes) of this shard; only if they were given away.
+    Handshake {
+        /// Of which endpoint.
+        id: HandshakeId,
+        /// What is wanted of it.
+        order: HandshakeOrder,
+    },
     /// Something an operator may want to read in the log.
     Event(Event),
 }

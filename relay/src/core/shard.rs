@@ -14,7 +14,10 @@ use super::recording::Recording;
 use super::refused::Refused;
 use super::table::{Key, Table};
 use super::timers::Timers;
-use super::{Config, Drop, Event, EventKind, Output, Ports, Random, SocketId, Statistics};
+use super::{
+    Config, Drop, Event, EventKind, HandshakeId, Handshakes, Output, Ports, Random, SocketId,
+    Statistics,
+};
 
 /// The relay core of one thread. See the [module](super) for how it is driven.
 pub struct Shard {
@@ -33,6 +36,11 @@ pub struct Shard {
     /// Trickled candidates that came before their body.
     pub(super) fragments: VecDeque<super::trickle::Waiting>,
     timers: Timers<Timer>,
+    /// The DTLS endpoints, unless they were given away.
+    pub(super) handshakes: Option<Handshakes>,
+    /// Which port's they are.
+    pub(super) handshaking: HashMap<HandshakeId, Place>,
+    last_handshake: u64,
     pub(super) outputs: VecDeque<Output>,
     /// The ports that many legs share.
     pub(super) shared: super::shared::Shared,
@@ -64,6 +72,7 @@ impl Shard {
     pub fn new(config: Config, identity: Identity, mut random: Random) -> Self {
         let pool = PortPool::new(config.ports.clone(), config.quarantine);
         let mark = super::exchange::mark(&mut random);
+        let handshakes = Some(Handshakes::new(identity.clone()));
         Self {
             config,
             identity,
@@ -76,6 +85,9 @@ impl Shard {
             mark,
             fragments: VecDeque::new(),
             timers: Timers::new(),
+            handshakes,
+            handshaking: HashMap::new(),
+            last_handshake: 0,
             outputs: VecDeque::new(),
             shared: super::shared::Shared::default(),
             strays: 0,
@@ -147,6 +159,7 @@ impl Shard {
             .deadline()
             .into_iter()
             .chain(self.pool.deadline())
+            .chain(self.handshakes.as_ref().and_then(Handshakes::deadline))
             .min()
     }
 
@@ -154,6 +167,10 @@ impl Shard {
     /// port quarantines.
     pub fn timeout(&mut self, now: Instant, ports: &mut dyn Ports) {
         self.pool.timeout(now);
+        if let Some(handshakes) = &mut self.handshakes {
+            handshakes.timeout(now);
+            self.hear_handshakes();
+        }
         let mut due = Vec::new();
         while let Some(timer) = self.timers.take_due(now) {
             due.push(timer);
@@ -217,6 +234,7 @@ impl Shard {
             identity: &self.identity,
             random: &mut self.random,
             ice: self.config.ice,
+            handshake: &mut self.last_handshake,
             now,
         };
         Some((self.legs.get_mut(leg)?, tools))
@@ -338,9 +356,6 @@ impl Shard {
             }
             if let Some(witness) = &mut transport.witness {
                 witness.timeout(now);
-            }
-            if let Some(endpoint) = &mut transport.dtls {
-                endpoint.timeout(now);
             }
         }
         self.drain(key, now);

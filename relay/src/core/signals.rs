@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::leg::{Component, Keys, Leg, Transport};
+use super::leg::{Component, Leg, Transport};
 use super::shard::Place;
 use super::table::Key;
-use super::{Drop, Event, EventKind, Output, Shard, SocketId};
+use super::{Drop, Output, Shard, SocketId};
 
 impl Shard {
     pub(super) fn stun(
@@ -47,24 +47,20 @@ impl Shard {
         if !verified {
             return Err(Drop::DtlsUnverified);
         }
-        let endpoint = transport.dtls.as_mut().ok_or(Drop::DtlsUnexpected)?;
-        let verdict = endpoint.receive(datagram, now);
+        transport.dtls.take(datagram, now)?;
         transport.dtls_peer = Some((socket, from));
         self.drain(place.leg, now);
-        match verdict {
-            dtls::Verdict::Taken => Ok(()),
-            dtls::Verdict::Dropped(_) => Err(Drop::DtlsRefused),
-        }
+        Ok(())
     }
 
-    /// Carries out what the agents and endpoints of a leg want.
+    /// Carries out what the agents of a leg want, and what the leg wants of its DTLS endpoints.
     pub(super) fn drain(&mut self, key: Key<Leg>, now: Instant) {
         self.make_known(key);
         let mut asked = Vec::new();
         let Some(leg) = self.legs.get_mut(key) else {
             return;
         };
-        let mut news = Vec::new();
+        let mut orders = Vec::new();
         for component in [Component::Rtp, Component::Rtcp] {
             while let Some(output) = leg.transport_mut(component).and_then(poll_ice) {
                 let Some(transport) = leg.transport_mut(component) else {
@@ -82,55 +78,32 @@ impl Shard {
                     }
                     ice::Output::Selected(pair) => {
                         transport.out = transport.socket(pair.local);
-                        transport.begin_dtls(now);
+                        transport.begin_dtls();
                     }
                     // The agent itself is asked about both for every packet.
                     ice::Output::Validated(_) | ice::Output::Disconnected => {}
                 }
             }
-            while let Some(output) = leg.transport_mut(component).and_then(poll_dtls) {
-                match output {
-                    dtls::Output::Send(bytes) => {
-                        let Some(transport) = leg.transport_mut(component) else {
-                            break;
-                        };
-                        if let Some((socket, to)) = transport.dtls_destination() {
-                            self.outputs
-                                .push_back(Output::Datagram { socket, to, bytes });
-                        }
-                    }
-                    dtls::Output::Connected(keys) => {
-                        leg.key(component, keys);
-                        news.push(EventKind::DtlsConnected);
-                    }
-                    dtls::Output::Failed(failure) => {
-                        news.push(EventKind::DtlsFailed(failure.to_string()))
-                    }
-                    // SRTP does not depend on the association that keyed it.
-                    dtls::Output::Closed => {}
-                }
+            if let Some(transport) = leg.transport_mut(component) {
+                orders.push((
+                    Place {
+                        leg: key,
+                        component,
+                    },
+                    transport.dtls.orders(),
+                ));
             }
         }
-        let call = leg.call;
         for source in asked {
             self.settle(key, source);
         }
         self.arm_leg(key);
-        if news.contains(&EventKind::DtlsConnected) {
-            self.ask_for_key_frame(key);
-        }
-        if let Some(call) = self.calls.get(call) {
-            let events = news.into_iter().map(|kind| {
-                Output::Event(Event {
-                    call_id: call.id.clone(),
-                    kind,
-                })
-            });
-            self.outputs.extend(events);
+        for (place, orders) in orders {
+            self.order_handshakes(place, orders, now);
         }
     }
 
-    fn transport(&mut self, place: Place) -> Result<&mut Transport, Drop> {
+    pub(super) fn transport(&mut self, place: Place) -> Result<&mut Transport, Drop> {
         self.legs
             .get_mut(place.leg)
             .and_then(|leg| leg.transport_mut(place.component))
@@ -138,35 +111,6 @@ impl Shard {
     }
 }
 
-impl Leg {
-    /// Takes the keys of a finished handshake: with multiplexing, or on the RTP port, they are the leg's.
-    fn key(&mut self, component: Component, keys: dtls::Keys) {
-        let place = match component {
-            Component::Rtp => &mut self.keys,
-            Component::Rtcp => match &mut self.rtcp {
-                Some(transport) => &mut transport.keys,
-                None => return,
-            },
-        };
-        Keys::install(place, keys.local, keys.remote);
-    }
-}
-
-impl Transport {
-    /// The selected pair; before one is selected, whoever verified speaks DTLS to us.
-    fn dtls_destination(&self) -> Option<(SocketId, SocketAddr)> {
-        let Some(agent) = &self.agent else {
-            return Some((self.out, self.peer.destination()?));
-        };
-        let selected = agent.selected().map(|pair| (self.out, pair.remote));
-        selected.or(self.dtls_peer)
-    }
-}
-
 fn poll_ice(transport: &mut Transport) -> Option<ice::Output> {
     transport.agent.as_mut()?.poll()
-}
-
-fn poll_dtls(transport: &mut Transport) -> Option<dtls::Output> {
-    transport.dtls.as_mut()?.poll()
 }

@@ -13,6 +13,7 @@ use net::poll::Waker;
 
 use super::backend::Backend;
 use super::gathering::{self, Part};
+use super::handshakes::Desk;
 use super::load::Load;
 use super::recorder::Recorder;
 use super::tally::Asked;
@@ -20,6 +21,9 @@ use crate::core::{Event, EventKind, Output, Shard};
 
 /// Commands that are executed before media has its turn.
 const COMMANDS: usize = 16;
+
+/// News of handshakes that are heard before media has its turn.
+const NEWS: usize = 64;
 
 /// How often a failure to send is worth a line in the log.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
@@ -56,6 +60,8 @@ pub(super) struct Queues {
     /// Wakes the control thread for a reply.
     pub(super) control: Waker,
     pub(super) recorder: Option<Recorder>,
+    /// Who does the handshakes.
+    pub(super) handshakes: Desk,
     /// What of its core it uses.
     pub(super) load: Load,
 }
@@ -67,6 +73,8 @@ pub(super) struct Worker<B> {
     queues: Queues,
     /// Whether commands may be waiting still.
     more_jobs: bool,
+    /// Whether news of handshakes may be waiting still.
+    more_news: bool,
     lost: Lost,
 }
 
@@ -77,6 +85,7 @@ impl<B: Backend> Worker<B> {
             backend,
             queues,
             more_jobs: false,
+            more_news: false,
             lost: Lost::default(),
         }
     }
@@ -105,6 +114,7 @@ impl<B: Backend> Worker<B> {
                 self.take_calls(!is_over);
             }
             self.commands(now);
+            self.handshakes();
             self.datagrams(now);
             if self
                 .shard
@@ -120,7 +130,7 @@ impl<B: Backend> Worker<B> {
 
     /// How long there is nothing to do unless something comes.
     fn timeout(&self, now: Instant) -> Option<Duration> {
-        if self.more_jobs {
+        if self.more_jobs || self.more_news {
             return Some(Duration::ZERO);
         }
         Some(self.shard.deadline()?.saturating_duration_since(now))
@@ -166,6 +176,18 @@ impl<B: Backend> Worker<B> {
         }
     }
 
+    /// Hears what came of handshakes.
+    fn handshakes(&mut self) {
+        for _ in 0..NEWS {
+            let Some((id, news)) = self.queues.handshakes.news() else {
+                self.more_news = false;
+                return;
+            };
+            self.shard.take_handshake(id, news);
+        }
+        self.more_news = true;
+    }
+
     fn datagrams(&mut self, now: Instant) {
         let Self {
             shard,
@@ -187,6 +209,7 @@ impl<B: Backend> Worker<B> {
                         self.lost.count(error);
                     }
                 }
+                Output::Handshake { id, order } => self.queues.handshakes.order(id, order),
                 Output::Event(event) => log(&event),
                 Output::Record(record) => {
                     // Without a recorder the core makes none.

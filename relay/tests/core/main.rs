@@ -17,6 +17,7 @@ mod exchanges;
 mod extensions;
 mod hostile;
 mod interfaces;
+mod keying;
 mod media;
 mod orders;
 mod osrtp;

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use causeway_relay::core::{
-    Advertise, Anchor, Bind, Config, Event, EventKind, HEADROOM, Interface, Output, Ports, Record,
-    Shard, SocketId,
+    Advertise, Anchor, Bind, Config, Event, EventKind, HEADROOM, Handshakes, Interface, Output,
+    Ports, Record, Shard, SocketId,
 };
 use control_proto::{
     Command, Dictionary, Dtls, Ice, Request, Response, TransportProtocol, Value, flag,
@@ -61,6 +61,8 @@ pub struct World {
     pub sent: VecDeque<Sent>,
     pub events: Vec<EventKind>,
     pub records: Vec<Record>,
+    /// The DTLS endpoints, where the shard has given them away: it hears of them only when time passes.
+    pub elsewhere: Option<Handshakes>,
 }
 
 impl World {
@@ -101,6 +103,7 @@ impl World {
             sent: VecDeque::new(),
             events: Vec::new(),
             records: Vec::new(),
+            elsewhere: None,
         }
     }
 
@@ -159,6 +162,19 @@ impl World {
             }
         }
         self.now = end;
+        self.hear();
+    }
+
+    /// The shard hears of its handshakes, where they are elsewhere.
+    fn hear(&mut self) {
+        if let Some(mut elsewhere) = self.elsewhere.take() {
+            elsewhere.timeout(self.now);
+            while let Some((id, news)) = elsewhere.poll() {
+                self.shard.take_handshake(id, news);
+            }
+            self.elsewhere = Some(elsewhere);
+            self.drain();
+        }
     }
 
     /// How often a datagram was dropped for this reason, over all ports of the call.
@@ -181,6 +197,10 @@ impl World {
                 }
                 Output::Event(Event { kind, .. }) => self.events.push(kind),
                 Output::Record(record) => self.records.push(record),
+                Output::Handshake { id, order } => {
+                    let elsewhere = self.elsewhere.as_mut().unwrap();
+                    elsewhere.take(id, order, self.now);
+                }
             }
         }
     }

@@ -4,7 +4,7 @@
 //! role, whatever `a=setup` says, not the keys, not for a new address or an ICE restart (RFC 8842 section 5.5).
 
 use control_proto::{Dtls, Value, flag};
-use dtls::{Endpoint, Fingerprint, Hash, Role};
+use dtls::{Fingerprint, Hash, Role};
 use sdp::{Media, Setup, Token};
 
 use super::{Leg, Tools};
@@ -124,11 +124,11 @@ impl Leg {
     /// Writes our offer of DTLS to this side. The endpoint listens from now on: a peer may send its ClientHello
     /// before its SDP answer is here.
     pub(super) fn offer_dtls(&mut self, out: &mut Media, request: &Request, tools: &mut Tools<'_>) {
-        let (identity, now) = (tools.identity, tools.now);
         for (_, transport) in self.transports_mut() {
-            transport
-                .dtls
-                .get_or_insert_with(|| Endpoint::new(identity, Role::Passive, None, now));
+            if transport.dtls.id().is_none() {
+                let id = tools.handshake_id();
+                transport.dtls.open(id, Role::Passive, None);
+            }
         }
         out.setup = Some(Setup::ActPass);
         self.write_dtls(out, request, tools);
@@ -152,7 +152,7 @@ impl Leg {
     pub(super) fn end_dtls(&mut self) {
         self.terms.dtls = DtlsTerms::default();
         for (_, transport) in self.transports_mut() {
-            transport.dtls = None;
+            transport.dtls.close();
             transport.keys = None;
         }
     }
@@ -172,18 +172,14 @@ impl Leg {
         self.keys = None;
         for (_, transport) in self.transports_mut() {
             transport.keys = None;
-            let waiting = transport
-                .dtls
-                .as_mut()
-                .filter(|endpoint| first && endpoint.role() == role);
-            match waiting {
-                Some(endpoint) => endpoint.expect(association.fingerprints.clone()),
-                None => {
-                    let expected = Some(association.fingerprints.clone());
-                    transport.dtls = Some(Endpoint::new(tools.identity, role, expected, tools.now));
-                }
+            let expected = association.fingerprints.clone();
+            if first && transport.dtls.role() == Some(role) {
+                transport.dtls.expect(expected);
+            } else {
+                let id = tools.handshake_id();
+                transport.dtls.open(id, role, Some(expected));
             }
-            transport.begin_dtls(tools.now);
+            transport.begin_dtls();
         }
     }
 
@@ -209,13 +205,13 @@ impl Leg {
 
 impl super::Transport {
     /// An active endpoint begins as soon as there is an address to send to: with ICE that of the selected pair.
-    pub(crate) fn begin_dtls(&mut self, now: std::time::Instant) {
+    pub(crate) fn begin_dtls(&mut self) {
         let reachable = match &self.agent {
             Some(agent) => agent.selected().is_some(),
             None => self.peer.destination().is_some(),
         };
-        if let Some(endpoint) = self.dtls.as_mut().filter(|_| reachable) {
-            endpoint.start(now);
+        if reachable {
+            self.dtls.start();
         }
     }
 }

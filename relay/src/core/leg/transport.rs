@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use srtp::{Inbound, MasterKey, Outbound, Refused, Rejected, Suite};
 
+use super::handshake::Handshake;
 use super::mki::Mki;
 use super::numbering::Numbering;
 
@@ -27,7 +28,7 @@ pub(crate) struct Transport {
     pub(crate) agent: Option<ice::Agent>,
     /// Whose checks pass through us, where ICE is the two sides' own.
     pub(crate) witness: Option<Box<ice::Witness>>,
-    pub(crate) dtls: Option<dtls::Endpoint>,
+    pub(crate) dtls: Handshake,
     /// Who spoke DTLS last, of those that ICE has verified, and on which socket.
     pub(crate) dtls_peer: Option<(SocketId, SocketAddr)>,
     /// Keys of this port alone: those of a DTLS association for RTCP without multiplexing (RFC 5764 section 3).
@@ -77,7 +78,7 @@ impl Transport {
             peer: PeerAddress::default(),
             agent: None,
             witness: None,
-            dtls: None,
+            dtls: Handshake::default(),
             dtls_peer: None,
             keys: None,
             received: Counters::default(),
@@ -107,9 +108,8 @@ impl Transport {
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let agent = self.agent.as_ref().and_then(ice::Agent::deadline);
-        let dtls = self.dtls.as_ref().and_then(dtls::Endpoint::deadline);
         let witness = self.witness.as_deref().and_then(ice::Witness::deadline);
-        agent.into_iter().chain(dtls).chain(witness).min()
+        agent.into_iter().chain(witness).min()
     }
 }
 
