@@ -31,6 +31,8 @@ pub(crate) struct Call {
     keys: Option<(Outbound, Inbound)>,
     /// The relay's port towards the browser, and its password.
     relay: SocketAddr,
+    /// Its ports towards the phone: RTP, RTCP.
+    private: [SocketAddr; 2],
     ufrag: String,
     password: String,
     /// What came to the browser and is neither STUN nor media.
@@ -39,11 +41,14 @@ pub(crate) struct Call {
 
 impl Call {
     /// Offered by the browser, answered by the phone; no packet yet.
-    pub(crate) fn new() -> Self {
-        let (mut shard, mut sockets) = (shard(), Sockets::default());
+    pub(crate) fn new(shares: bool) -> Self {
+        let mut sockets = Sockets::default();
+        let mut shard = shard(&mut sockets, shares);
         let mut ask =
             |request: &Request| -> Response { shard.command(request, start(), &mut sockets) };
-        assert!(ask(&offer()).is_ok());
+        let offered = ask(&offer());
+        let to_phone = Session::parse(offered.sdp.as_deref().expect("a body")).unwrap();
+        let to_phone = &to_phone.media[0];
         let answered = ask(&answer());
         let body = Session::parse(answered.sdp.as_deref().expect("a body")).unwrap();
         let media = &body.media[0];
@@ -51,6 +56,10 @@ impl Call {
         let text = |token: &Option<sdp::Token>| token.as_ref().unwrap().to_string();
         Self {
             relay: media.rtp_address().unwrap(),
+            private: [
+                to_phone.rtp_address().unwrap(),
+                to_phone.rtcp_address().unwrap(),
+            ],
             ufrag: text(&media.ice.ufrag),
             password: text(&media.ice.pwd),
             endpoint: Endpoint::new(
@@ -134,12 +143,7 @@ impl Call {
     }
 
     pub(crate) fn phone_sends(&mut self, component: usize, bytes: &[u8]) -> bool {
-        // The relay's private side is opened first: RTP, then RTCP.
-        let port = self
-            .sockets
-            .on("10.0.0.4")
-            .nth(component)
-            .unwrap_or_default();
+        let port = self.sockets.index(self.private[component]);
         self.send(at(PHONE[component]), port, bytes)
     }
 
@@ -184,7 +188,8 @@ impl Call {
                 .is_ok()
         );
         self.pass(Duration::from_secs(1));
-        assert_eq!((self.shard.calls(), self.sockets.open.len()), (0, 0));
+        let shared = self.shard.shared_ports().count();
+        assert_eq!((self.shard.calls(), self.sockets.open.len()), (0, shared));
     }
 
     fn check(&self, more: &[u8], password: &str) -> Vec<u8> {

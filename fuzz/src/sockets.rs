@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use relay::core::{Advertise, Anchor, Bind, Config, Interface, Ports, Seats, Shard, SocketId};
+use relay::core::{
+    Advertise, Anchor, Bind, Config, Interface, Ports, Seats, Shard, SharedPort, SocketId,
+};
 use testkit::Dice;
 
 use crate::world::{identities, start};
@@ -22,13 +24,6 @@ impl Sockets {
             .values()
             .position(|at| *at == bound)
             .unwrap_or_default()
-    }
-
-    /// The places of those bound to that address.
-    pub(crate) fn on(&self, ip: &str) -> impl Iterator<Item = usize> {
-        let all = self.open.values().enumerate();
-        all.filter(move |(_, at)| at.ip().to_string() == ip)
-            .map(|(place, _)| place)
     }
 }
 
@@ -51,8 +46,9 @@ impl Ports for Sockets {
     }
 }
 
-/// A relay with a public and a private side; the same random bytes in every run.
-pub(crate) fn shard() -> Shard {
+/// A relay with a public and a private side, with one port for all browsers if that is said; the same random bytes in
+/// every run.
+pub(crate) fn shard(sockets: &mut Sockets, shares: bool) -> Shard {
     let interface = |name: &str, ip: &str| Interface {
         name: name.into(),
         bind: Bind(ip.parse().unwrap()),
@@ -75,5 +71,10 @@ pub(crate) fn shard() -> Shard {
     config.recording = true;
     let mut dice = Dice::new(1);
     let random = Box::new(move |buffer: &mut [u8]| dice.fill(buffer));
-    Shard::new(config, identities()[0].clone(), random)
+    if shares {
+        config.shared_port = SharedPort::First;
+    }
+    let mut shard = Shard::new(config, identities()[0].clone(), random);
+    shard.share_ports(sockets).unwrap();
+    shard
 }

@@ -2,6 +2,7 @@
 
 mod commands;
 mod dtls;
+mod extension;
 mod frames;
 mod handshake;
 mod http;
@@ -12,6 +13,7 @@ mod relay;
 mod rtcp;
 mod rtp;
 mod sdp;
+mod signature;
 mod sip;
 mod srtp;
 mod stun;
@@ -19,10 +21,11 @@ mod stun;
 use crate::Target;
 
 /// All of them, in the order in which a stranger meets them.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 19] = [
     of("bencode", ng::bencode),
     of("json", ng::json),
     of("frames", frames::run),
+    of("signature", signature::run),
     of("http", http::run),
     of("sip", sip::run),
     of("sdp", sdp::run),
@@ -31,6 +34,7 @@ pub const TARGETS: [Target; 17] = [
     of("dtls", dtls::run),
     of("handshake", handshake::run),
     of("rtp", rtp::run),
+    of("extension", extension::run),
     of("rtcp", rtcp::run),
     of("srtp", srtp::rtp),
     of("srtcp", srtp::rtcp),

@@ -8,12 +8,13 @@ use crate::call::{Call, STRANGER};
 use crate::pieces::steps;
 use crate::world::at;
 
-/// An odd first byte: ICE and DTLS are done before the steps begin.
+/// The first byte: with its lowest bit ICE and DTLS are done before the steps begin, with the next one browsers share
+/// a port.
 pub(super) fn run(input: &[u8]) -> Reached {
     let Some((&first, rest)) = input.split_first() else {
         return Reached::Refused;
     };
-    let mut call = Call::new();
+    let mut call = Call::new(first & 2 == 2);
     if first & 1 == 1 {
         call.connect();
     }
