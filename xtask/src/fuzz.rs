@@ -22,6 +22,9 @@ const MAX_INPUT: &str = "-max_len=4096";
 /// Nothing that one input does may take as long, or as much memory.
 const BOUNDS: [&str; 2] = ["-timeout=10", "-rss_limit_mb=1024"];
 
+/// As `fuzz/tests/corpus.rs` allows.
+const MAX_CORPUS: u64 = 300 * 1024;
+
 const USAGE: &str = "cargo xtask fuzz [TARGET] [SECONDS], or cargo xtask fuzz merge [TARGET]";
 
 /// `[TARGET] [SECONDS]`: all targets and a minute for each, if nothing else is said.
@@ -110,19 +113,27 @@ fn fuzz(fuzzer: &Path, target: &str, seconds: u32) -> Outcome {
     })
 }
 
-/// The fewest inputs that together reach what all of them do become the corpus.
+/// The fewest inputs that together reach what all of them do become the corpus: cut shorter when they would be too
+/// much for a clone.
 fn merge(fuzzer: &Path, target: &str) -> Outcome {
     let (corpus, finds) = (folder("corpus").join(target), finds(target)?);
     let merged = finds.with_extension("merged");
-    let _ = fs::remove_dir_all(&merged);
-    make(&merged)?;
-    command(
-        Command::new(fuzzer)
-            .args(["-set_cover_merge=1", MAX_INPUT, "-verbosity=0"])
-            .args(BOUNDS)
-            .args([&merged, &corpus, &finds])
-            .env("FUZZ_TARGET", target),
-    )?;
+    for longest in [4096, 2048, 1024] {
+        let _ = fs::remove_dir_all(&merged);
+        make(&merged)?;
+        command(
+            Command::new(fuzzer)
+                // Which places of the code are reached, and not how often: that would keep a file for every number.
+                .args(["-set_cover_merge=1", "-use_counters=0", "-verbosity=0"])
+                .arg(format!("-max_len={longest}"))
+                .args(BOUNDS)
+                .args([&merged, &corpus, &finds])
+                .env("FUZZ_TARGET", target),
+        )?;
+        if size(&merged) <= MAX_CORPUS {
+            break;
+        }
+    }
     let replace = || {
         fs::remove_dir_all(&corpus)?;
         fs::create_dir(&corpus)?;
@@ -133,6 +144,15 @@ fn merge(fuzzer: &Path, target: &str) -> Outcome {
         fs::remove_dir_all(&merged)
     };
     replace().map_err(|error| format!("{}: {error}", corpus.display()))
+}
+
+/// Bytes of all files of a folder.
+fn size(folder: &Path) -> u64 {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    files
+        .flat_map(|file| file.metadata())
+        .map(|file| file.len())
+        .sum()
 }
 
 /// Where a target's finds are kept between runs.
