@@ -115,7 +115,7 @@ fn each_medium_of_the_browser_reaches_its_port_of_the_phone_and_back() {
 }
 
 #[test]
-fn a_report_goes_to_the_medium_whose_source_it_is_about() {
+fn a_report_goes_to_the_medium_whose_source_it_is_about_and_first_to_whom_it_asks() {
     let mut call = call();
     call.world.send(at(VIDEO), call.video, &packet(96, 4));
     call.browser.step(&mut call.world);
@@ -124,6 +124,10 @@ fn a_report_goes_to_the_medium_whose_source_it_is_about() {
         let sent = call.world.sent.pop_front().expect("a report");
         assert_eq!(sent.to, at(to));
     }
+    let asks = [report_on(3), pli(4)].concat();
+    call.browser.send_rtcp(&mut call.world, &asks);
+    let sent = call.world.sent.pop_front().expect("a request");
+    assert_eq!(sent.to, at(VIDEO_RTCP), "who is asked must get it");
     let report = rtcp(4, &[]);
     let video_rtcp = SocketAddr::new(call.video.ip(), call.video.port() + 1);
     call.world.send(at(VIDEO_RTCP), video_rtcp, &report);

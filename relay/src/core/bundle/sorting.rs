@@ -2,6 +2,7 @@
 //! known of its source, or else what its payload type is; a report is of the medium of the source that it is about.
 
 use rtp::Packet;
+use rtp::rtcp::Compound;
 
 use super::Bundle;
 use crate::core::leg::Leg;
@@ -86,13 +87,17 @@ impl Shard {
 }
 
 impl Bundle {
-    /// A report is about the source that it reports on, or else about the one that sends it.
+    /// A compound packet goes where it asks for something, be it a picture or a packet; or else to the source that it
+    /// reports on, or to the one that sends it.
     fn of_report(&self, packet: &[u8]) -> Option<Key<Leg>> {
         let about = |at: usize| self.hears.get(word(packet, at)?);
+        let mut packets = Compound::parse(packet).into_iter().flatten();
+        let asked = packets.find_map(|packet| self.hears.get(packet.feedback()?.media));
         let by = || self.sends.get(word(packet, 4)?);
         // In a sender report the sender's figures stand between the two.
         let is_sender_report = packet.get(1) == Some(&200);
-        about(if is_sender_report { 28 } else { 8 }).or_else(by)
+        let reported = || about(if is_sender_report { 28 } else { 8 });
+        asked.or_else(reported).or_else(by)
     }
 }
 
