@@ -135,8 +135,12 @@ fn merge(fuzzer: &Path, target: &str) -> Outcome {
         }
     }
     let replace = || {
-        fs::remove_dir_all(&corpus)?;
-        fs::create_dir(&corpus)?;
+        for entry in fs::read_dir(&corpus)? {
+            let entry = entry?;
+            if is_named_by_hash(&entry.file_name().to_string_lossy()) {
+                fs::remove_file(entry.path())?;
+            }
+        }
         for entry in fs::read_dir(&merged)? {
             let entry = entry?;
             fs::copy(entry.path(), corpus.join(entry.file_name()))?;
@@ -144,6 +148,11 @@ fn merge(fuzzer: &Path, target: &str) -> Outcome {
         fs::remove_dir_all(&merged)
     };
     replace().map_err(|error| format!("{}: {error}", corpus.display()))
+}
+
+/// As libFuzzer names what it writes; what somebody gave a name to is kept.
+fn is_named_by_hash(name: &str) -> bool {
+    name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Bytes of all files of a folder.
