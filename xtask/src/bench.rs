@@ -25,8 +25,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     {
         println!("without rtpengine: {why}");
     }
-    let mut lab = Lab::build()?;
-    lab.priority = options.priority;
+    let lab = Lab::build()?.with_priority(options.priority);
     let ours = Kind::Ours {
         backend: options.backend.clone(),
     };

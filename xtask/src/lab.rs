@@ -31,7 +31,7 @@ pub(crate) struct Lab {
     causeway: PathBuf,
     generator: PathBuf,
     /// Round-robin real-time priority for both, where other work shares the machine.
-    pub(crate) priority: Option<u32>,
+    priority: Option<u32>,
 }
 
 impl Lab {
@@ -46,6 +46,18 @@ impl Lab {
             generator: release.join("causeway-bench"),
             priority: None,
         })
+    }
+
+    /// The same at a real-time priority, where the system gives one.
+    pub(crate) fn with_priority(mut self, priority: Option<u32>) -> Self {
+        self.priority = priority.filter(|priority| {
+            let asked = command(Command::new("chrt").args(["-r", &priority.to_string(), "true"]));
+            if let Err(why) = &asked {
+                println!("without priority, so that a busy machine may spoil this: {why}");
+            }
+            asked.is_ok()
+        });
+        self
     }
 
     /// Starts a relay in a namespace of its own.

@@ -21,9 +21,11 @@ cargo xtask <chore>
   demo      the demo's call, placed by itself: exits 0 only if audio came back
   e2e       the browser tests alone [arguments go to the harness: names of cases]
   fuzz      coverage-guided fuzzing [TARGET] [SECONDS], or merge [TARGET]: its finds into the corpus
-  bench-relay   measures the relay, against rtpengine where that is installed [--help for options]
   soak      calls that talk for a minute, calls that come and go: nothing may be lost or stay behind
-  instructions  counts those of the packet path; fails when there are more than were committed [--accept]
+  instructions
+            counts those of the packet path; fails when there are more than were committed [--accept]
+  bench-relay
+            measures the relay, beside rtpengine where that is installed [--help says the options]
   install   only installs what the tests need
   deny      licences, sources and bans of all dependencies (needs cargo-deny)
 ";

@@ -27,8 +27,7 @@ const BACKENDS: [Option<&str>; 2] = [Some("sockets"), None];
 
 /// `arguments` may name backends; without any it is all that are listed.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
-    let mut lab = Lab::build()?;
-    lab.priority = Some(PRIORITY);
+    let lab = Lab::build()?.with_priority(Some(PRIORITY));
     let named = arguments.iter().map(|name| Some(name.as_str()));
     let mut backends: Vec<Option<&str>> = named.collect();
     if backends.is_empty() {
