@@ -72,6 +72,8 @@ pub struct Config {
     pub shards: usize,
     /// Percent of its core from which on a media thread takes no new call; 100 for never, or as good as never.
     pub max_load: u8,
+    /// Whether each media thread stays on a processor of its own.
+    pub pin: bool,
     /// Which way media takes through the system.
     pub backend: BackendChoice,
     /// Where recordings are written: a directory that is there. Without one, nothing can be recorded.
@@ -92,6 +94,7 @@ impl Config {
             control_key: None,
             shards: cores.min(MAX_DEFAULT_SHARDS),
             max_load: MAX_LOAD,
+            pin: false,
             backend: BackendChoice::Auto,
             recordings: None,
             core: core::Config::new(interfaces, anchor()),
@@ -208,7 +211,7 @@ impl Server {
         let mut workers: Vec<Body> = Vec::new();
         let shards = make_shards(&config)?;
         let (mut desks, mut handshaking) = handshakes::handshaking();
-        for (mut shard, backend) in shards.into_iter().zip(backends) {
+        for (number, (mut shard, backend)) in shards.into_iter().zip(backends).enumerate() {
             let (desk, news) = desks.give();
             let endpoints = shard.give_handshakes();
             let (jobs_sender, jobs) = mpsc::sync_channel(JOBS);
@@ -219,6 +222,7 @@ impl Server {
                 recorder: recorder.clone(),
                 handshakes: desk,
                 load: Load::new(config.max_load, Instant::now()),
+                processor: config.pin.then_some(number),
             };
             let (waker, body) = match backend {
                 Opened::Sockets(backend) => body(shard, backend, queues)?,

@@ -19,6 +19,7 @@
 )]
 
 pub mod bind;
+pub mod cpu;
 mod deadline;
 pub mod http;
 pub mod limits;

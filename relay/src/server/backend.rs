@@ -87,16 +87,18 @@ pub(super) fn open(config: &Config) -> Result<(Choice, Vec<Opened>), Error> {
     let shards = config.shards.max(1);
     let asked = config.backend;
     check_open_files(config);
+    let mut why_not = None;
     let steered = match asked {
         Choice::Sockets => None,
-        Choice::Auto => steered(config).map_err(|error| not_steered(&error)).ok(),
+        Choice::Auto => steered(config).map_err(|error| why_not = Some(error)).ok(),
         Choice::Steered => Some(steered(config).map_err(Error::Steered)?),
     };
     let (backend, opened) = match steered {
         Some(opened) => (Choice::Steered, opened),
         None => (Choice::Sockets, sockets(shards)?),
     };
-    tracing::info!(%backend, %asked, shards, "media ports");
+    let not_steered = why_not.map(|error| error.to_string());
+    tracing::info!(%backend, %asked, not_steered, shards, "media ports");
     Ok((backend, opened))
 }
 
@@ -139,8 +141,4 @@ fn steered(config: &Config) -> io::Result<Vec<Opened>> {
 #[cfg(not(target_os = "linux"))]
 fn steered(_: &Config) -> io::Result<Vec<Opened>> {
     Err(io::ErrorKind::Unsupported.into())
-}
-
-fn not_steered(error: &io::Error) {
-    tracing::debug!(%error, "media ports cannot be steered");
 }

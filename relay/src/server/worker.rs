@@ -64,6 +64,8 @@ pub(super) struct Queues {
     pub(super) handshakes: Desk,
     /// What of its core it uses.
     pub(super) load: Load,
+    /// The number of the processor that it stays on.
+    pub(super) processor: Option<usize>,
 }
 
 /// One shard with all it needs.
@@ -102,6 +104,11 @@ impl<B: Backend> Worker<B> {
 
     /// Serves until `stopping`. The clock is read before and after each wait, and nowhere else.
     pub(super) fn run(mut self, stopping: &AtomicBool) {
+        if let Some(number) = self.queues.processor
+            && let Err(error) = net::cpu::pin(number)
+        {
+            tracing::warn!(%error, number, "a media thread cannot be kept on one processor");
+        }
         while !stopping.load(Ordering::Acquire) {
             let idle_from = Instant::now();
             let timeout = self.timeout(idle_from);

@@ -93,6 +93,8 @@ pub(super) struct Media {
     pub(super) browser_port: Option<Spanned<BrowserPort>>,
     pub(super) ice: Option<Spanned<String>>,
     pub(super) shards: Option<Spanned<usize>>,
+    #[serde(default)]
+    pub(super) pin: bool,
 }
 
 pub(super) fn parse(text: &str) -> Result<File, Fault> {

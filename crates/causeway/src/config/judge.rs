@@ -230,6 +230,7 @@ fn media(media: &file::Media, upstream: Option<SocketAddr>) -> Result<Media, Fau
         browser_port: browser_port(&media.browser_port)?,
         ice_full,
         shards,
+        pin: media.pin,
     })
 }
 

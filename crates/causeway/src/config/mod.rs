@@ -94,6 +94,8 @@ pub(crate) struct Media {
     pub(crate) ice_full: bool,
     /// Media threads; `None`: as many as cores.
     pub(crate) shards: Option<usize>,
+    /// Each media thread stays on a processor of its own.
+    pub(crate) pin: bool,
 }
 
 /// One interface: a name, and addresses of this machine.

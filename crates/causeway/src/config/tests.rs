@@ -99,6 +99,12 @@ fn each_wrong_setting_is_one_sentence_with_line_and_cure() {
             "is the upstream's",
         ),
         (
+            "[media]",
+            "[relay]\nbackend = \"fast\"\n[media]",
+            Some(6),
+            "write \"auto\", \"sockets\" or \"steered\"",
+        ),
+        (
             "203.0.113.1",
             "0.0.0.0",
             Some(6),
