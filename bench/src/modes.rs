@@ -12,7 +12,7 @@ pub(crate) use saturate::saturate;
 
 use crate::args::{Common, Sending};
 use crate::calls::Calls;
-use crate::clock::microseconds;
+use crate::clock::{self, microseconds};
 use crate::engine::Engine;
 use crate::figures::Figures;
 use crate::histogram::Histogram;
@@ -20,6 +20,9 @@ use crate::ng::Ng;
 use crate::process::{self, Cpu};
 use crate::random;
 use crate::setup::{Setup, Took};
+
+/// How often new calls are tried, a second apart, after an overload.
+const RENEWALS: usize = 5;
 
 /// Calls that stand, and the commands that made them.
 struct Standing {
@@ -30,7 +33,7 @@ struct Standing {
 }
 
 impl Standing {
-    /// New calls in place of those that were torn down.
+    /// New calls in place of those that were torn down. A relay that was overloaded may take none for a while.
     fn renew(
         &mut self,
         first_sequence: Option<u16>,
@@ -38,9 +41,19 @@ impl Standing {
         ng: &mut Ng,
     ) -> Result<(), String> {
         let calls = self.engine.calls.legs.len() / 2;
-        self.setup.prefix = random::token(10);
-        self.engine.calls = Calls::new(calls, first_sequence, verify_every);
-        self.setup.all(&mut self.engine, ng).map(|_| ())
+        let mut refused = String::new();
+        for _ in 0..RENEWALS {
+            self.engine.settle(clock::SECOND);
+            self.setup.prefix = random::token(10);
+            self.engine.calls = Calls::new(calls, first_sequence, verify_every);
+            match self.setup.all(&mut self.engine, ng) {
+                Ok(_) => return Ok(()),
+                Err(why) => refused = why,
+            }
+            // Those of them that stand.
+            self.setup.tear_down(calls, ng).unwrap_or_default();
+        }
+        Err(refused)
     }
 }
 
