@@ -61,6 +61,9 @@ async fn a_call_that_the_phone_offers_has_sound_and_reports_both_ways_in_either_
 /// Sound from each side arrives at the other as it was sent, and so do reports.
 async fn talk(peer: &mut WebrtcPeer, phone: &Phone) {
     peer.connected().await;
+    // The last word of the handshake may be the peer's: the relay has its keys when something has come through.
+    peer.send(0, payload(SSRC, 0)).await;
+    let mut heard = phone.hear().await;
     let from_phone = async {
         for sequence in 0..PACKETS {
             phone.send(&rtp(PHONE, sequence)).await;
@@ -69,14 +72,16 @@ async fn talk(peer: &mut WebrtcPeer, phone: &Phone) {
         phone.send_rtcp(&sender_report(PHONE, PACKETS.into())).await;
     };
     let from_peer = async {
-        for sequence in 0..PACKETS {
+        for sequence in 1..PACKETS {
             peer.send(sequence, payload(SSRC, sequence)).await;
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };
     tokio::join!(from_phone, from_peer);
     for sequence in 0..PACKETS {
-        let heard = phone.hear().await;
+        if sequence > 0 {
+            heard = phone.hear().await;
+        }
         assert_eq!(heard[1] & 0x7f, 0, "G.711");
         assert_eq!(
             heard[12..],

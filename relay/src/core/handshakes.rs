@@ -119,7 +119,11 @@ impl Handshakes {
 
     fn attend(&mut self, id: HandshakeId) {
         if let Some(endpoint) = self.endpoints.get_mut(&id) {
-            while let Some(output) = endpoint.poll() {
+            let outputs = std::iter::from_fn(|| endpoint.poll());
+            let (first, then): (Vec<_>, Vec<_>) =
+                outputs.partition(|output| matches!(output, dtls::Output::Connected(_)));
+            // Keys before the last flight: what the peer sends on hearing that finds them.
+            for output in first.into_iter().chain(then) {
                 self.news.push_back((id, HandshakeNews::Output(output)));
             }
             self.timers.arm(id, endpoint.deadline());
