@@ -5,12 +5,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use control_proto::{
-    Client, Command, Dtls, Event, Ice, Request, Response, TransportProtocol, flag,
+    Client, Command, Dtls, Event, Format, Ice, Request, Response, TransportProtocol, flag,
 };
 use relay::core::{Advertise, Bind, Interface};
 use relay::server::{Config, Error, Server};
 use tokio::net::UdpSocket;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::phone::PATIENCE;
 
 /// Browsers' side.
 pub(crate) const PUBLIC: &str = "127.0.0.1";
@@ -82,6 +85,21 @@ impl Relay {
                 () = tokio::time::sleep_until(due.into()) => self.client.timeout(Instant::now()),
             }
         }
+    }
+
+    /// Waits until the DTLS handshake of a call has given keys: the last word of it may be the peer's, and what it sends
+    /// right behind that is lost.
+    pub(crate) async fn has_keys(&mut self, call: &str) {
+        let keyed = async {
+            loop {
+                let response = self.ask(&request(Command::Query, call)).await;
+                let text = response.encode(b"query", Format::Json);
+                if String::from_utf8_lossy(&text).contains("\"crypto suite\"") {
+                    return;
+                }
+            }
+        };
+        timeout(PATIENCE, keyed).await.expect("no keys");
     }
 
     /// The body that comes out; the command must succeed.
