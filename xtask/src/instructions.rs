@@ -51,7 +51,23 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         return std::fs::write(file(), text).map_err(|e| format!("{}: {e}", file().display()));
     }
     let text = std::fs::read_to_string(file()).map_err(|e| format!("{}: {e}", file().display()))?;
-    compare(&read(&text), &counts)
+    let outcome = compare(&read(&text), &counts);
+    match outcome {
+        Err(grown) if !text.contains(&compiler()) => {
+            println!(
+                "{grown}\nbut another compiler made the numbers that are committed: no failure"
+            );
+            Ok(())
+        }
+        outcome => outcome,
+    }
+}
+
+/// What rustc says of itself.
+fn compiler() -> String {
+    let said = Command::new("rustc").arg("--version").output();
+    said.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        .unwrap_or_default()
 }
 
 fn file() -> PathBuf {
@@ -107,9 +123,11 @@ fn compare(committed: &Counts, counts: &Counts) -> Outcome {
 fn write(counts: &Counts) -> String {
     let mut text = "\
 # Instructions of the packet path for one packet of G.711, from Shard::receive's begin to its end, as callgrind counts
-# them. `cargo xtask instructions` fails when one has grown by more than 3 %; with --accept it writes this file anew.
+# them. `cargo xtask instructions` fails when one has grown by more than 3 %, with the same compiler; with --accept it
+# writes this file anew.
 "
     .to_owned();
+    _ = writeln!(text, "# {}", compiler());
     for (route, count) in counts {
         // Writing to a string cannot fail.
         _ = writeln!(text, "{route} = {count:.0}");
