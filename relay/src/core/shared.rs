@@ -49,7 +49,7 @@ impl Shared {
         self.sockets.iter().any(|bound| bound.id == socket)
     }
 
-    /// The leg that a datagram is for, if anybody has made it known. It costs one look-up; a check from a new source
+    /// The leg that a datagram is for, if `socket` is one of these and anybody has made it known. It costs one look-up; a check from a new source
     /// is read as far as its user name and no further.
     pub(super) fn find(
         &self,
@@ -57,6 +57,9 @@ impl Shared {
         from: SocketAddr,
         datagram: &[u8],
     ) -> Option<Key<Leg>> {
+        if !self.has(socket) {
+            return None;
+        }
         if let Some(leg) = self.by_source.get(&(socket, from))
             && !ice::stun::is_stun(datagram)
         {
@@ -89,10 +92,9 @@ impl Shared {
         leg: Key<Leg>,
         source: (SocketId, SocketAddr),
         holds: impl FnOnce(Key<Leg>) -> bool,
-    ) -> bool {
+    ) {
         match self.by_source.get(&source) {
-            Some(owner) if *owner == leg => return true,
-            Some(owner) if holds(*owner) => return false,
+            Some(owner) if *owner == leg || holds(*owner) => return,
             Some(owner) => {
                 if let Some(known) = self.known.get_mut(owner) {
                     known.sources.retain(|known| *known != source);
@@ -107,7 +109,6 @@ impl Shared {
         }
         known.sources.push(source);
         self.by_source.insert(source, leg);
-        true
     }
 
     /// The leg is no longer there.

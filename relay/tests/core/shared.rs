@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use causeway_relay::core::{IceRole, SharedPort};
+use causeway_relay::core::{IceRole, SharedPort, SocketId};
 use control_proto::Command;
 use ice::{Agent, Local};
 
@@ -90,6 +90,33 @@ fn who_has_passed_no_check_is_heard_by_nobody() {
     assert!(world.sent.is_empty());
     assert_eq!(world.shard.strays(), before + 4);
     speaks_to(&mut world, &mut browser, relay, 2);
+}
+
+#[test]
+fn a_check_that_came_to_another_socket_finds_nobody() {
+    let mut world = sharing();
+    let mut browser = Browser::new("198.51.100.7:50000");
+    let to_browser = world.sdp(&offer_to_browser("c", "a", None, PHONE));
+    browser.take(&to_browser, &world);
+    let check = loop {
+        match browser.agent.poll() {
+            Some(ice::Output::Send { bytes, .. }) => break bytes,
+            Some(_) => {}
+            None => {
+                world.advance(Duration::from_millis(50));
+                browser.agent.timeout(world.now);
+            }
+        }
+    };
+    let mut buffer = check.clone();
+    buffer.resize(check.len() + 100, 0);
+    let (closed, len) = (SocketId(u32::MAX), check.len());
+    let before = world.shard.strays();
+    let sent = world
+        .shard
+        .receive(closed, browser.at, &mut buffer, len, world.now);
+    assert_eq!((sent, world.shard.poll()), (None, None));
+    assert_eq!(world.shard.strays(), before + 1);
 }
 
 #[test]
