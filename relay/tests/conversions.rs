@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use causeway_relay::core::{Advertise, Bind, Interface, SharedPort};
 use causeway_relay::server::{Config, Server};
 use control_proto::TransportProtocol::{RtpAvp, UdpTlsRtpSavpf};
-use control_proto::{AddressFamily, Client, Command, Event, Request};
+use control_proto::{AddressFamily, Client, Command, Event, Request, Response};
 use dtls::Identity;
 use tokio::sync::oneshot;
 
@@ -97,6 +97,8 @@ fn run(pairs: Vec<(Manner, Manner)>, addresses: [IpAddr; 2], shared_port: Shared
                         if let Err(why) = call(&id, (*a, *b), true, identity, &mut sockets) {
                             failures.push(format!("{why}: {a:?} to {b:?}"));
                         }
+                        // The next call may get this one's addresses, and they must not be known as this one's.
+                        sockets.delete(&id);
                     }
                     failures
                 })
@@ -133,6 +135,53 @@ impl Sockets {
             addresses,
             open: Vec::new(),
             came: VecDeque::new(),
+        }
+    }
+
+    fn delete(&self, id: &str) {
+        let mut delete = Request::new(Command::Delete);
+        delete.call_id = Some(id.into());
+        delete.delete_delay = Some(Duration::ZERO);
+        self.ask(&delete);
+    }
+
+    /// The answer to a command, which must succeed.
+    fn ask(&self, request: &Request) -> Response {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_millis(200)))
+            .unwrap();
+        // Another client for each, whose cookies nobody else has.
+        let port = socket.local_addr().unwrap().port().to_be_bytes();
+        let nanos = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .subsec_nanos()
+            .to_be_bytes();
+        let mut random = [0; 8];
+        random[..2].copy_from_slice(&port);
+        random[2..6].copy_from_slice(&nanos);
+        let mut client = Client::new(random);
+        client.ask(request, Instant::now());
+        let mut buffer = [0; 65_535];
+        loop {
+            match client.poll() {
+                Some(Event::Send(datagram)) => {
+                    socket.send_to(&datagram, self.control).unwrap();
+                }
+                Some(Event::Answered(_, response)) => {
+                    assert!(response.is_ok(), "{response:?}");
+                    return response;
+                }
+                Some(Event::Failed(_, failure)) => panic!("{failure:?}"),
+                None => match socket.recv(&mut buffer) {
+                    Ok(len) => _ = client.receive(&buffer[..len], Instant::now()),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        client.timeout(Instant::now());
+                    }
+                    Err(error) => panic!("{error}"),
+                },
+            }
         }
     }
 
@@ -181,21 +230,6 @@ impl Wire for Sockets {
     }
 
     fn body(&mut self, request: &Request) -> String {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        socket
-            .set_read_timeout(Some(Duration::from_millis(200)))
-            .unwrap();
-        // Another client for each, whose cookies nobody else has.
-        let port = socket.local_addr().unwrap().port().to_be_bytes();
-        let nanos = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap()
-            .subsec_nanos()
-            .to_be_bytes();
-        let mut random = [0; 8];
-        random[..2].copy_from_slice(&port);
-        random[2..6].copy_from_slice(&nanos);
-        let mut client = Client::new(random);
         let mut request = request.clone();
         if request.command == Command::Offer && self.addresses[0] != self.addresses[1] {
             request.address_family = Some(match self.addresses[1] {
@@ -203,27 +237,7 @@ impl Wire for Sockets {
                 IpAddr::V6(_) => AddressFamily::Ip6,
             });
         }
-        client.ask(&request, Instant::now());
-        let mut buffer = [0; 65_535];
-        loop {
-            match client.poll() {
-                Some(Event::Send(datagram)) => {
-                    socket.send_to(&datagram, self.control).unwrap();
-                }
-                Some(Event::Answered(_, response)) => {
-                    assert!(response.is_ok(), "{response:?}");
-                    return String::from_utf8(response.sdp.expect("a body")).unwrap();
-                }
-                Some(Event::Failed(_, failure)) => panic!("{failure:?}"),
-                None => match socket.recv(&mut buffer) {
-                    Ok(len) => _ = client.receive(&buffer[..len], Instant::now()),
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                        client.timeout(Instant::now());
-                    }
-                    Err(error) => panic!("{error}"),
-                },
-            }
-        }
+        String::from_utf8(self.ask(&request).sdp.expect("a body")).unwrap()
     }
 
     fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
