@@ -1,0 +1,73 @@
+//! `registration = "through"`: each REGISTER goes up with a Contact and a Path that lead back to this client, by its token;
+//! its 2xx binds the client to the flow and returns the browser's own Contact as it wrote it.
+//!
+//! The Path (RFC 3327, RFC 5626) is for registrars that keep it, the Contact for all others: a browser's own names a
+//! host that does not exist, and to a registrar without Path it would be a dead end.
+
+use sip::{Error, Message};
+
+use super::super::Core;
+use super::super::face::FlowId;
+use super::super::names::ClientId;
+use super::super::token::Token;
+use super::Registration;
+use super::contact::{granted, restore_contact};
+
+impl Core {
+    /// Makes the registrar's requests for this contact come here, the token saying to whom. Some registrars answer 420 to
+    /// a Path unless the client says that it supports that, so we say it.
+    pub(in crate::core) fn lead_back(
+        &self,
+        request: &mut Message,
+        client: ClientId,
+    ) -> Result<(), Error> {
+        let token = Token {
+            client,
+            media: None,
+        }
+        .encode(&self.names);
+        let edge = format!("sip:{token}@{}", self.config.advertised);
+        if let Some(params) = bound_contact(request) {
+            request.set("Contact", format!("<{edge}>{params}"))?;
+        }
+        request.prepend("Path", format!("<{edge};lr>"))?;
+        if request.lists("Supported", "path") {
+            return Ok(());
+        }
+        let supported: Vec<_> = request
+            .values("Supported")
+            .map(|value| value.into_owned())
+            .collect();
+        let with_path = supported
+            .into_iter()
+            .chain(["path".to_owned()])
+            .filter(|value| !value.is_empty());
+        request.set("Supported", with_path.collect::<Vec<_>>().join(", "))
+    }
+
+    /// Reads a 2xx to REGISTER: binds, reports, and makes it what the browser expects.
+    pub(in crate::core) fn registered(
+        &mut self,
+        flow: FlowId,
+        registration: &Registration,
+        response: &mut Message,
+    ) -> Result<(), Error> {
+        // The browser has no use for our token, and what it does not know it cannot repeat.
+        response.remove_all("Path")?;
+        let bound_as = Token {
+            client: registration.client,
+            media: None,
+        }
+        .encode(&self.names);
+        let granted = granted(response, registration, &bound_as);
+        restore_contact(response, registration, granted, &bound_as)?;
+        self.granted(flow, registration, granted);
+        Ok(())
+    }
+}
+
+/// The parameters of the contact that a REGISTER binds; `None` for one that binds none, or removes all with `*`.
+fn bound_contact(request: &Message) -> Option<String> {
+    let contact = request.contacts().next()?.ok()?;
+    (!contact.is_star()).then(|| contact.params().as_str().to_owned())
+}
