@@ -28,6 +28,7 @@ mod flows;
 mod forward;
 mod guard;
 mod hangup;
+mod hop;
 mod local;
 mod media;
 mod names;
@@ -54,6 +55,7 @@ pub use self::config::{Config, Limits, Secrets};
 pub use self::event::{Drop, Event};
 pub use self::face::{AskId, Command, FlowId, Input, RelayFailure, Source};
 use self::flows::Flows;
+pub use self::hop::{Hop, Transport};
 use self::media::MediaSessions;
 use self::names::Names;
 use self::transactions::{ContextId, Transactions};
@@ -116,7 +118,7 @@ impl Core {
         // What a browser says in Host ends up in Record-Route: anything but a host will not do.
         let host = match sip::Uri::parse(&format!("sip:{host}")) {
             Ok(uri) if uri.user().is_none() && uri.params().as_str().is_empty() => host.to_owned(),
-            _ => self.config.advertised.to_string(),
+            _ => self.config.own(self.config.upstream).address.to_string(),
         };
         let anonymous = self.names.anonymous_client();
         self.flows.open(flow, host, secure, anonymous);

@@ -15,7 +15,7 @@ use net::ws;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
-use crate::core::{self, Command, Core, Input, Source};
+use crate::core::{self, Command, Core, Hop, Input, Source, Transport};
 use flows::Flows;
 use relays::Relays;
 
@@ -89,8 +89,10 @@ impl Server {
         let udp = UdpSocket::bind(config.udp).await.map_err(wrong)?;
         let local_udp = udp.local_addr().map_err(wrong)?;
         // With port 0 (tests, demo) the real one is known only now.
-        if config.core.advertised.port() == 0 {
-            config.core.advertised.set_port(local_udp.port());
+        for own in &mut config.core.advertised {
+            if own.transport == Transport::Udp && own.address.port() == 0 {
+                own.address.set_port(local_udp.port());
+            }
         }
         let mut listeners = Vec::new();
         for (address, options) in config.listeners {
@@ -194,7 +196,7 @@ impl Shell {
             Ok((length, from)) => {
                 let bytes = buffer.get(..length).unwrap_or_default().to_vec();
                 let input = Input::Message {
-                    from: Source::Upstream(from),
+                    from: Source::Upstream(Hop::udp(from)),
                     bytes,
                 };
                 self.core.receive(input, Instant::now());
@@ -221,15 +223,23 @@ impl Shell {
             };
             match command {
                 Command::SendFlow { flow, bytes } => self.flows.send(flow, bytes),
-                Command::SendUdp { to, bytes } => {
-                    if let Err(error) = self.udp.send_to(&bytes, to).await {
-                        tracing::warn!(%to, %error, length = bytes.len(), "SIP datagram not sent");
-                    }
-                }
+                Command::Send { to, bytes } => self.send(to, &bytes).await,
                 Command::AskRelay { id, request } => self.relays.ask(id, &request, now),
                 Command::CloseFlow { flow, why } => self.flows.close(flow, why),
                 Command::Report(event) => report::log(&event),
             }
+        }
+    }
+}
+
+impl Shell {
+    async fn send(&self, to: Hop, bytes: &[u8]) {
+        let sent = match to.transport {
+            Transport::Udp => self.udp.send_to(bytes, to.address).await,
+            Transport::Tcp | Transport::Tls => Err(std::io::ErrorKind::Unsupported.into()),
+        };
+        if let Err(error) = sent {
+            tracing::warn!(%to, %error, length = bytes.len(), "SIP message not sent");
         }
     }
 }

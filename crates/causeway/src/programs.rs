@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use net::{tls, ws};
-use proxy::core::{Config as CoreConfig, Secrets};
+use proxy::core::{Config as CoreConfig, Hop, Secrets};
 use relay::core::{Advertise, Bind, IceRole, Interface};
 use relay::server::{ControlAddress, ControlTransport};
 
@@ -133,7 +133,7 @@ fn proxy_config(
         ));
     }
     Ok(proxy::server::Config {
-        core: CoreConfig::new(edge.domain.clone(), edge.upstream, edge.listen.udp),
+        core: core_config(edge),
         secrets: Secrets {
             token_key: random()?,
             seed: random()?,
@@ -144,6 +144,12 @@ fn proxy_config(
         cookie_seed: random()?,
         relay_key: edge.relay.control_key.clone(),
     })
+}
+
+/// The proxy core's reading of the file.
+pub(crate) fn core_config(edge: &Edge) -> CoreConfig {
+    let (upstream, own) = (Hop::udp(edge.upstream), Hop::udp(edge.listen.udp));
+    CoreConfig::new(edge.domain.clone(), upstream, own)
 }
 
 /// The relay's reading of the file.

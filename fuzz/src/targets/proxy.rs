@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use control_proto::Response;
-use proxy::core::{AskId, Command, Config, Core, FlowId, Input, RelayFailure, Secrets, Source};
+use proxy::core::{
+    AskId, Command, Config, Core, FlowId, Hop, Input, RelayFailure, Secrets, Source,
+};
 use sip::{Framing, Message};
 
 use crate::Reached;
@@ -27,7 +29,11 @@ struct Scene {
 }
 
 pub(super) fn run(input: &[u8]) -> Reached {
-    let config = Config::new("example.com", at(UPSTREAM), at("192.0.2.1:5060"));
+    let config = Config::new(
+        "example.com",
+        Hop::udp(at(UPSTREAM)),
+        Hop::udp(at("192.0.2.1:5060")),
+    );
     let secrets = Secrets {
         token_key: [1; 32],
         seed: [2; 32],
@@ -49,11 +55,11 @@ pub(super) fn run(input: &[u8]) -> Reached {
 impl Scene {
     fn step(&mut self, what: u8, with: &[u8]) {
         let flow = FlowId(u64::from(what >> 3));
-        let from_upstream = Source::Upstream(at(UPSTREAM));
+        let from_upstream = Source::Upstream(Hop::udp(at(UPSTREAM)));
         match what & 7 {
             0 | 1 => self.message(Source::Flow(FlowId(u64::from(what & 1))), with),
             2 => self.message(from_upstream, with),
-            3 => self.message(Source::Upstream(at("192.0.2.66:5060")), with),
+            3 => self.message(Source::Upstream(Hop::udp(at("192.0.2.66:5060"))), with),
             4 => self.relay_answers(with),
             5 if !self.flows.contains(&flow) => self.open(flow),
             6 => self.input(Input::FlowClosed { flow }),
@@ -113,9 +119,9 @@ impl Scene {
                     assert!(self.flows.contains(&flow), "{flow:?} never was");
                     self.sends(bytes);
                 }
-                Command::SendUdp { to, bytes } => {
+                Command::Send { to, bytes } => {
                     assert_eq!(
-                        to.ip(),
+                        to.address.ip(),
                         at(UPSTREAM).ip(),
                         "the next hop never comes from a message"
                     );

@@ -46,7 +46,7 @@ impl Core {
 
     /// The ACK to a 2xx.
     pub(super) fn ack_to_success(&mut self, from: Source, mut request: Message, now: Instant) {
-        let passable = guard::check(&request, side(from), &self.own_sent_by()).is_ok();
+        let passable = guard::check(&request, side(from), &self.config.advertised).is_ok();
         let Some(route) = passable
             .then(|| self.route(&mut request, from).ok())
             .flatten()

@@ -7,6 +7,7 @@ use sip::{Error, Framing, Message};
 use super::Core;
 use super::event::Drop;
 use super::face::{Command, FlowId, Source};
+use super::hop::{Hop, Transport};
 
 /// A keep-alive and its answer (RFC 5626 section 3.5.1; over WebSocket by JsSIP and sip.js).
 const PING: &[u8] = b"\r\n\r\n";
@@ -16,14 +17,17 @@ const PONG: &[u8] = b"\r\n";
 const MAX_OFFENCES: u32 = 16;
 
 impl Core {
-    /// Takes one WebSocket message or datagram.
+    /// Takes one message.
     pub(super) fn admit(&mut self, from: Source, bytes: Vec<u8>, now: Instant) {
         if let Err(reason) = self.known(from) {
             return self.drop_message(from, reason);
         }
         let framing = match from {
-            Source::Flow(_) => Framing::Exact,
-            Source::Upstream(_) => Framing::Datagram,
+            Source::Upstream(Hop {
+                transport: Transport::Udp,
+                ..
+            }) => Framing::Datagram,
+            Source::Flow(_) | Source::Upstream(_) => Framing::Exact,
         };
         // Only what cannot be parsed needs its bytes again, and the parser keeps them.
         let copy = bytes.clone();

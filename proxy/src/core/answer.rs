@@ -171,7 +171,7 @@ impl Core {
     pub(super) fn send(&mut self, to: Source, bytes: Vec<u8>) {
         self.commands.push_back(match to {
             Source::Flow(flow) => Command::SendFlow { flow, bytes },
-            Source::Upstream(to) => Command::SendUdp { to, bytes },
+            Source::Upstream(to) => Command::Send { to, bytes },
         });
     }
 

@@ -1,9 +1,11 @@
 //! What the operator decided, in the words of the core. Reading files is the shell's business.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use sip::transaction::Timers;
+
+use super::hop::Hop;
 
 /// Everything that the core must be told before the first message.
 #[derive(Debug, Clone)]
@@ -11,12 +13,12 @@ pub struct Config {
     /// The SIP domain served (`example.com`): an OPTIONS to it is answered by the edge itself.
     pub domain: String,
     /// The existing SIP server: the only next hop for whatever a browser sends.
-    pub upstream: SocketAddr,
+    pub upstream: Hop,
     /// Further addresses that the upstream may send from (a second node, another interface).
     /// The address of `upstream` always may.
     pub upstream_sources: Vec<IpAddr>,
-    /// Our UDP address as the upstream sees it: written in Via, Path and Record-Route.
-    pub advertised: SocketAddr,
+    /// Our addresses as the upstream sees them, at least one: written in Via, Path and Record-Route.
+    pub advertised: Vec<Hop>,
     /// T1, T2 and T4 of RFC 3261.
     pub timers: Timers,
     /// What is kept finite, and how finite.
@@ -25,26 +27,40 @@ pub struct Config {
 
 impl Config {
     /// A configuration with the RFC's timers and the default limits.
-    pub fn new(domain: impl Into<String>, upstream: SocketAddr, advertised: SocketAddr) -> Self {
+    pub fn new(domain: impl Into<String>, upstream: Hop, advertised: Hop) -> Self {
         Self {
             domain: domain.into(),
             upstream,
             upstream_sources: Vec::new(),
-            advertised,
+            advertised: vec![advertised],
             timers: Timers::default(),
             limits: Limits::default(),
         }
     }
 
-    /// Whether a datagram from `source` may be the upstream's. The port is not looked at: a server
+    /// Whether what comes from `source` may be the upstream's. Neither transport nor port is looked at: a server
     /// behind NAT, or one that answers from another socket, is still the same server.
-    pub(super) fn is_upstream(&self, source: SocketAddr) -> bool {
-        let source = source.ip().to_canonical();
-        source == self.upstream.ip().to_canonical()
+    pub(super) fn is_upstream(&self, source: Hop) -> bool {
+        let source = source.address.ip().to_canonical();
+        source == self.upstream.address.ip().to_canonical()
             || self
                 .upstream_sources
                 .iter()
                 .any(|known| known.to_canonical() == source)
+    }
+
+    /// Which of our own addresses is told to this hop: the first one of its transport and family, or else of its
+    /// transport, or else of its family.
+    pub(super) fn own(&self, to: Hop) -> Hop {
+        let fits = |own: &&Hop| {
+            let family = own.address.is_ipv4() == to.address.is_ipv4();
+            (own.transport == to.transport, family)
+        };
+        self.advertised
+            .iter()
+            .rev()
+            .max_by_key(fits)
+            .map_or(to, |own| *own)
     }
 }
 

@@ -1,9 +1,8 @@
 //! What an operator may want to count or read. Structured: turning it into a log line or a metric
 //! is the shell's business. No body, no credential and no key ever stands in one.
 
-use std::net::SocketAddr;
-
 use super::face::{FlowId, Source};
+use super::hop::Hop;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +61,7 @@ pub enum Event {
     /// The upstream left a request unanswered.
     UpstreamSilent {
         /// Where the request went.
-        upstream: SocketAddr,
+        upstream: Hop,
         /// Its method.
         method: String,
     },
@@ -71,7 +70,7 @@ pub enum Event {
 /// Why a message was thrown away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
 pub enum Drop {
-    /// A datagram from an address that is not the upstream's.
+    /// A message from an address that is not the upstream's.
     #[error("not from the upstream")]
     NotUpstream,
     /// A message of a flow that was never opened, or is closed.

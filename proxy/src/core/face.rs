@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::event::Event;
+use super::hop::Hop;
 
 /// One WebSocket connection, named by the shell. A number is never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,8 +18,8 @@ pub struct AskId(pub u64);
 pub enum Source {
     /// A browser's WebSocket.
     Flow(FlowId),
-    /// A UDP datagram, which may or may not be the upstream's: the core looks.
-    Upstream(SocketAddr),
+    /// The SIP server's side, which may or may not be the upstream: the core looks.
+    Upstream(Hop),
 }
 
 /// What the shell tells the core.
@@ -36,7 +37,7 @@ pub enum Input {
         /// only name that is sure to lead back here, so it is what Record-Route tells the browser.
         host: String,
     },
-    /// One WebSocket message or one datagram.
+    /// One WebSocket message, one datagram, or one message cut out of a stream.
     Message {
         /// Where it came from.
         from: Source,
@@ -83,10 +84,10 @@ pub enum Command {
         /// The message, whole.
         bytes: Vec<u8>,
     },
-    /// Send one datagram from the UDP socket that `advertised` names.
-    SendUdp {
+    /// Send to the SIP server's side, from what `advertised` names.
+    Send {
         /// To whom.
-        to: SocketAddr,
+        to: Hop,
         /// The message, whole.
         bytes: Vec<u8>,
     },

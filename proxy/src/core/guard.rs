@@ -1,8 +1,11 @@
 //! Step 5 of the walk: does the request go round in circles, does it ask for what a proxy here cannot do
 //! (RFC 3261 sections 16.3 and 16.4).
 
-use sip::{Message, Method};
+use std::net::IpAddr;
 
+use sip::{Message, Method, Via};
+
+use super::hop::Hop;
 use super::names::Side;
 use super::refusal::Answer;
 
@@ -11,13 +14,13 @@ use super::refusal::Answer;
 const MAX_PASSES: usize = 1;
 
 /// The refusal owed, if one is.
-pub(super) fn check(request: &Message, from: Side, own_sent_by: &str) -> Result<(), Answer> {
+pub(super) fn check(request: &Message, from: Side, own: &[Hop]) -> Result<(), Answer> {
     // An OPTIONS at its end is answered here instead (section 11).
     let answered_here = request.is(&Method::Options) && request.to_tag().is_none();
     if request.max_forwards() == Some(0) && !answered_here {
         return Err(Answer::new(483, "Too Many Hops"));
     }
-    let passes = own_vias(request, own_sent_by);
+    let passes = own_vias(request, own);
     let allowed = if from == Side::Browser { 0 } else { MAX_PASSES };
     if passes > allowed {
         return Err(Answer::new(482, "Loop Detected"));
@@ -29,25 +32,30 @@ pub(super) fn check(request: &Message, from: Side, own_sent_by: &str) -> Result<
     Ok(())
 }
 
-/// How often our own UDP address stands in Via.
-fn own_vias(request: &Message, own_sent_by: &str) -> usize {
-    request
-        .vias()
-        .filter_map(Result::ok)
-        .filter(|via| format!("{}:{}", via.host(), via.port().unwrap_or(5060)) == own_sent_by)
-        .count()
+/// How often an address of our own stands in Via. A Via of TCP may name the one where we take UDP.
+fn own_vias(request: &Message, own: &[Hop]) -> usize {
+    let is_own = |via: &Via<'_>| {
+        let host = via.host().trim_matches(['[', ']']).parse::<IpAddr>();
+        own.iter().any(|own| {
+            let port = via.port().unwrap_or(own.transport.default_port());
+            host == Ok(own.address.ip()) && port == own.address.port()
+        })
+    };
+    let vias = request.vias().filter_map(Result::ok);
+    vias.filter(is_own).count()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const OWN: &str = "192.0.2.1:5060";
-
     fn status(headers: &str, from: Side) -> Option<u16> {
         let text = format!("INVITE sip:a@b SIP/2.0\r\n{headers}\r\n\r\n");
         let request = Message::parse(text.into_bytes()).unwrap();
-        check(&request, from, OWN).err().map(|answer| answer.status)
+        let own = [Hop::udp("192.0.2.1:5060".parse().unwrap())];
+        check(&request, from, &own)
+            .err()
+            .map(|answer| answer.status)
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::names::Side;
 use super::refusal::Answer;
 use super::route::{Route, Unroutable};
 use super::transactions::ContextId;
-use super::{guard, local};
+use super::{guard, hop, local};
 
 impl Core {
     /// Takes a valid request.
@@ -80,7 +80,7 @@ impl Core {
         mut request: Message,
         now: Instant,
     ) -> Result<(), Answer> {
-        guard::check(&request, side(from), &self.own_sent_by())?;
+        guard::check(&request, side(from), &self.config.advertised)?;
         if let Some(answer) = local::answer(&request, side(from), &self.config) {
             self.answer(id, &answer, now);
             return Ok(());
@@ -129,18 +129,20 @@ pub(super) fn side(from: Source) -> Side {
 pub(super) fn transport(place: Source) -> Transport {
     match place {
         Source::Flow(_) => Transport::Reliable,
-        Source::Upstream(_) => Transport::Unreliable,
+        Source::Upstream(hop) => hop.transport.for_transactions(),
     }
 }
 
-/// Where the responses go (RFC 3261 section 18.2.2, RFC 3581): back through the flow, or to the source address with
-/// the port that Via names, or with the source port if the sender asks for that.
+/// Where the responses go (RFC 3261 section 18.2.2, RFC 3581): back through the flow or the connection; of a datagram to
+/// the source address with the port that Via names, or with the source port if the sender asks for that.
 pub(super) fn answer_to(from: Source, request: &Message) -> Source {
     let (Source::Upstream(mut source), Some(via)) = (from, request.top_via()) else {
         return from;
     };
-    if !via.wants_rport() {
-        source.set_port(via.port().unwrap_or(5060));
+    if source.transport == hop::Transport::Udp && !via.wants_rport() {
+        source
+            .address
+            .set_port(via.port().unwrap_or(source.transport.default_port()));
     }
     Source::Upstream(source)
 }

@@ -5,6 +5,7 @@ use sip::{Error, Message, Method, NameAddr};
 
 use super::Core;
 use super::face::{FlowId, Source};
+use super::hop::Hop;
 use super::names::Side;
 use super::request::side;
 use super::route::Route;
@@ -39,8 +40,8 @@ impl Core {
             emit_only_ws(request)?;
         }
         count_hop(request)?;
-        if request.is(&Method::Register) {
-            self.lead_back(request, route.client)?;
+        if let (true, Source::Upstream(to)) = (request.is(&Method::Register), route.to) {
+            self.lead_back(request, route.client, to)?;
         } else if starts_dialog(request) {
             self.record_route(request, from, route)?;
         }
@@ -51,9 +52,10 @@ impl Core {
     /// The Via value that brings the response back to us.
     pub(super) fn via(&self, to: Source, branch: &str) -> String {
         match to {
-            Source::Upstream(_) => format!(
-                "SIP/2.0/UDP {};branch={branch};rport",
-                self.config.advertised
+            Source::Upstream(hop) => format!(
+                "SIP/2.0/{} {};branch={branch};rport",
+                hop.transport.in_via(),
+                self.config.own(hop).address
             ),
             Source::Flow(flow) => {
                 let (transport, host) = self.ws_name(flow);
@@ -62,9 +64,10 @@ impl Core {
         }
     }
 
-    /// Our own sent-by as it stands in Vias.
-    pub(super) fn own_sent_by(&self) -> String {
-        self.config.advertised.to_string()
+    /// The URI of ours, by which this hop sends requests to whom the token names.
+    pub(super) fn own_uri(&self, token: &str, hop: Hop) -> String {
+        let own = self.config.own(hop);
+        format!("sip:{token}@{}{}", own.address, own.transport.in_uri())
     }
 
     /// Two entries, one for each side, because the sides differ in transport (RFC 5658): the one that faces where the
@@ -83,10 +86,12 @@ impl Core {
         let host = self.ws_name(route.flow).1;
         // transport=ws for WSS too: RFC 7118 knows no other.
         let browser = format!("<sip:{token}@{host};transport=ws;lr>");
-        let phone = format!("<sip:{token}@{};lr>", self.config.advertised);
-        let [below, above] = match side(from) {
-            Side::Browser => [browser, phone],
-            Side::Phone => [phone, browser],
+        let phone = |hop| format!("<{};lr>", self.own_uri(&token, hop));
+        let [below, above] = match (from, route.to) {
+            (Source::Upstream(hop), _) => [phone(hop), browser],
+            (_, Source::Upstream(hop)) => [browser, phone(hop)],
+            // Whatever a browser sends goes to the upstream.
+            (Source::Flow(_), Source::Flow(_)) => return Ok(()),
         };
         request.prepend("Record-Route", below)?;
         request.prepend("Record-Route", above)
@@ -105,7 +110,7 @@ impl Core {
         let (Source::Upstream(source), Some(via)) = (from, request.top_via()) else {
             return Ok(());
         };
-        let host_differs = via.host().trim_matches(['[', ']']).parse() != Ok(source.ip());
+        let host_differs = via.host().trim_matches(['[', ']']).parse() != Ok(source.address.ip());
         if !host_differs && !via.wants_rport() {
             return Ok(());
         }
@@ -124,9 +129,9 @@ impl Core {
             }
         }
         if via.wants_rport() {
-            value += &format!(";rport={}", source.port());
+            value += &format!(";rport={}", source.address.port());
         }
-        value += &format!(";received={}", source.ip());
+        value += &format!(";received={}", source.address.ip());
         request.set_value("Via", 0, value)
     }
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod calls;
+mod hops;
 mod lost;
 mod offers;
 mod refused;

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use proxy::core::{Command, Core, FlowId, Input, Secrets, Source};
+use proxy::core::{Command, Core, FlowId, Hop, Input, Secrets, Source};
 use relay::core::{Anchor, Identity, Ports, Shard, SocketId};
 use sip::{Message, ResponseBuilder};
 
@@ -43,7 +43,7 @@ fn from_browser(stage: &mut Stage, edge: &Edge, given: &Given) -> Result<Made, S
     let sent = stage.feed(Source::Flow(FLOW), invite);
     let offered = upstream_request(&sent).ok_or_else(|| refused(&sent))?;
     let answer = answer(&offered, parts::PHONE)?;
-    let sent = stage.feed(Source::Upstream(edge.upstream), answer);
+    let sent = stage.feed(Source::Upstream(Hop::udp(edge.upstream)), answer);
     let answered = flow_response(&sent).ok_or_else(|| refused(&sent))?;
     Ok(Made {
         offerer: "browser",
@@ -70,13 +70,13 @@ fn from_phone(stage: &mut Stage, edge: &Edge, given: &Given) -> Result<Made, Str
         .header("Contact", contact)
         .build();
     stage.feed(
-        Source::Upstream(edge.upstream),
+        Source::Upstream(Hop::udp(edge.upstream)),
         registered.map_err(odd)?.into_bytes(),
     );
 
     let via = format!("SIP/2.0/UDP {};branch=z9hG4bKinvite", edge.upstream);
     let invite = given.as_invite(parts::CONTACT, &via, Some(&path))?;
-    let sent = stage.feed(Source::Upstream(edge.upstream), invite);
+    let sent = stage.feed(Source::Upstream(Hop::udp(edge.upstream)), invite);
     let offered = flow_request(&sent).ok_or_else(|| refused(&sent))?;
     let answer = answer(&offered, parts::BROWSER)?;
     let sent = stage.feed(Source::Flow(FLOW), answer);
@@ -126,7 +126,7 @@ struct Stage {
 impl Stage {
     fn new(edge: &Edge) -> Result<Self, String> {
         let now = Instant::now();
-        let config = proxy::core::Config::new(edge.domain.clone(), edge.upstream, edge.listen.udp);
+        let config = crate::programs::core_config(edge);
         let secrets = Secrets {
             token_key: [1; 32],
             seed: [2; 32],
@@ -201,9 +201,9 @@ fn answer(request: &Message, sdp: &str) -> Result<Vec<u8>, String> {
     Ok(response.map_err(odd)?.into_bytes())
 }
 
-fn udp(commands: &[Command]) -> impl Iterator<Item = Message> {
+fn up(commands: &[Command]) -> impl Iterator<Item = Message> {
     commands.iter().filter_map(|c| match c {
-        Command::SendUdp { bytes, .. } => Message::parse(bytes.clone()).ok(),
+        Command::Send { bytes, .. } => Message::parse(bytes.clone()).ok(),
         _ => None,
     })
 }
@@ -216,7 +216,7 @@ fn flow(commands: &[Command]) -> impl Iterator<Item = Message> {
 }
 
 fn upstream_request(commands: &[Command]) -> Option<Message> {
-    udp(commands).find(Message::is_request)
+    up(commands).find(Message::is_request)
 }
 
 fn flow_request(commands: &[Command]) -> Option<Message> {
@@ -228,13 +228,13 @@ fn flow_response(commands: &[Command]) -> Option<Message> {
 }
 
 fn upstream_response(commands: &[Command]) -> Option<Message> {
-    udp(commands).find(|m| m.status() == Some(200))
+    up(commands).find(|m| m.status() == Some(200))
 }
 
 /// The edge answered instead of passing on: its words.
 fn refused(commands: &[Command]) -> String {
     let answer = flow(commands)
-        .chain(udp(commands))
+        .chain(up(commands))
         .filter(|m| m.status().is_some_and(|s| s >= 300))
         .last();
     match answer {

@@ -8,25 +8,27 @@ use sip::{Error, Message};
 
 use super::super::Core;
 use super::super::face::FlowId;
+use super::super::hop::Hop;
 use super::super::names::ClientId;
 use super::super::token::Token;
 use super::Registration;
 use super::contact::{granted, restore_contact};
 
 impl Core {
-    /// Makes the registrar's requests for this contact come here, the token saying to whom. Some registrars answer 420 to
-    /// a Path unless the client says that it supports that, so we say it.
+    /// Makes the requests for this contact come here `from` the registrar, the token saying to whom. Some registrars
+    /// answer 420 to a Path unless the client says that it supports that, so we say it.
     pub(in crate::core) fn lead_back(
         &self,
         request: &mut Message,
         client: ClientId,
+        from: Hop,
     ) -> Result<(), Error> {
         let token = Token {
             client,
             media: None,
         }
         .encode(&self.names);
-        let edge = format!("sip:{token}@{}", self.config.advertised);
+        let edge = self.own_uri(&token, from);
         if let Some(params) = bound_contact(request) {
             request.set("Contact", format!("<{edge}>{params}"))?;
         }

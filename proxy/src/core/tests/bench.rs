@@ -28,8 +28,10 @@ pub(super) struct Bench {
     pub(super) asked: Vec<Request>,
     pub(super) events: Vec<Event>,
     pub(super) closed: Vec<FlowId>,
-    /// The upstream's port that the last datagram went to.
-    pub(super) last_port: u16,
+    /// Where the upstream speaks from.
+    pub(super) upstream: Hop,
+    /// Where the last message to it went.
+    pub(super) last_hop: Option<Hop>,
 }
 
 impl Bench {
@@ -38,8 +40,13 @@ impl Bench {
     }
 
     pub(super) fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = Config::new("example.com", address(UPSTREAM), address(EDGE));
+        let mut config = Config::new(
+            "example.com",
+            Hop::udp(address(UPSTREAM)),
+            Hop::udp(address(EDGE)),
+        );
         change(&mut config);
+        let upstream = config.upstream;
         let secrets = Secrets {
             token_key: [1; 32],
             seed: [2; 32],
@@ -54,7 +61,8 @@ impl Bench {
             asked: Vec::new(),
             events: Vec::new(),
             closed: Vec::new(),
-            last_port: 0,
+            upstream,
+            last_hop: None,
         }
     }
 
@@ -69,14 +77,14 @@ impl Bench {
                 Command::SendFlow { flow, bytes } => {
                     self.to_flows.entry(flow).or_default().push_back(bytes)
                 }
-                Command::SendUdp { to, bytes } => {
+                Command::Send { to, bytes } => {
                     let upstream = address(UPSTREAM).ip();
                     assert_eq!(
-                        to.ip(),
+                        to.address.ip(),
                         upstream,
                         "nothing may go anywhere but to the upstream"
                     );
-                    self.last_port = to.port();
+                    self.last_hop = Some(to);
                     self.to_upstream.push_back(bytes);
                 }
                 Command::AskRelay { id, request } => self.ask(id, *request),
@@ -153,7 +161,7 @@ impl Bench {
 
     pub(super) fn upstream_sends(&mut self, message: impl Into<Vec<u8>>) {
         self.input(Input::Message {
-            from: Source::Upstream(address(UPSTREAM)),
+            from: Source::Upstream(self.upstream),
             bytes: message.into(),
         });
     }

@@ -425,13 +425,17 @@ fn the_upstream_is_answered_at_the_port_it_names_or_the_one_it_asks_for() {
             ),
             "",
         );
-        let from = Source::Upstream(source);
+        let from = Source::Upstream(Hop::udp(source));
         bench.input(Input::Message {
             from,
             bytes: request,
         });
         assert_eq!(bench.upstream_gets().status(), Some(200));
-        assert_eq!(bench.last_port, port, "{via}");
+        assert_eq!(
+            bench.last_hop.map(|hop| hop.address.port()),
+            Some(port),
+            "{via}"
+        );
     }
 }
 

@@ -76,7 +76,7 @@ fn only_the_upstream_and_open_flows_are_heard() {
     let path = bench.register(flow, "alice");
     let bytes = incoming("c", "alice", &path, PHONE_SDP);
     bench.input(Input::Message {
-        from: Source::Upstream(address("203.0.113.66:5060")),
+        from: Source::Upstream(Hop::udp(address("203.0.113.66:5060"))),
         bytes,
     });
     bench.browser_sends(FlowId(99), register("alice", 1));
