@@ -30,7 +30,9 @@ mod guard;
 mod hangup;
 mod hop;
 mod local;
+mod loops;
 mod media;
+mod merged;
 mod names;
 mod refusal;
 mod register;
@@ -39,6 +41,7 @@ mod request;
 mod response;
 mod rewrite;
 mod route;
+mod strict;
 mod token;
 mod transactions;
 

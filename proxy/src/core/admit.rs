@@ -53,7 +53,8 @@ impl Core {
             (Err(_), false) => self.drop_message(from, Drop::Unparsable),
             (Err(refusal), true) => {
                 let tag = self.tag_for(&message);
-                let owed = !message.is(&sip::Method::Ack) && message.top_via().is_some();
+                // Where it came from is known, whatever its Via says.
+                let owed = !message.is(&sip::Method::Ack);
                 match owed.then(|| refusal.response(&message, &tag)) {
                     Some(Ok(response)) => self.refuse_unserved(from, response),
                     _ => self.drop_message(from, Drop::Unanswerable),

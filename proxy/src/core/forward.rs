@@ -10,8 +10,9 @@ use super::alarms::Due;
 use super::deadline::after;
 use super::event::Event;
 use super::face::{Command, Source};
+use super::loops;
 use super::refusal::Answer;
-use super::request::transport;
+use super::request::{side, transport};
 use super::transactions::{Branch, ContextId, ErrandId};
 
 impl Core {
@@ -23,10 +24,11 @@ impl Core {
         mut request: Message,
         now: Instant,
     ) -> Result<(), Answer> {
-        let name = self.names.branch();
         let Some(context) = self.transactions.get_mut(id) else {
             return Ok(());
         };
+        let mark = loops::mark(&self.names, &context.request, side(context.from));
+        let name = self.names.marked_branch(&mark);
         let Some(mut route) = context.route.clone() else {
             return Ok(());
         };

@@ -25,6 +25,10 @@ pub(super) fn check(request: &Message, from: Side, own: &[Hop]) -> Result<(), An
     if passes > allowed {
         return Err(Answer::new(482, "Loop Detected"));
     }
+    // Not one branch more may come of it (RFC 5393 section 5.3).
+    if breadth(request) == Some(0) {
+        return Err(Answer::new(440, "Max-Breadth Exceeded"));
+    }
     let required: Vec<_> = request.values("Proxy-Require").collect();
     if !required.is_empty() {
         return Err(Answer::new(420, "Bad Extension").with("Unsupported", required.join(", ")));
@@ -43,6 +47,11 @@ fn own_vias(request: &Message, own: &[Hop]) -> usize {
     };
     let vias = request.vias().filter_map(Result::ok);
     vias.filter(is_own).count()
+}
+
+/// How many branches a request may have at once; `None` where it does not say.
+pub(super) fn breadth(request: &Message) -> Option<u32> {
+    request.header("Max-Breadth")?.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -71,6 +80,12 @@ mod tests {
         assert_eq!(status(own, Side::Phone), None);
         assert_eq!(status(&format!("{own}\r\n{own}"), Side::Phone), Some(482));
         assert_eq!(status(own, Side::Browser), Some(482));
+    }
+
+    #[test]
+    fn a_request_that_may_have_no_branch_stops() {
+        assert_eq!(status("Max-Breadth: 0", Side::Phone), Some(440));
+        assert_eq!(status("Max-Breadth: 1", Side::Phone), None);
     }
 
     #[test]

@@ -125,6 +125,17 @@ impl Names {
         )
     }
 
+    /// A branch that was never used before, and that its request is known by when it comes back.
+    pub(super) fn marked_branch(&mut self, mark: &str) -> String {
+        self.branch() + mark
+    }
+
+    /// What this process, and no other, makes of these parts.
+    pub(super) fn mark(&self, parts: &[Vec<u8>]) -> String {
+        let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+        URL_SAFE_NO_PAD.encode(first::<9>(&keyed(&self.seed, b"mark", &parts)))
+    }
+
     /// The name of a flow whose client has not registered.
     pub(super) fn anonymous_client(&mut self) -> ClientId {
         ClientId(self.draw(b"flow"))

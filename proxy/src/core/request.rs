@@ -12,7 +12,7 @@ use super::names::Side;
 use super::refusal::Answer;
 use super::route::{Route, Unroutable};
 use super::transactions::ContextId;
-use super::{guard, hop, local};
+use super::{guard, hop, local, loops};
 
 impl Core {
     /// Takes a valid request.
@@ -85,10 +85,12 @@ impl Core {
             self.answer(id, &answer, now);
             return Ok(());
         }
+        loops::check(&self.names, &request, side(from))?;
         let route = match self.route(&mut request, from) {
             Ok(route) => route,
             Err(unroutable) => return Err(self.unroutable(&request, unroutable, now)),
         };
+        self.once_for_each(id, &request, route.to)?;
         self.remember(id, &route, &request);
         let request = match self.media_of_request(id, &request, &route, now)? {
             Some(ask) => return self.hold(id, ask, request),

@@ -5,6 +5,7 @@ use sip::{Error, Message, Method, NameAddr};
 
 use super::Core;
 use super::face::{FlowId, Source};
+use super::guard::breadth;
 use super::hop::Hop;
 use super::names::Side;
 use super::request::side;
@@ -13,6 +14,9 @@ use super::token::Token;
 
 /// The RFC's own proposal; a client that asks for more does not get it.
 const MAX_FORWARDS: u32 = 70;
+
+/// The RFC's own proposal.
+const MAX_BREADTH: u32 = 60;
 
 /// Headers by which a trusted network vouches for a caller, or steers a request: from a browser they are worth nothing.
 const NOT_FROM_BROWSERS: [&str; 6] = [
@@ -40,6 +44,7 @@ impl Core {
             emit_only_ws(request)?;
         }
         count_hop(request)?;
+        bound_breadth(request)?;
         if let (true, Source::Upstream(to)) = (request.is(&Method::Register), route.to) {
             self.lead_back(request, route.client, to)?;
         } else if starts_dialog(request) {
@@ -149,6 +154,15 @@ fn count_hop(request: &mut Message) -> Result<(), Error> {
         .unwrap_or(MAX_FORWARDS + 1)
         .saturating_sub(1);
     request.set("Max-Forwards", left.min(MAX_FORWARDS))
+}
+
+/// Where others fork the request, they share this between the branches (RFC 5393 section 5.3). Inside a dialog nobody forks.
+fn bound_breadth(request: &mut Message) -> Result<(), Error> {
+    let is_bound = breadth(request).is_some_and(|breadth| breadth <= MAX_BREADTH);
+    if is_bound || request.to_tag().is_some() {
+        return Ok(());
+    }
+    request.set("Max-Breadth", MAX_BREADTH)
 }
 
 /// `transport=wss` is not a transport that a SIP server knows (RFC 7118 section 5.2.2 has only `ws`): some then try UDP.

@@ -9,6 +9,7 @@ use super::flows::Reach;
 use super::names::{ClientId, MediaId, Side};
 use super::refusal::Answer;
 use super::request::side;
+use super::strict;
 use super::token::Token;
 
 /// Where a request goes, and which call of which client it belongs to.
@@ -43,14 +44,22 @@ impl From<Answer> for Unroutable {
 impl Core {
     /// Decides, and takes our own entries off Route.
     pub(super) fn route(&self, request: &mut Message, from: Source) -> Result<Route, Unroutable> {
+        let recorded = strict::undo(request, &self.names).map_err(|_| unreadable())?;
         match from {
-            Source::Flow(flow) => Ok(self.route_up(request, flow)?),
-            Source::Upstream(_) => self.route_down(request, from),
+            Source::Flow(flow) => Ok(self.route_up(request, flow, recorded)?),
+            Source::Upstream(_) => self.route_down(request, from, recorded),
         }
     }
 
-    fn route_up(&self, request: &mut Message, flow: FlowId) -> Result<Route, Answer> {
-        let token = Token::take(request, &self.names).filter(|_| !request.is(&Method::Register));
+    fn route_up(
+        &self,
+        request: &mut Message,
+        flow: FlowId,
+        recorded: Option<Token>,
+    ) -> Result<Route, Answer> {
+        let token = Token::take(request, &self.names)
+            .or(recorded)
+            .filter(|_| !request.is(&Method::Register));
         let (client, media) = match token {
             Some(token) => {
                 // A dialog belongs to its client: on another client's flow its tags and token are worth nothing.
@@ -70,6 +79,7 @@ impl Core {
                 (client, self.new_media(request, Side::Browser, client))
             }
         };
+        strict::yield_to(request).map_err(|_| unreadable())?;
         Ok(Route {
             to: Source::Upstream(self.config.upstream),
             flow,
@@ -78,9 +88,15 @@ impl Core {
         })
     }
 
-    fn route_down(&self, request: &mut Message, from: Source) -> Result<Route, Unroutable> {
+    fn route_down(
+        &self,
+        request: &mut Message,
+        from: Source,
+        recorded: Option<Token>,
+    ) -> Result<Route, Unroutable> {
         let addressed = Token::addressed(request, &self.names);
-        let Some(token) = Token::take(request, &self.names).or(addressed) else {
+        let routed = Token::take(request, &self.names).or(recorded);
+        let Some(token) = routed.or(addressed) else {
             let reason = "No Route Of This Edge (Does The Server Support Path?)";
             return Err(Answer::new(404, reason).into());
         };
@@ -92,9 +108,11 @@ impl Core {
         if let (Some(_), Some(contact)) = (addressed, self.flows.contact(token.client)) {
             request.set_uri(contact).map_err(|_| gone())?;
         }
-        let media = match request.to_tag() {
-            Some(_) => token.media,
-            None => self.new_media(request, side(from), token.client),
+        // A recorded token names its dialog also where the caller has no tag (RFC 2543).
+        let media = match (request.to_tag(), routed.and_then(|token| token.media)) {
+            (Some(_), _) => token.media,
+            (None, Some(media)) => Some(media),
+            (None, None) => self.new_media(request, side(from), token.client),
         };
         Ok(Route {
             to: Source::Flow(flow),

@@ -9,4 +9,6 @@ mod refused;
 mod register;
 mod relay;
 mod restored;
+mod routing;
+mod torture;
 mod traps;

@@ -10,6 +10,9 @@ use super::super::names::{MediaId, Side};
 const PUBLIC: &str = "public";
 const PRIVATE: &str = "private";
 
+/// Stands in for the From-tag that a caller as before RFC 3261 does not have.
+const UNTAGGED: &str = "untagged";
+
 /// How a message names a call and its parties at the relay.
 pub(super) struct Parties {
     /// SIP's Call-ID.
@@ -26,7 +29,7 @@ impl Parties {
         Some(Self {
             call: call_name(&call_id, media),
             call_id,
-            from_tag: message.from_tag()?.to_owned(),
+            from_tag: message.from_tag().unwrap_or(UNTAGGED).to_owned(),
             to_tag: message.to_tag().map(str::to_owned),
         })
     }
