@@ -6,13 +6,13 @@ use sip::{Error, HeaderText, Message};
 /// Puts the challenges that browsers understand last. What each says is not touched.
 pub(super) fn understood_last(response: &mut Message) -> Result<(), Error> {
     for name in ["WWW-Authenticate", "Proxy-Authenticate"] {
-        if response.count(name) < 2 {
-            continue;
-        }
         let mut challenges: Vec<String> = response
             .headers(name)
-            .map(|value| value.into_owned())
+            .flat_map(|value| one_by_one(&value))
             .collect();
+        if challenges.len() < 2 {
+            continue;
+        }
         challenges.sort_by_key(|challenge| is_md5(challenge));
         response.remove_all(name)?;
         for challenge in challenges {
@@ -20,6 +20,26 @@ pub(super) fn understood_last(response: &mut Message) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// The challenges of one header line: a comma stands between their parameters as well, so that a new one is known by its
+/// first word, which is no parameter.
+fn one_by_one(value: &str) -> Vec<String> {
+    let mut challenges: Vec<String> = Vec::new();
+    let mut quoted = false;
+    // Quotes may hold commas.
+    let parts = value.split(|c: char| {
+        quoted ^= c == '"';
+        c == ',' && !quoted
+    });
+    for part in parts.map(str::trim) {
+        let first = part.split(char::is_whitespace).next().unwrap_or_default();
+        match challenges.last_mut().filter(|_| first.contains('=')) {
+            Some(challenge) => *challenge += &format!(", {part}"),
+            None => challenges.push(part.to_owned()),
+        }
+    }
+    challenges
 }
 
 /// Digest whose algorithm is MD5, or not named, which means the same (RFC 7616 section 3.3).
@@ -60,5 +80,23 @@ mod tests {
         );
         assert!(is_md5("Digest realm=\"x\", nonce=\"1\"") && !is_md5("Bearer realm=\"x\""));
         assert!(!is_md5("Digest algorithm = \"MD5-sess\""));
+    }
+
+    #[test]
+    fn challenges_that_share_a_line_are_told_apart() {
+        let text = "SIP/2.0 407 x\r\n\
+            Proxy-Authenticate: Digest realm=\"a, Digest b\", nonce=\"1\", qop=\"auth,auth-int\",Digest \
+            realm=\"y\", algorithm=SHA-256, nonce=\"2\"\r\n\r\n";
+        let mut response = Message::parse(text.as_bytes().to_vec()).unwrap();
+        understood_last(&mut response).unwrap();
+        let seen: Vec<_> = response
+            .headers("Proxy-Authenticate")
+            .map(|value| value.into_owned())
+            .collect();
+        let md5 = "Digest realm=\"a, Digest b\", nonce=\"1\", qop=\"auth,auth-int\"";
+        assert_eq!(
+            seen,
+            ["Digest realm=\"y\", algorithm=SHA-256, nonce=\"2\"", md5]
+        );
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Flow {
     pub(super) pending: usize,
     /// Messages that were not SIP.
     pub(super) offences: u32,
+    /// Whether its browser knows PRACK, once it has said.
+    pub(super) prack: Option<bool>,
     /// Its name while nobody has registered on it.
     anonymous: ClientId,
     /// Who has: client and address of record.
@@ -86,6 +88,7 @@ impl Flows {
             secure,
             pending: 0,
             offences: 0,
+            prack: None,
             anonymous,
             registered: Vec::new(),
         };

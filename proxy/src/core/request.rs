@@ -12,7 +12,7 @@ use super::names::Side;
 use super::refusal::Answer;
 use super::route::{Route, Unroutable};
 use super::transactions::ContextId;
-use super::{guard, hop, local, loops};
+use super::{guard, hop, local, loops, reliable};
 
 impl Core {
     /// Takes a valid request.
@@ -41,6 +41,11 @@ impl Core {
     ) {
         if let Err(answer) = self.room_for(from) {
             return self.answer_stateless(from, &request, &answer);
+        }
+        if let Source::Flow(flow) = from
+            && let Some(flow) = self.flows.get_mut(flow)
+        {
+            reliable::learn(flow, &request);
         }
         let source = answer_to(from, &request);
         let invite = method == Method::Invite;

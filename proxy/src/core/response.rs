@@ -12,10 +12,12 @@ use super::deadline::after;
 use super::event::Drop;
 use super::face::{AskId, Source};
 use super::media::{Fate, shown_to};
+use super::names::Side;
 use super::refusal::Answer;
 use super::request::side;
 use super::rewrite::emit_only_ws;
 use super::transactions::{Asking, ContextId, Held};
+use super::{provisional, schemes};
 
 /// Responses that may wait behind one for which the relay is asked: more come only from a peer that floods.
 const MAX_INBOX: usize = 16;
@@ -151,7 +153,9 @@ impl Core {
             (Source::Upstream(_), _) if challenged => {
                 return Err(Answer::new(403, "A Browser May Not Challenge"));
             }
-            (Source::Upstream(_), _) => emit_only_ws(response),
+            (Source::Upstream(_), _) => {
+                schemes::restore(response).and_then(|()| emit_only_ws(response))
+            }
             (Source::Flow(_), _) if challenged => understood_last(response),
             (Source::Flow(flow), Some(registration))
                 if matches!(response.status(), Some(200..=299)) =>
@@ -160,6 +164,13 @@ impl Core {
             }
             _ => Ok(()),
         };
+        let result = result.and_then(|()| match side(asking) {
+            Side::Browser => {
+                schemes::show(response, &self.config.domain)?;
+                provisional::tag(response, &self.names)
+            }
+            Side::Phone => Ok(()),
+        });
         result.map_err(|_| Answer::new(502, "The Response Cannot Be Used"))
     }
 

@@ -1,7 +1,7 @@
 //! Step 8 of the walk: what a proxy changes in a request (RFC 3261 section 16.6): Max-Forwards, Record-Route with
 //! our token (in REGISTER Path and Contact), Via. The body was step 7's.
 
-use sip::{Error, Message, Method, NameAddr};
+use sip::{Error, Message, Method, NameAddr, Scheme};
 
 use super::Core;
 use super::face::{FlowId, Source};
@@ -11,6 +11,7 @@ use super::names::Side;
 use super::request::side;
 use super::route::Route;
 use super::token::Token;
+use super::{reliable, schemes};
 
 /// The RFC's own proposal; a client that asks for more does not get it.
 const MAX_FORWARDS: u32 = 70;
@@ -42,6 +43,17 @@ impl Core {
                 request.remove_all(name)?;
             }
             emit_only_ws(request)?;
+            schemes::restore(request)?;
+        }
+        if let Source::Flow(flow) = route.to {
+            let number = request.uri().is_some_and(|uri| uri.scheme() == Scheme::Tel);
+            if let Some(contact) = self.flows.contact(route.client).filter(|_| number) {
+                request.set_uri(contact)?;
+            }
+            schemes::show(request, &self.config.domain)?;
+            if let Some(flow) = self.flows.get(flow) {
+                reliable::spare(flow, request)?;
+            }
         }
         count_hop(request)?;
         bound_breadth(request)?;

@@ -8,6 +8,7 @@ mod offers;
 mod refused;
 mod register;
 mod relay;
+mod repaired;
 mod restored;
 mod routing;
 mod torture;
