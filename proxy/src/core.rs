@@ -17,6 +17,7 @@ mod ack;
 mod admit;
 mod alarms;
 mod answer;
+mod calls;
 mod cancel;
 mod challenge;
 mod closed;
@@ -57,6 +58,7 @@ use std::time::Instant;
 use sip::transaction::{ClientEvent, ServerEvent};
 
 use self::alarms::{Alarms, Due};
+use self::calls::Calls;
 pub use self::config::{Config, Limits, Secrets};
 pub use self::event::{Drop, Event};
 pub use self::face::{AskId, Command, FlowId, Input, RelayFailure, Source};
@@ -77,6 +79,8 @@ pub struct Core {
     transactions: Transactions,
     /// Calls under negotiation, and questions to the relay.
     media: MediaSessions,
+    /// Calls that stand.
+    calls: Calls,
     /// When what is due.
     alarms: Alarms,
     commands: VecDeque<Command>,
@@ -91,6 +95,7 @@ impl Core {
             flows: Flows::default(),
             transactions: Transactions::default(),
             media: MediaSessions::default(),
+            calls: Calls::default(),
             alarms: Alarms::default(),
             commands: VecDeque::new(),
         }
@@ -141,6 +146,7 @@ impl Core {
                     self.flows.expire(now);
                     self.alarms.arm(Due::Suspended, self.flows.deadline());
                 }
+                Due::Calls => self.calls_due(now),
             }
         }
     }

@@ -149,7 +149,9 @@ fn proxy_config(
 /// The proxy core's reading of the file.
 pub(crate) fn core_config(edge: &Edge) -> CoreConfig {
     let (upstream, own) = (Hop::udp(edge.upstream), Hop::udp(edge.listen.udp));
-    CoreConfig::new(edge.domain.clone(), upstream, own)
+    let mut config = CoreConfig::new(edge.domain.clone(), upstream, own);
+    edge.calls.apply(&mut config);
+    config
 }
 
 /// The relay's reading of the file.

@@ -21,6 +21,8 @@ pub(super) enum Due {
     Media(MediaId),
     /// The suspended clients.
     Suspended,
+    /// The calls that stand.
+    Calls,
 }
 
 /// A heap of alarms with at most one live entry for each thing that waits.

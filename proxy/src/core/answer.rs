@@ -63,6 +63,7 @@ impl Core {
         if first {
             self.pending(from, -1);
         }
+        self.follow(id, status, response, first, now);
         self.settle_media(id, status, response, first, now);
     }
 

@@ -12,9 +12,9 @@ use super::face::{FlowId, Source};
 impl Core {
     /// Takes the news.
     pub(super) fn flow_closed(&mut self, flow: FlowId, now: Instant) {
-        if self.flows.close(flow, &self.config.limits, now).is_none() {
+        let Some(closed) = self.flows.close(flow, &self.config.limits, now) else {
             return;
-        }
+        };
         self.alarms.arm(Due::Suspended, self.flows.deadline());
         let place = Source::Flow(flow);
         for id in self.transactions.of_flow(flow) {
@@ -32,6 +32,9 @@ impl Core {
             if asks {
                 self.ask(id, ClientEvent::TransportFailed, None, now);
             }
+        }
+        for client in closed.clients() {
+            self.left(client, now);
         }
     }
 }

@@ -76,6 +76,12 @@ pub struct Limits {
     pub relay_asks: usize,
     /// Media sessions under negotiation (an established call needs none).
     pub media_sessions: usize,
+    /// Calls that stand at once.
+    pub calls: usize,
+    /// How long the calls of a browser whose connection closed wait for it to come back.
+    pub grace: Duration,
+    /// The age at which the edge ends a call.
+    pub longest_call: Duration,
     /// Clients remembered, connected or suspended.
     pub bindings: usize,
     /// How long the binding of a closed flow waits for the client to come back.
@@ -95,6 +101,9 @@ impl Default for Limits {
             transactions: 100_000,
             relay_asks: 4_096,
             media_sessions: 20_000,
+            calls: 50_000,
+            grace: Duration::from_secs(20),
+            longest_call: Duration::from_secs(24 * 3600),
             bindings: 50_000,
             suspend: Duration::from_secs(15 * 60),
             ringing: Duration::from_secs(185),

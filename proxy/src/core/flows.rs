@@ -32,6 +32,14 @@ pub(super) struct Flow {
     registered: Vec<(ClientId, String)>,
 }
 
+impl Flow {
+    /// Whoever speaks on it.
+    pub(super) fn clients(&self) -> impl Iterator<Item = ClientId> {
+        let registered = self.registered.iter().map(|(client, _)| *client);
+        registered.chain([self.anonymous])
+    }
+}
+
 /// Where a client is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {

@@ -3,13 +3,13 @@
 
 use std::time::Instant;
 
-use sip::{Error, Message, Method, RequestBuilder};
+use sip::{Message, Method};
 
 use super::Core;
 use super::face::Source;
 use super::refusal::Answer;
-use super::token::Token;
-use super::transactions::{ContextId, client_key};
+use super::request::side;
+use super::transactions::ContextId;
 
 /// Callees of one forked call that are hung up on; any more of them give up by themselves for want of an ACK.
 const MAX_CALLEES: usize = 8;
@@ -32,55 +32,29 @@ impl Core {
             }
             context.hung_up.push(callee);
         }
-        if let Ok(ack) = self.in_dialog(Method::Ack, 0, to, response) {
+        let (Some(dialog), Some(call_id), Some(cseq)) = (
+            self.dialog_of(id, response),
+            response.call_id(),
+            response.cseq(),
+        ) else {
+            return;
+        };
+        let via = self.new_via(to);
+        let ack = dialog.request(Method::Ack, side(to), call_id, via, cseq.number);
+        if let Ok(ack) = ack.build() {
             self.send(to, ack.into_bytes());
         }
-        if let Some(bye) = self
-            .in_dialog(Method::Bye, 1, to, response)
-            .ok()
-            .filter(|bye| !again && client_key(bye).is_some())
+        let via = self.new_via(to);
+        if let Ok(bye) = dialog.bye(side(to), call_id, via).build()
+            && !again
         {
             self.send_errand(to, &bye, now);
         }
     }
 
-    /// A request within the dialog of a 2xx, as its caller would send it from where we are.
-    fn in_dialog(
-        &mut self,
-        method: Method,
-        further: u32,
-        to: Source,
-        response: &Message,
-    ) -> Result<Message, Error> {
+    /// The Via of a request of our own.
+    pub(super) fn new_via(&mut self, to: Source) -> String {
         let branch = self.names.branch();
-        let contact = response.contacts().next().ok_or(Error::Missing)??;
-        let number = response
-            .cseq()
-            .ok_or(Error::Missing)?
-            .number
-            .saturating_add(further);
-        let mut builder =
-            RequestBuilder::new(method, contact.uri_text()).header("Via", self.via(to, &branch));
-        for route in self.route_set(to, response) {
-            builder = builder.header("Route", route);
-        }
-        for name in ["From", "To", "Call-ID"] {
-            builder = builder.header(name, response.raw(name).ok_or(Error::Missing)?);
-        }
-        builder.cseq(number).build()
-    }
-
-    /// The hops between us and the callee: what was recorded after us, nearest first.
-    fn route_set(&self, to: Source, response: &Message) -> Vec<String> {
-        if let Source::Flow(_) = to {
-            return Vec::new();
-        }
-        let beyond_us = response.values("Record-Route").take_while(|value| {
-            !sip::NameAddr::parse(value.as_bytes())
-                .is_ok_and(|value| Token::is_ours(&value, &self.names))
-        });
-        let mut routes: Vec<String> = beyond_us.map(|value| value.into_owned()).collect();
-        routes.reverse();
-        routes
+        self.via(to, &branch)
     }
 }

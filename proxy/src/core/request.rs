@@ -96,7 +96,9 @@ impl Core {
             Err(unroutable) => return Err(self.unroutable(&request, unroutable, now)),
         };
         self.once_for_each(id, &request, route.to)?;
+        self.room_for_call(&request)?;
         self.remember(id, &route, &request);
+        self.heard(side(from), &route, &request);
         let request = match self.media_of_request(id, &request, &route, now)? {
             Some(ask) => return self.hold(id, ask, request),
             None => request,
@@ -108,6 +110,9 @@ impl Core {
     fn unroutable(&mut self, request: &Message, unroutable: Unroutable, now: Instant) -> Answer {
         if let (true, Some(media)) = (request.is(&Method::Bye), unroutable.media) {
             self.hung_up(media, request, now);
+            if let Some(answer) = self.hung_up_while_away(media, request, now) {
+                return answer;
+            }
         }
         unroutable.answer
     }

@@ -3,6 +3,7 @@
 mod bench;
 mod calls;
 mod hops;
+mod left;
 mod lost;
 mod offers;
 mod refused;

@@ -75,9 +75,9 @@ impl Token {
         Some(token)
     }
 
-    /// Whether a Record-Route value is ours.
-    pub(super) fn is_ours(value: &NameAddr<'_>, names: &Names) -> bool {
-        Self::of(value, names).is_some()
+    /// Whether a Record-Route value is ours, from the pass of a call that has this session.
+    pub(super) fn is_of_pass(value: &NameAddr<'_>, names: &Names, media: Option<MediaId>) -> bool {
+        Self::of(value, names).is_some_and(|token| token.media == media)
     }
 }
 

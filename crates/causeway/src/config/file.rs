@@ -16,6 +16,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) listen: Listen,
     #[serde(default)]
+    pub(super) calls: Calls,
+    #[serde(default)]
     pub(super) relay: Relay,
     #[serde(default)]
     pub(super) media: Media,
@@ -31,6 +33,13 @@ pub(super) struct Listen {
     pub(super) key: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) origins: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Calls {
+    pub(super) grace: Option<Spanned<i64>>,
+    pub(super) longest: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize, Default, Debug)]

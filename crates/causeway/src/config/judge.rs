@@ -9,7 +9,7 @@ use toml::Spanned;
 use relay::core::SharedPort;
 use relay::server::{BackendChoice, ControlAddress, ControlKey};
 
-use super::{Edge, Fault, Limits, Listen, Media, Relay, Secure, faces, file};
+use super::{Calls, Edge, Fault, Limits, Listen, Media, Relay, Secure, faces, file};
 
 /// Where our relay takes commands when nothing is said: this machine only, rtpengine's customary port.
 const CONTROL: &str = "udp:127.0.0.1:2223";
@@ -42,6 +42,7 @@ pub(super) fn edge(file: &file::File, path: &Path) -> Result<Edge, Fault> {
         domain: domain.get_ref().clone(),
         upstream,
         listen: listen(&file.listen, upstream, path)?,
+        calls: Calls::of(&file.calls)?,
         relays,
         relay: relay(file, path)?,
     })

@@ -78,7 +78,7 @@ impl Limits {
 
 type Number = Option<Spanned<i64>>;
 
-fn seconds(
+pub(super) fn seconds(
     given: &Number,
     name: &str,
     bounds: RangeInclusive<u64>,

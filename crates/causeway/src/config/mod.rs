@@ -3,8 +3,9 @@
 //! sentence with the file, the line and the cure ([`ConfigError`]).
 //!
 //! The file's shape is in `file.rs`, the judgement in `judge.rs`, that of the relay's addresses in `faces.rs`, that of mere
-//! numbers in `limits.rs`.
+//! numbers in `limits.rs`, that of what becomes of calls in `calls.rs`.
 
+mod calls;
 mod faces;
 mod file;
 mod judge;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use relay::core::SharedPort;
 use relay::server::{BackendChoice, ControlAddress, ControlKey};
 
+pub(crate) use calls::Calls;
 pub(crate) use limits::Limits;
 
 /// Everything that the file says, checked.
@@ -28,6 +30,8 @@ pub(crate) struct Edge {
     pub(crate) upstream: SocketAddr,
     /// Where browsers and the SIP server reach the proxy.
     pub(crate) listen: Listen,
+    /// What becomes of calls.
+    pub(crate) calls: Calls,
     /// Relays of others' making or on other machines; empty: one of our own beside the proxy.
     pub(crate) relays: Vec<SocketAddr>,
     /// What the relay reads.

@@ -317,6 +317,21 @@ fn a_relay_alone_needs_only_its_own_part() {
 }
 
 #[test]
+fn what_the_file_says_of_calls_reaches_the_proxy_and_what_is_left_out_stays() {
+    let limits = |calls: &str| {
+        let edge = parse(&format!("{GOOD}[calls]\n{calls}\n")).unwrap();
+        crate::programs::core_config(&edge).limits
+    };
+    let (usual, given) = (limits(""), limits("grace = 5\nlongest = 7200"));
+    let seconds = std::time::Duration::from_secs;
+    assert_eq!((usual.grace, given.grace), (seconds(20), seconds(5)));
+    assert_eq!(usual.longest_call, seconds(24 * 3600));
+    assert_eq!(given.longest_call, seconds(7200));
+    let wrong = parse(&format!("{GOOD}[calls]\nlongest = 5\n"));
+    assert!(wrong.unwrap_err().what.contains("from 60 to"));
+}
+
+#[test]
 fn numbers_of_the_file_reach_the_relay_and_what_is_left_out_stays() {
     let path = Path::new("/etc/causeway/relay.toml");
     let config = |numbers: &str| {

@@ -250,6 +250,12 @@ impl Bench {
         );
     }
 
+    /// Nor of any call that stood.
+    pub(super) fn assert_no_calls(&mut self) {
+        self.assert_drained();
+        assert!(self.core.calls.is_empty(), "calls are left");
+    }
+
     /// Registers and gives back the URI under which the registrar knows the browser.
     pub(super) fn register_without_path(&mut self, flow: FlowId, user: &str) -> String {
         self.browser_sends(flow, register(user, 1));

@@ -1,0 +1,37 @@
+//! What becomes of calls: the settings under `[calls]`. What the file leaves out stays as the proxy has it.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use proxy::core;
+
+use super::limits::seconds;
+use super::{Fault, file};
+
+/// A phone waits in silence as long as this.
+const GRACE: RangeInclusive<u64> = 0..=3600;
+const LONGEST: RangeInclusive<u64> = 60..=30 * 24 * 3600;
+
+/// The settings that the file gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Calls {
+    grace: Option<Duration>,
+    longest: Option<Duration>,
+}
+
+impl Calls {
+    /// The settings, if each can be meant.
+    pub(super) fn of(calls: &file::Calls) -> Result<Self, Fault> {
+        Ok(Self {
+            grace: seconds(&calls.grace, "grace", GRACE)?,
+            longest: seconds(&calls.longest, "longest", LONGEST)?,
+        })
+    }
+
+    /// Tells them to the proxy.
+    pub(crate) fn apply(&self, core: &mut core::Config) {
+        let limits = &mut core.limits;
+        limits.grace = self.grace.unwrap_or(limits.grace);
+        limits.longest_call = self.longest.unwrap_or(limits.longest_call);
+    }
+}

@@ -1,0 +1,148 @@
+//! The calls that stand: known from the 2xx to their INVITE until somebody hangs up, so that the edge can hang up where
+//! nobody else will. A call between two of our browsers passes twice and is two calls here.
+//!
+//! No request finds its way by this table, which is lost with the process: that is the token's part. A call belongs
+//! to a client and not to a flow, and so goes along when its browser comes back on another WebSocket.
+
+mod dialog;
+mod ending;
+mod following;
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Instant;
+
+use sip::Message;
+
+pub(super) use self::dialog::Dialog;
+use super::face::{FlowId, Source};
+use super::names::{ClientId, MediaId};
+
+/// Dialogs of one call: as many answers as a fork may sensibly have.
+const MAX_DIALOGS: usize = 8;
+
+/// One call, as it passed the edge once.
+pub(super) struct Call {
+    call_id: String,
+    /// The browser's side of it.
+    client: ClientId,
+    /// Where that client was when it was last known to know of the call.
+    flow: FlowId,
+    /// Where requests to the phone's side go.
+    upstream: Source,
+    dialogs: Vec<Dialog>,
+    standing: Standing,
+    /// At this age the edge ends it; when it is over, it is forgotten then.
+    until: Instant,
+}
+
+/// What is known of a call's browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It is connected.
+    There,
+    /// Its flow closed: until then it may come back.
+    Away(Instant),
+    /// The call ended while it was away, and it will be told should it come back.
+    Over,
+}
+
+impl Call {
+    fn deadline(&self) -> Instant {
+        match self.standing {
+            Standing::Away(until) => until.min(self.until),
+            Standing::There | Standing::Over => self.until,
+        }
+    }
+}
+
+/// All of them.
+#[derive(Default)]
+pub(super) struct Calls {
+    by_media: HashMap<MediaId, Call>,
+    by_client: HashMap<ClientId, BTreeSet<MediaId>>,
+    /// When each is looked at, whatever happens until then.
+    due: BTreeSet<(Instant, MediaId)>,
+    /// How many are over.
+    over: usize,
+}
+
+impl Calls {
+    /// How many have not ended.
+    fn standing(&self) -> usize {
+        self.by_media.len().saturating_sub(self.over)
+    }
+
+    /// A call that has not ended.
+    fn standing_mut(&mut self, media: MediaId) -> Option<&mut Call> {
+        let call = self.by_media.get_mut(&media);
+        call.filter(|call| call.standing != Standing::Over)
+    }
+
+    fn insert(&mut self, media: MediaId, call: Call) {
+        self.remove(media);
+        self.by_client.entry(call.client).or_default().insert(media);
+        self.due.insert((call.deadline(), media));
+        let over = usize::from(call.standing == Standing::Over);
+        self.over = self.over.saturating_add(over);
+        self.by_media.insert(media, call);
+    }
+
+    fn remove(&mut self, media: MediaId) -> Option<Call> {
+        let call = self.by_media.remove(&media)?;
+        if let Some(calls) = self.by_client.get_mut(&call.client) {
+            calls.remove(&media);
+            if calls.is_empty() {
+                self.by_client.remove(&call.client);
+            }
+        }
+        self.due.remove(&(call.deadline(), media));
+        let over = usize::from(call.standing == Standing::Over);
+        self.over = self.over.saturating_sub(over);
+        Some(call)
+    }
+
+    /// What is known of a call's browser changes, and with it when the call is looked at.
+    fn set(&mut self, media: MediaId, standing: Standing) {
+        if let Some(mut call) = self.remove(media) {
+            call.standing = standing;
+            self.insert(media, call);
+        }
+    }
+
+    /// The dialog of this BYE is over. Gives the call back if that was its last.
+    fn hung_up(&mut self, media: MediaId, bye: &Message) -> Option<Call> {
+        let call = self.standing_mut(media)?;
+        let tags = [bye.from_tag(), bye.to_tag()];
+        match call.dialogs.as_slice() {
+            [only] if only.is_between(tags) => self.remove(media),
+            _ => {
+                call.dialogs.retain(|dialog| !dialog.is_between(tags));
+                None
+            }
+        }
+    }
+
+    /// When the first is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    fn pop_due(&mut self, now: Instant) -> Option<(MediaId, Call)> {
+        let (_, media) = self.due.first().copied().filter(|(at, _)| *at <= now)?;
+        Some((media, self.remove(media)?))
+    }
+
+    fn of_client(&self, client: ClientId) -> Vec<MediaId> {
+        let calls = self.by_client.get(&client).into_iter().flatten();
+        calls.copied().collect()
+    }
+
+    /// Whether nothing at all is left.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_media.is_empty()
+            && self.by_client.is_empty()
+            && self.due.is_empty()
+            && self.over == 0
+    }
+}

@@ -1,0 +1,144 @@
+//! What passes is looked at: a call stands from its 2xx on, its ends count and move, and a BYE takes it away.
+
+use std::time::Instant;
+
+use sip::{Message, Method};
+
+use super::super::Core;
+use super::super::alarms::Due;
+use super::super::deadline::after;
+use super::super::face::Source;
+use super::super::names::{MediaId, Side};
+use super::super::refusal::Answer;
+use super::super::request::side;
+use super::super::route::Route;
+use super::super::token::Token;
+use super::super::transactions::ContextId;
+use super::{Call, Dialog, MAX_DIALOGS, Standing};
+
+impl Core {
+    /// Whether one more call may begin.
+    pub(in crate::core) fn room_for_call(&self, request: &Message) -> Result<(), Answer> {
+        let begins = request.is(&Method::Invite) && request.to_tag().is_none();
+        match begins && self.calls.standing() >= self.config.limits.calls {
+            true => Err(Answer::busy("Too Many Calls")),
+            false => Ok(()),
+        }
+    }
+
+    /// A request passes: inside a call, its sender has counted on.
+    pub(in crate::core) fn heard(&mut self, from: Side, route: &Route, request: &Message) {
+        let call = route.media.and_then(|media| self.calls.standing_mut(media));
+        let (Some(call), Some(cseq)) = (call, request.cseq()) else {
+            return;
+        };
+        if let Some(dialog) = call.dialog_mut(request) {
+            dialog.counted(from, cseq.number);
+        }
+    }
+
+    /// A final response was passed back. `first` is false for the further 2xx of a forked call.
+    pub(in crate::core) fn follow(
+        &mut self,
+        id: ContextId,
+        status: u16,
+        response: &Message,
+        first: bool,
+        now: Instant,
+    ) {
+        let Some(context) = self.transactions.get_mut(id) else {
+            return;
+        };
+        let (method, in_dialog) = (context.method.clone(), context.in_dialog);
+        let media = context.route.as_ref().and_then(|route| route.media);
+        let registration = context.registration.as_ref();
+        let client = registration.map(|registration| registration.client());
+        match (method, status, media, client) {
+            (Method::Invite, 200..=299, Some(media), _) if !in_dialog => {
+                self.answered(id, media, response, now);
+            }
+            (Method::Invite | Method::Update, 200..=299, Some(media), _) if first => {
+                self.refreshed(id, media, response);
+            }
+            (Method::Bye, _, Some(media), _) if first && !matches!(status, 401 | 407) => {
+                if let Some(call) = self.calls.hung_up(media, response) {
+                    self.remember_end(media, call, now);
+                }
+            }
+            (Method::Register, 200..=299, _, Some(client)) => self.returned(client, now),
+            _ => {}
+        }
+    }
+
+    /// The dialog that this 2xx makes of a context's INVITE.
+    pub(in crate::core) fn dialog_of(
+        &mut self,
+        id: ContextId,
+        response: &Message,
+    ) -> Option<Dialog> {
+        let context = self.transactions.get_mut(id)?;
+        let media = context.route.as_ref()?.media;
+        let (names, caller) = (&self.names, side(context.from));
+        Dialog::new(&context.request, response, caller, |value| {
+            Token::is_of_pass(value, names, media)
+        })
+    }
+
+    fn answered(&mut self, id: ContextId, media: MediaId, response: &Message, now: Instant) {
+        let tags = [response.from_tag(), response.to_tag()];
+        if let Some(call) = self.calls.standing_mut(media) {
+            let known = call.dialogs.iter().any(|dialog| dialog.is_between(tags));
+            if known || call.dialogs.len() >= MAX_DIALOGS {
+                return;
+            }
+        }
+        let Some(dialog) = self.dialog_of(id, response) else {
+            return;
+        };
+        if let Some(call) = self.calls.standing_mut(media) {
+            return call.dialogs.push(dialog);
+        }
+        let Some(context) = self.transactions.get_mut(id) else {
+            return;
+        };
+        let (Some(route), Some(call_id)) = (&context.route, response.call_id()) else {
+            return;
+        };
+        let call = Call {
+            call_id: call_id.to_owned(),
+            client: route.client,
+            flow: route.flow,
+            upstream: match route.to {
+                Source::Flow(_) => Source::Upstream(self.config.upstream),
+                upstream => upstream,
+            },
+            dialogs: vec![dialog],
+            standing: Standing::There,
+            until: after(now, self.config.limits.longest_call),
+        };
+        self.calls.insert(media, call);
+        self.alarms.arm(Due::Calls, self.calls.deadline());
+    }
+
+    /// Both ends of a re-INVITE or UPDATE have said where they are.
+    fn refreshed(&mut self, id: ContextId, media: MediaId, response: &Message) {
+        let Some(context) = self.transactions.get_mut(id) else {
+            return;
+        };
+        let asking = side(context.from);
+        let call = self.calls.standing_mut(media);
+        if let Some(dialog) = call.and_then(|call| call.dialog_mut(response)) {
+            dialog.moved(asking, &context.request);
+            dialog.moved(asking.other(), response);
+        }
+    }
+}
+
+impl Call {
+    /// The dialog that a message belongs to.
+    pub(super) fn dialog_mut(&mut self, message: &Message) -> Option<&mut Dialog> {
+        let tags = [message.from_tag(), message.to_tag()];
+        let mut dialogs = self.dialogs.iter_mut();
+        dialogs.find(|dialog| dialog.is_between(tags))
+    }
+}
