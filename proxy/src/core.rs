@@ -23,13 +23,16 @@ mod challenge;
 mod closed;
 mod config;
 mod deadline;
+mod errand;
 mod event;
 mod face;
+mod failover;
 mod flows;
 mod forward;
 mod guard;
 mod hangup;
 mod hop;
+mod left;
 mod local;
 mod loops;
 mod media;
@@ -48,6 +51,8 @@ mod schemes;
 mod strict;
 mod token;
 mod transactions;
+mod upstreams;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -67,6 +72,8 @@ pub use self::hop::{Hop, Transport};
 use self::media::MediaSessions;
 use self::names::Names;
 use self::transactions::{ContextId, Transactions};
+use self::upstreams::Upstreams;
+pub use self::upstreams::{Target, Watch};
 
 /// The edge. One value serves every browser; it is driven by one task.
 pub struct Core {
@@ -81,6 +88,8 @@ pub struct Core {
     media: MediaSessions,
     /// Calls that stand.
     calls: Calls,
+    /// Where requests from browsers go.
+    upstreams: Upstreams,
     /// When what is due.
     alarms: Alarms,
     commands: VecDeque<Command>,
@@ -89,6 +98,7 @@ pub struct Core {
 impl Core {
     /// A core that knows no flow yet.
     pub fn new(config: Config, secrets: &Secrets) -> Self {
+        let watch = config.watch;
         Self {
             config,
             names: Names::new(secrets),
@@ -96,6 +106,7 @@ impl Core {
             transactions: Transactions::default(),
             media: MediaSessions::default(),
             calls: Calls::default(),
+            upstreams: Upstreams::new(watch),
             alarms: Alarms::default(),
             commands: VecDeque::new(),
         }
@@ -111,6 +122,8 @@ impl Core {
             Input::Message { from, bytes } => self.admit(from, bytes, now),
             Input::FlowClosed { flow } => self.flow_closed(flow, now),
             Input::Relayed { id, reply } => self.relayed(id, reply, now),
+            Input::Upstreams(list) => self.upstreams_are(&list, now),
+            Input::HopUnreachable { hop } => self.hop_unreachable(hop, now),
             Input::Timer => self.timer(now),
         }
     }
@@ -129,7 +142,10 @@ impl Core {
         // What a browser says in Host ends up in Record-Route: anything but a host will not do.
         let host = match sip::Uri::parse(&format!("sip:{host}")) {
             Ok(uri) if uri.user().is_none() && uri.params().as_str().is_empty() => host.to_owned(),
-            _ => self.config.own(self.config.upstream).address.to_string(),
+            _ => {
+                let own = self.config.advertised.first();
+                own.map_or_else(String::new, |own| own.address.to_string())
+            }
         };
         let anonymous = self.names.anonymous_client();
         self.flows.open(flow, host, secure, anonymous);
@@ -139,9 +155,10 @@ impl Core {
         while let Some(due) = self.alarms.pop(now) {
             match due {
                 Due::Context(id) => self.context_due(id, now),
-                Due::Errand(id) => self.ask_errand(id, ClientEvent::Timer, now),
+                Due::Errand(id) => self.errand_due(id, now),
                 Due::Ask(id) => self.ask_due(id, now),
                 Due::Media(id) => self.session_due(id, now),
+                Due::Upstreams => self.watch_upstreams(now),
                 Due::Suspended => {
                     self.flows.expire(now);
                     self.alarms.arm(Due::Suspended, self.flows.deadline());
@@ -154,6 +171,7 @@ impl Core {
     fn context_due(&mut self, id: ContextId, now: Instant) {
         self.serve(id, ServerEvent::Timer, now);
         self.ask(id, ClientEvent::Timer, None, now);
+        self.silence_due(id, now);
         let patience = self
             .transactions
             .get_mut(id)

@@ -32,6 +32,8 @@ pub struct Config {
     pub core: core::Config,
     /// Signs tokens and seeds branches.
     pub secrets: core::Secrets,
+    /// The SIP server's addresses.
+    pub upstreams: Vec<core::Target>,
     /// SIP over UDP towards the SIP server.
     pub udp: SocketAddr,
     /// WS and WSS listeners.
@@ -103,7 +105,8 @@ impl Server {
             );
         }
         let relays = Relays::connect(&config.relays, config.cookie_seed, config.relay_key).await?;
-        let core = Core::new(config.core, &config.secrets);
+        let mut core = Core::new(config.core, &config.secrets);
+        core.receive(Input::Upstreams(config.upstreams), Instant::now());
         Ok(Self {
             core,
             udp,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use net::{tls, ws};
-use proxy::core::{Config as CoreConfig, Hop, Secrets};
+use proxy::core::{Config as CoreConfig, Hop, Secrets, Target};
 use relay::core::{Advertise, Bind, IceRole, Interface};
 use relay::server::{ControlAddress, ControlTransport};
 
@@ -134,6 +134,7 @@ fn proxy_config(
     }
     Ok(proxy::server::Config {
         core: core_config(edge),
+        upstreams: upstreams(edge),
         secrets: Secrets {
             token_key: random()?,
             seed: random()?,
@@ -148,10 +149,14 @@ fn proxy_config(
 
 /// The proxy core's reading of the file.
 pub(crate) fn core_config(edge: &Edge) -> CoreConfig {
-    let (upstream, own) = (Hop::udp(edge.upstream), Hop::udp(edge.listen.udp));
-    let mut config = CoreConfig::new(edge.domain.clone(), upstream, own);
+    let mut config = CoreConfig::new(edge.domain.clone(), Hop::udp(edge.listen.udp));
     edge.calls.apply(&mut config);
     config
+}
+
+/// Where the proxy's requests go.
+pub(crate) fn upstreams(edge: &Edge) -> Vec<Target> {
+    vec![Target::new(Hop::udp(edge.upstream))]
 }
 
 /// The relay's reading of the file.

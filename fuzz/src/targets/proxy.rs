@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use control_proto::Response;
 use proxy::core::{
-    AskId, Command, Config, Core, FlowId, Hop, Input, RelayFailure, Secrets, Source,
+    AskId, Command, Config, Core, FlowId, Hop, Input, RelayFailure, Secrets, Source, Target,
 };
 use sip::{Framing, Message};
 
@@ -16,6 +16,8 @@ use crate::pieces::steps;
 use crate::world::{at, start};
 
 const UPSTREAM: &str = "192.0.2.5:5060";
+/// Another address of it.
+const OTHER: &str = "192.0.2.5:5070";
 const BODY: &str = "v=0\r\no=- 1 1 IN IP4 203.0.113.1\r\ns=relay\r\nt=0 0\r\nm=audio 30000 RTP/AVP 0\r\n\
     c=IN IP4 203.0.113.1\r\n";
 
@@ -29,11 +31,7 @@ struct Scene {
 }
 
 pub(super) fn run(input: &[u8]) -> Reached {
-    let config = Config::new(
-        "example.com",
-        Hop::udp(at(UPSTREAM)),
-        Hop::udp(at("192.0.2.1:5060")),
-    );
+    let config = Config::new("example.com", Hop::udp(at("192.0.2.1:5060")));
     let secrets = Secrets {
         token_key: [1; 32],
         seed: [2; 32],
@@ -45,8 +43,13 @@ pub(super) fn run(input: &[u8]) -> Reached {
         asked: Vec::new(),
         sent: 0,
     };
+    let upstreams = [UPSTREAM, OTHER].map(|address| Target::new(Hop::udp(at(address))));
+    scene.input(Input::Upstreams(upstreams.to_vec()));
     (0..2).for_each(|flow| scene.open(FlowId(flow)));
     steps(input).for_each(|(what, with)| scene.step(what, with));
+    scene.pass(Duration::from_secs(600));
+    // Of two addresses each is asked for ever whether it lives.
+    scene.input(Input::Upstreams(vec![Target::new(Hop::udp(at(UPSTREAM)))]));
     scene.pass(Duration::from_secs(3600));
     assert_eq!(scene.core.deadline(), None, "nothing is left to be done");
     Reached::taken(scene.sent > 0)

@@ -48,7 +48,7 @@ impl Core {
     pub(super) fn ack_to_success(&mut self, from: Source, mut request: Message, now: Instant) {
         let passable = guard::check(&request, side(from), &self.config.advertised).is_ok();
         let Some(route) = passable
-            .then(|| self.route(&mut request, from).ok())
+            .then(|| self.route(&mut request, from, now).ok())
             .flatten()
         else {
             return self.drop_message(from, Drop::StrayAck);

@@ -41,9 +41,17 @@ impl Core {
     fn known(&self, from: Source) -> Result<(), Drop> {
         match from {
             Source::Flow(flow) if self.flows.get(flow).is_none() => Err(Drop::UnknownFlow),
-            Source::Upstream(source) if !self.config.is_upstream(source) => Err(Drop::NotUpstream),
+            Source::Upstream(source) if !self.is_upstream(source) => Err(Drop::NotUpstream),
             _ => Ok(()),
         }
+    }
+
+    /// Neither transport nor port is looked at: a server behind NAT, or one that answers from another socket, is still the
+    /// same server.
+    fn is_upstream(&self, source: Hop) -> bool {
+        let ip = source.address.ip().to_canonical();
+        let mut others = self.config.upstream_sources.iter();
+        self.upstreams.has(ip) || others.any(|known| known.to_canonical() == ip)
     }
 
     fn valid(&mut self, from: Source, message: Message, now: Instant) {

@@ -23,6 +23,8 @@ pub(super) enum Due {
     Suspended,
     /// The calls that stand.
     Calls,
+    /// The SIP server's addresses.
+    Upstreams,
 }
 
 /// A heap of alarms with at most one live entry for each thing that waits.

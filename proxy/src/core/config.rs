@@ -6,19 +6,19 @@ use std::time::Duration;
 use sip::transaction::Timers;
 
 use super::hop::Hop;
+use super::upstreams::Watch;
 
 /// Everything that the core must be told before the first message.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The SIP domain served (`example.com`): an OPTIONS to it is answered by the edge itself.
     pub domain: String,
-    /// The existing SIP server: the only next hop for whatever a browser sends.
-    pub upstream: Hop,
-    /// Further addresses that the upstream may send from (a second node, another interface).
-    /// The address of `upstream` always may.
+    /// Further addresses that the SIP server may send from (another interface). Those that requests go to always may.
     pub upstream_sources: Vec<IpAddr>,
     /// Our addresses as the upstream sees them, at least one: written in Via, Path and Record-Route.
     pub advertised: Vec<Hop>,
+    /// How the SIP server's addresses are watched.
+    pub watch: Watch,
     /// T1, T2 and T4 of RFC 3261.
     pub timers: Timers,
     /// What is kept finite, and how finite.
@@ -27,26 +27,15 @@ pub struct Config {
 
 impl Config {
     /// A configuration with the RFC's timers and the default limits.
-    pub fn new(domain: impl Into<String>, upstream: Hop, advertised: Hop) -> Self {
+    pub fn new(domain: impl Into<String>, advertised: Hop) -> Self {
         Self {
             domain: domain.into(),
-            upstream,
             upstream_sources: Vec::new(),
             advertised: vec![advertised],
+            watch: Watch::default(),
             timers: Timers::default(),
             limits: Limits::default(),
         }
-    }
-
-    /// Whether what comes from `source` may be the upstream's. Neither transport nor port is looked at: a server
-    /// behind NAT, or one that answers from another socket, is still the same server.
-    pub(super) fn is_upstream(&self, source: Hop) -> bool {
-        let source = source.address.ip().to_canonical();
-        source == self.upstream.address.ip().to_canonical()
-            || self
-                .upstream_sources
-                .iter()
-                .any(|known| known.to_canonical() == source)
     }
 
     /// Which of our own addresses is told to this hop: the first one of its transport and family, or else of its

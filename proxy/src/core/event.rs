@@ -1,6 +1,8 @@
 //! What an operator may want to count or read. Structured: turning it into a log line or a metric
 //! is the shell's business. No body, no credential and no key ever stands in one.
 
+use std::time::Duration;
+
 use super::face::{FlowId, Source};
 use super::hop::Hop;
 
@@ -57,6 +59,35 @@ pub enum Event {
         call_id: String,
         /// Its reason, or ours.
         reason: String,
+    },
+    /// The SIP server's addresses are these from now on.
+    Upstreams {
+        /// All of them.
+        upstreams: Vec<Hop>,
+    },
+    /// An address of the SIP server does not answer, and is passed over as long as another does.
+    UpstreamDown {
+        /// Which.
+        upstream: Hop,
+    },
+    /// It answers again.
+    UpstreamUp {
+        /// Which.
+        upstream: Hop,
+    },
+    /// It has asked to be left alone, and is while another lives.
+    UpstreamRests {
+        /// Which.
+        upstream: Hop,
+        /// For how long.
+        rest: Duration,
+    },
+    /// A request that had no answer, or 503, was sent to another address.
+    FailedOver {
+        /// Its method.
+        method: String,
+        /// Where it went.
+        upstream: Hop,
     },
     /// The upstream left a request unanswered.
     UpstreamSilent {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::event::Event;
 use super::hop::Hop;
+use super::upstreams::Target;
 
 /// One WebSocket connection, named by the shell. A number is never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,6 +37,13 @@ pub enum Input {
         /// The `host` or `host:port` of the URL that the browser connected to (HTTP's Host): the
         /// only name that is sure to lead back here, so it is what Record-Route tells the browser.
         host: String,
+    },
+    /// The SIP server's addresses, all of them: at the start, and whenever they change. Until then there is nobody to send to.
+    Upstreams(Vec<Target>),
+    /// No connection can be made, and what was to go over it is lost.
+    HopUnreachable {
+        /// Where to.
+        hop: Hop,
     },
     /// One WebSocket message, one datagram, or one message cut out of a stream.
     Message {

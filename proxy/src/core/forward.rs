@@ -6,19 +6,29 @@ use sip::transaction::{Client, ClientEvent, ClientKey, Failure, Output};
 use sip::{Message, Method};
 
 use super::Core;
-use super::alarms::Due;
 use super::deadline::after;
 use super::event::Event;
 use super::face::{Command, Source};
 use super::loops;
 use super::refusal::Answer;
 use super::request::{side, transport};
-use super::transactions::{Branch, ContextId, ErrandId};
+use super::transactions::{Branch, ContextId};
 
 impl Core {
     /// Sends a request on. An error means that it could not be written, which is its sender's doing (it is too large
     /// with what we have to add).
     pub(super) fn forward(
+        &mut self,
+        id: ContextId,
+        request: Message,
+        now: Instant,
+    ) -> Result<(), Answer> {
+        self.prepare_failover(id, &request, now);
+        self.send_branch(id, request, now)
+    }
+
+    /// Sends a request to where its route says, under a branch of its own.
+    pub(super) fn send_branch(
         &mut self,
         id: ContextId,
         mut request: Message,
@@ -120,6 +130,10 @@ impl Core {
 
     /// Nobody answered: the caller is told by us.
     fn unanswered(&mut self, id: ContextId, failure: Failure, now: Instant) {
+        self.upstream_failed_request(id, now);
+        if self.fail_over(id, now) {
+            return;
+        }
         let Some(context) = self.transactions.get_mut(id) else {
             return;
         };
@@ -132,46 +146,11 @@ impl Core {
                 Answer::new(408, "The SIP Server Did Not Answer")
             }
             (Failure::TimedOut, _) => Answer::new(408, "The Browser Did Not Answer"),
+            (Failure::Transport, Some(Source::Upstream(_))) => {
+                Answer::busy("The SIP Server Cannot Be Reached")
+            }
             (Failure::Transport, _) => Answer::new(480, "The Browser's Connection Closed"),
         };
         self.answer(id, &answer, now);
-    }
-
-    /// Sends a request of our own, whose response nobody waits for.
-    pub(super) fn send_errand(&mut self, to: Source, request: &Message, now: Instant) {
-        let Some(key) = super::transactions::client_key(request) else {
-            return;
-        };
-        let machine = Client::new(
-            false,
-            request.as_bytes().into(),
-            transport(to),
-            self.config.timers,
-            now,
-        );
-        let id = self.transactions.errand(key, to, machine);
-        self.drain_errand(id);
-    }
-
-    pub(super) fn ask_errand(&mut self, id: ErrandId, event: ClientEvent, now: Instant) {
-        if let Some(errand) = self.transactions.errand_mut(id) {
-            errand.machine.receive(event, now);
-            self.drain_errand(id);
-        }
-    }
-
-    fn drain_errand(&mut self, id: ErrandId) {
-        while let Some(errand) = self.transactions.errand_mut(id) {
-            let to = errand.to;
-            match errand.machine.poll() {
-                Some(Output::Send(bytes)) => self.send(to, bytes.to_vec()),
-                Some(Output::Ended) => self.transactions.close_errand(id),
-                Some(Output::Deliver | Output::Failed(_)) => {}
-                None => {
-                    let deadline = errand.machine.deadline();
-                    return self.alarms.arm(Due::Errand(id), deadline);
-                }
-            }
-        }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use sip::{Message, Method};
 
 use super::Core;
+use super::calls::Dialog;
 use super::face::Source;
 use super::refusal::Answer;
 use super::request::side;
@@ -32,11 +33,21 @@ impl Core {
             }
             context.hung_up.push(callee);
         }
-        let (Some(dialog), Some(call_id), Some(cseq)) = (
-            self.dialog_of(id, response),
-            response.call_id(),
-            response.cseq(),
-        ) else {
+        if let Some(dialog) = self.dialog_of(id, response) {
+            self.hang_up_on(to, &dialog, response, again, now);
+        }
+    }
+
+    /// The ACK to a 2xx and, unless it came before, the BYE.
+    pub(super) fn hang_up_on(
+        &mut self,
+        to: Source,
+        dialog: &Dialog,
+        response: &Message,
+        again: bool,
+        now: Instant,
+    ) {
+        let (Some(call_id), Some(cseq)) = (response.call_id(), response.cseq()) else {
             return;
         };
         let via = self.new_via(to);

@@ -11,6 +11,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use super::config::Secrets;
+use super::hop::Hop;
 
 /// A registered client (or, without registration, a flow): what a token leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,6 +20,10 @@ pub(super) struct ClientId(pub(super) [u8; 8]);
 /// One call's media at the relay, as seen from one pass through this edge.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct MediaId(pub(super) [u8; 8]);
+
+/// One address of the SIP server: what a token remembers of the way that a dialog takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct TargetId(pub(super) [u8; 4]);
 
 impl fmt::Debug for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,6 +109,19 @@ impl Names {
             &client.0,
         ];
         MediaId(first(&keyed(&self.token_key, b"media", &parts)))
+    }
+
+    /// The name of an address of the SIP server: the same on every edge, in any order of the list.
+    pub(super) fn target(&self, hop: Hop) -> TargetId {
+        let hop = hop.to_string();
+        TargetId(first(&keyed(&self.token_key, b"target", &[hop.as_bytes()])))
+    }
+
+    /// What spreads requests over the SIP server's addresses: the same for one name of one kind, and nobody can make a
+    /// name that goes where he likes.
+    pub(super) fn spread(&self, kind: &str, name: &str) -> u64 {
+        let parts = [kind.as_bytes(), name.as_bytes()];
+        u64::from_be_bytes(first(&keyed(&self.token_key, b"spread", &parts)))
     }
 
     /// The signature of a token's contents.

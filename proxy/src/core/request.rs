@@ -91,7 +91,7 @@ impl Core {
             return Ok(());
         }
         loops::check(&self.names, &request, side(from))?;
-        let route = match self.route(&mut request, from) {
+        let route = match self.route(&mut request, from, now) {
             Ok(route) => route,
             Err(unroutable) => return Err(self.unroutable(&request, unroutable, now)),
         };

@@ -28,14 +28,7 @@ impl Core {
         let asking = response_key(&response).and_then(|key| self.transactions.by_response(&key));
         match asking {
             None => self.drop_message(from, Drop::StrayResponse),
-            Some(Asking::Errand(id)) => {
-                let to = self.transactions.errand_mut(id).map(|errand| errand.to);
-                let status = response.status().unwrap_or_default();
-                match to.is_some_and(|to| same_place(to, from)) {
-                    true => self.ask_errand(id, ClientEvent::Response { status, ack: None }, now),
-                    false => self.drop_message(from, Drop::WrongPeer),
-                }
-            }
+            Some(Asking::Errand(id)) => self.errand_answered(id, from, response, now),
             Some(Asking::Context(id)) => self.response_to(id, from, response, now),
         }
     }
@@ -56,6 +49,8 @@ impl Core {
                 .map(|ack| ack.as_bytes().into()),
             false => None,
         };
+        let to = branch.to;
+        self.upstream_answered(to, &response, now);
         self.ask(
             id,
             ClientEvent::Response { status, ack },
@@ -67,6 +62,10 @@ impl Core {
     /// A response that the client transaction did not absorb.
     pub(super) fn arrived(&mut self, id: ContextId, mut response: Message, now: Instant) {
         let status = response.status().unwrap_or_default();
+        if status == 503 && self.fail_over(id, now) {
+            return;
+        }
+        self.upstream_broke_silence(id, status);
         if status < 200 {
             self.still_ringing(id, status, now);
         }
@@ -246,7 +245,7 @@ fn response_key(response: &Message) -> Option<ClientKey> {
 }
 
 /// Whether a response comes from where its request went. The upstream may answer from any of its addresses.
-fn same_place(to: Source, from: Source) -> bool {
+pub(super) fn same_place(to: Source, from: Source) -> bool {
     match (to, from) {
         (Source::Flow(to), Source::Flow(from)) => to == from,
         (Source::Upstream(_), Source::Upstream(_)) => true,

@@ -95,9 +95,11 @@ impl Core {
         from: Source,
         route: &Route,
     ) -> Result<(), Error> {
+        let target = self.upstream_of(route.to).or(self.upstream_of(from));
         let token = Token {
             client: route.client,
             media: route.media,
+            target,
         }
         .encode(&self.names);
         let host = self.ws_name(route.flow).1;

@@ -1,5 +1,7 @@
-//! Step 6 of the walk: where a request goes. Up, to the configured upstream; or down, to the client that a token of
+//! Step 6 of the walk: where a request goes. Up, to an address of the SIP server; or down, to the client that a token of
 //! ours names. Nothing else in a message has a say.
+
+use std::time::Instant;
 
 use sip::{Message, Method};
 
@@ -23,6 +25,8 @@ pub(super) struct Route {
     pub(super) client: ClientId,
     /// The dialog's media session; `None` where there is no call.
     pub(super) media: Option<MediaId>,
+    /// What spreads it over the SIP server's addresses; `None` if it has no choice among them.
+    pub(super) spread: Option<u64>,
 }
 
 /// Why a request goes nowhere.
@@ -43,10 +47,15 @@ impl From<Answer> for Unroutable {
 
 impl Core {
     /// Decides, and takes our own entries off Route.
-    pub(super) fn route(&self, request: &mut Message, from: Source) -> Result<Route, Unroutable> {
+    pub(super) fn route(
+        &self,
+        request: &mut Message,
+        from: Source,
+        now: Instant,
+    ) -> Result<Route, Unroutable> {
         let recorded = strict::undo(request, &self.names).map_err(|_| unreadable())?;
         match from {
-            Source::Flow(flow) => Ok(self.route_up(request, flow, recorded)?),
+            Source::Flow(flow) => Ok(self.route_up(request, flow, recorded, now)?),
             Source::Upstream(_) => self.route_down(request, from, recorded),
         }
     }
@@ -56,10 +65,12 @@ impl Core {
         request: &mut Message,
         flow: FlowId,
         recorded: Option<Token>,
+        now: Instant,
     ) -> Result<Route, Answer> {
         let token = Token::take(request, &self.names)
             .or(recorded)
             .filter(|_| !request.is(&Method::Register));
+        let mut spread = None;
         let (client, media) = match token {
             Some(token) => {
                 // A dialog belongs to its client: on another client's flow its tags and token are worth nothing.
@@ -76,16 +87,41 @@ impl Core {
                 request.remove_all("Route").map_err(|_| unreadable())?;
                 let aor = aor_of(request, "From").unwrap_or_default();
                 let client = self.flows.speaker(flow, &aor).ok_or_else(gone)?;
+                spread = Some(self.spread(request));
                 (client, self.new_media(request, Side::Browser, client))
             }
         };
         strict::yield_to(request).map_err(|_| unreadable())?;
+        let target = token.and_then(|token| token.target);
+        let dialog = target.and_then(|target| self.upstreams.of_dialog(target));
+        // A dialog whose address nobody remembers goes the way of a new call: another address may know it, too.
+        let chosen = || {
+            let key = spread.unwrap_or_else(|| self.spread(request));
+            self.upstreams.choose(key, now).map(|chosen| chosen.hop)
+        };
+        let to = dialog.or_else(chosen).ok_or_else(nowhere)?;
         Ok(Route {
-            to: Source::Upstream(self.config.upstream),
+            to: Source::Upstream(to),
             flow,
             client,
             media,
+            spread,
         })
+    }
+
+    /// All registrations of one user go the same way, and all requests with one Call-ID.
+    fn spread(&self, request: &Message) -> u64 {
+        if !self.upstreams.has_choice() {
+            return 0;
+        }
+        let registering = request.is(&Method::Register);
+        match registering.then(|| aor_of(request, "To")).flatten() {
+            Some(aor) => self.names.spread("aor", &aor),
+            None => {
+                let call_id = request.call_id().unwrap_or_default();
+                self.names.spread("call", call_id)
+            }
+        }
     }
 
     fn route_down(
@@ -119,6 +155,7 @@ impl Core {
             flow,
             client: token.client,
             media,
+            spread: None,
         })
     }
 
@@ -145,6 +182,10 @@ pub(super) fn aor_of(request: &Message, header: &str) -> Option<String> {
 
 fn gone() -> Answer {
     Answer::new(480, "The Browser Is Not Connected")
+}
+
+fn nowhere() -> Answer {
+    Answer::busy("No Address Of The SIP Server Is Known")
 }
 
 fn unreadable() -> Answer {

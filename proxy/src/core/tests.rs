@@ -14,3 +14,4 @@ mod restored;
 mod routing;
 mod torture;
 mod traps;
+mod upstreams;

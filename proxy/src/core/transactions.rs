@@ -9,7 +9,9 @@ use sip::transaction::{Client, ClientKey, Server, ServerKey};
 use sip::{Message, Method};
 
 use super::cancel::Cancel;
+use super::errand::Purpose;
 use super::face::{AskId, FlowId, Source};
+use super::failover::Failover;
 use super::media::{Exchange, Rewritten};
 use super::names::MediaId;
 use super::register::Registration;
@@ -39,6 +41,8 @@ pub(super) struct Proxied {
     pub(super) branch: Option<Branch>,
     /// Where it goes; `None` until that is decided.
     pub(super) route: Option<Route>,
+    /// Where else it may go; `None` where it has no choice, or none any more.
+    pub(super) failover: Option<Box<Failover>>,
     /// What a REGISTER asks for.
     pub(super) registration: Option<Registration>,
     /// What the bodies of this transaction mean to each other.
@@ -78,10 +82,13 @@ pub(super) struct Branch {
     pub(super) machine: Option<Client>,
 }
 
-/// A request of our own (CANCEL, or the BYE to a call that nobody can take): sent, and its response ignored.
+/// A client transaction that serves no request any more, or never did.
 pub(super) struct Errand {
     pub(super) to: Source,
     pub(super) machine: Client,
+    pub(super) purpose: Purpose,
+    /// When it ends whatever its machine wants.
+    pub(super) until: Option<Instant>,
     key: ClientKey,
 }
 
@@ -138,6 +145,7 @@ impl Transactions {
             server: Some(server),
             branch: None,
             route: None,
+            failover: None,
             registration: None,
             exchange: Exchange::None,
             session: None,
@@ -164,11 +172,55 @@ impl Transactions {
     }
 
     /// Remembers a request of our own.
-    pub(super) fn errand(&mut self, key: ClientKey, to: Source, machine: Client) -> ErrandId {
+    pub(super) fn errand(
+        &mut self,
+        key: ClientKey,
+        to: Source,
+        machine: Client,
+        purpose: Purpose,
+        until: Option<Instant>,
+    ) -> ErrandId {
         let id = ErrandId(self.name());
         self.clients.insert(key.clone(), Asking::Errand(id));
-        self.errands.insert(id, Errand { to, machine, key });
+        let errand = Errand {
+            to,
+            machine,
+            purpose,
+            until,
+            key,
+        };
+        self.errands.insert(id, errand);
         id
+    }
+
+    /// Takes a context's branch from it: its responses are not the context's any more.
+    pub(super) fn part(&mut self, id: ContextId) -> Option<Branch> {
+        let branch = self.contexts.get_mut(&id)?.branch.take()?;
+        self.unindex(branch.to, id);
+        if let Some(key) = client_key(&branch.sent) {
+            self.clients.remove(&key);
+        }
+        Some(branch)
+    }
+
+    /// The contexts whose requests went there and have no final response.
+    pub(super) fn asking(&self, to: Source) -> Vec<ContextId> {
+        let there = |context: &Proxied| {
+            let branch = context.branch.as_ref().filter(|branch| branch.to == to);
+            branch.is_some_and(|branch| branch.machine.is_some())
+        };
+        let asking = self.contexts.iter().filter(|(_, context)| there(context));
+        let mut ids: Vec<_> = asking.map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Those of our own that went there.
+    pub(super) fn errands_to(&self, to: Source) -> Vec<ErrandId> {
+        let there = self.errands.iter().filter(|(_, errand)| errand.to == to);
+        let mut ids: Vec<_> = there.map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        ids
     }
 
     pub(super) fn get_mut(&mut self, id: ContextId) -> Option<&mut Proxied> {
@@ -219,10 +271,10 @@ impl Transactions {
         }
     }
 
-    pub(super) fn close_errand(&mut self, id: ErrandId) {
-        if let Some(errand) = self.errands.remove(&id) {
-            self.clients.remove(&errand.key);
-        }
+    pub(super) fn close_errand(&mut self, id: ErrandId) -> Option<Errand> {
+        let errand = self.errands.remove(&id)?;
+        self.clients.remove(&errand.key);
+        Some(errand)
     }
 
     fn name(&mut self) -> u64 {
@@ -247,6 +299,17 @@ impl Transactions {
     }
 }
 
+impl Errand {
+    /// When its machine, or its end, wants the clock.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let machine = match self.only_listens() {
+            true => None,
+            false => self.machine.deadline(),
+        };
+        [machine, self.until].into_iter().flatten().min()
+    }
+}
+
 impl Proxied {
     /// When any of its machines, or its own patience, wants the clock.
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -256,7 +319,9 @@ impl Proxied {
             .as_ref()
             .and_then(|branch| branch.machine.as_ref());
         let client = machine.and_then(Client::deadline);
-        [server, client, self.give_up].into_iter().flatten().min()
+        let silent = self.failover.as_ref().and_then(|f| f.deadline());
+        let waits = [server, client, self.give_up, silent];
+        waits.into_iter().flatten().min()
     }
 
     fn is_done(&self) -> bool {

@@ -23,6 +23,20 @@ pub(super) fn log(event: &Event) {
         Event::CallAnswered { call_id } => tracing::info!(call_id, "call answered"),
         Event::CallReleased { call_id } => tracing::info!(call_id, "call released"),
         Event::RelayRefused { call_id, reason } => tracing::warn!(call_id, reason, "no media"),
+        Event::Upstreams { upstreams } => {
+            let list: Vec<_> = upstreams.iter().map(ToString::to_string).collect();
+            tracing::info!("SIP server: {}", list.join(", "));
+        }
+        Event::UpstreamDown { upstream } => {
+            tracing::warn!(%upstream, "does not answer; requests go to the SIP server's other addresses");
+        }
+        Event::UpstreamUp { upstream } => tracing::info!(%upstream, "answers again"),
+        Event::UpstreamRests { upstream, rest } => {
+            tracing::warn!(%upstream, ?rest, "asks to be left alone (503); requests go elsewhere");
+        }
+        Event::FailedOver { method, upstream } => {
+            tracing::debug!(%upstream, method, "sent again, to another address");
+        }
         Event::UpstreamSilent { upstream, method } => {
             tracing::warn!(%upstream, method, "the SIP server does not answer; see that it runs at `upstream`");
         }

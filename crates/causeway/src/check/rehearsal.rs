@@ -149,6 +149,7 @@ impl Stage {
             shard: Shard::new(relay::core::Config { anchor, ..relay }, identity, random),
             now,
         };
+        stage.take(Input::Upstreams(crate::programs::upstreams(edge)));
         let peer = SocketAddr::from(([192, 0, 2, 1], 50_000));
         let host = edge.domain.clone();
         stage.take(Input::FlowOpened {

@@ -104,14 +104,16 @@ impl Core {
         let (Some(route), Some(call_id)) = (&context.route, response.call_id()) else {
             return;
         };
+        let (client, flow, call_id) = (route.client, route.flow, call_id.to_owned());
+        let phone = match route.to {
+            Source::Flow(_) => context.from,
+            upstream => upstream,
+        };
         let call = Call {
-            call_id: call_id.to_owned(),
-            client: route.client,
-            flow: route.flow,
-            upstream: match route.to {
-                Source::Flow(_) => Source::Upstream(self.config.upstream),
-                upstream => upstream,
-            },
+            call_id,
+            client,
+            flow,
+            upstream: self.upstream_behind(phone),
             dialogs: vec![dialog],
             standing: Standing::There,
             until: after(now, self.config.limits.longest_call),

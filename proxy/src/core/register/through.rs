@@ -23,11 +23,7 @@ impl Core {
         client: ClientId,
         from: Hop,
     ) -> Result<(), Error> {
-        let token = Token {
-            client,
-            media: None,
-        }
-        .encode(&self.names);
+        let token = Token::of_client(client).encode(&self.names);
         let edge = self.own_uri(&token, from);
         if let Some(params) = bound_contact(request) {
             request.set("Contact", format!("<{edge}>{params}"))?;
@@ -56,11 +52,7 @@ impl Core {
     ) -> Result<(), Error> {
         // The browser has no use for our token, and what it does not know it cannot repeat.
         response.remove_all("Path")?;
-        let bound_as = Token {
-            client: registration.client,
-            media: None,
-        }
-        .encode(&self.names);
+        let bound_as = Token::of_client(registration.client).encode(&self.names);
         let granted = granted(response, registration, &bound_as);
         restore_contact(response, registration, granted, &bound_as)?;
         self.granted(flow, registration, granted);

@@ -21,7 +21,12 @@ pub(super) struct Bench {
     /// Whether the relay answers by itself.
     pub(super) relay_answers: bool,
     to_flows: HashMap<FlowId, VecDeque<Vec<u8>>>,
-    to_upstream: VecDeque<Vec<u8>>,
+    to_upstream: VecDeque<(Hop, Vec<u8>)>,
+    /// The SIP server's addresses that answer when they are asked whether they live.
+    pub(super) living: Vec<Hop>,
+    /// Where such questions went.
+    pub(super) questions: Vec<Hop>,
+    listed: Vec<Hop>,
     /// Questions that the relay has not answered.
     pub(super) open_asks: VecDeque<(AskId, Request)>,
     /// Everything that the relay was ever asked.
@@ -40,30 +45,39 @@ impl Bench {
     }
 
     pub(super) fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = Config::new(
-            "example.com",
-            Hop::udp(address(UPSTREAM)),
-            Hop::udp(address(EDGE)),
-        );
+        let mut config = Config::new("example.com", Hop::udp(address(EDGE)));
         change(&mut config);
-        let upstream = config.upstream;
+        let upstream = Hop::udp(address(UPSTREAM));
         let secrets = Secrets {
             token_key: [1; 32],
             seed: [2; 32],
         };
-        Self {
+        let mut bench = Self {
             core: Core::new(config, &secrets),
             now: Instant::now(),
             relay_answers: true,
             to_flows: HashMap::new(),
             to_upstream: VecDeque::new(),
+            living: Vec::new(),
+            questions: Vec::new(),
+            listed: Vec::new(),
             open_asks: VecDeque::new(),
             asked: Vec::new(),
             events: Vec::new(),
             closed: Vec::new(),
             upstream,
             last_hop: None,
-        }
+        };
+        bench.upstreams(&[Target::new(upstream)]);
+        bench.events.clear();
+        bench
+    }
+
+    /// These are the SIP server's addresses from now on; its requests come from the first.
+    pub(super) fn upstreams(&mut self, list: &[Target]) {
+        self.upstream = list.first().expect("an address").hop;
+        self.listed.extend(list.iter().map(|target| target.hop));
+        self.input(Input::Upstreams(list.to_vec()));
     }
 
     pub(super) fn input(&mut self, input: Input) {
@@ -78,20 +92,37 @@ impl Bench {
                     self.to_flows.entry(flow).or_default().push_back(bytes)
                 }
                 Command::Send { to, bytes } => {
-                    let upstream = address(UPSTREAM).ip();
-                    assert_eq!(
-                        to.address.ip(),
-                        upstream,
+                    let ip = to.address.ip();
+                    assert!(
+                        self.listed.iter().any(|hop| hop.address.ip() == ip),
                         "nothing may go anywhere but to the upstream"
                     );
-                    self.last_hop = Some(to);
-                    self.to_upstream.push_back(bytes);
+                    self.sent_up(to, bytes);
                 }
                 Command::AskRelay { id, request } => self.ask(id, *request),
                 Command::CloseFlow { flow, .. } => self.closed.push(flow),
                 Command::Report(event) => self.events.push(event),
             }
         }
+    }
+
+    fn sent_up(&mut self, to: Hop, bytes: Vec<u8>) {
+        // A question of the edge's own, whether this address lives.
+        let request = parsed(bytes.clone());
+        if request.is(&sip::Method::Options)
+            && request.vias().count() == 1
+            && !request.has("Contact")
+        {
+            self.questions.push(to);
+            if self.living.contains(&to) {
+                let from = Source::Upstream(to);
+                let bytes = reply(&request, 200, &[], "");
+                self.core.receive(Input::Message { from, bytes }, self.now);
+            }
+            return;
+        }
+        self.last_hop = Some(to);
+        self.to_upstream.push_back((to, bytes));
     }
 
     fn ask(&mut self, id: AskId, request: Request) {
@@ -184,11 +215,11 @@ impl Bench {
 
     /// The next message to the upstream.
     pub(super) fn upstream_gets(&mut self) -> Message {
-        parsed(
-            self.to_upstream
-                .pop_front()
-                .expect("the upstream should get a message"),
-        )
+        let (_, bytes) = self
+            .to_upstream
+            .pop_front()
+            .expect("the upstream should get a message");
+        parsed(bytes)
     }
 
     /// Nobody has got anything that no test has read.
@@ -200,7 +231,11 @@ impl Bench {
                 .map(str::to_owned)
         };
         let flows: Vec<_> = self.to_flows.values().flatten().map(show).collect();
-        let upstream: Vec<_> = self.to_upstream.iter().map(show).collect();
+        let upstream: Vec<_> = self
+            .to_upstream
+            .iter()
+            .map(|(_, bytes)| show(bytes))
+            .collect();
         assert!(
             flows.is_empty() && upstream.is_empty(),
             "unread: {flows:?} {upstream:?}"
@@ -593,7 +628,8 @@ impl Bench {
 impl Bench {
     /// Everything that waits for the upstream.
     pub(super) fn upstream_has(&mut self) -> Vec<Message> {
-        self.to_upstream.drain(..).map(parsed).collect()
+        let sent = self.to_upstream.drain(..);
+        sent.map(|(_, bytes)| parsed(bytes)).collect()
     }
 
     /// Everything that waits for a browser.
@@ -604,5 +640,29 @@ impl Bench {
             .flatten()
             .map(parsed)
             .collect()
+    }
+}
+
+impl Bench {
+    /// The next message to the SIP server, and to which of its addresses.
+    pub(super) fn next_up(&mut self) -> (Hop, Message) {
+        let next = self.to_upstream.pop_front();
+        let (to, bytes) = next.expect("the upstream should get a message");
+        (to, parsed(bytes))
+    }
+
+    /// Everything that waits for this address of the SIP server.
+    pub(super) fn take_up(&mut self, hop: Hop) -> Vec<Message> {
+        let all = std::mem::take(&mut self.to_upstream);
+        let (there, others) = all.into_iter().partition(|(to, _)| *to == hop);
+        self.to_upstream = others;
+        let there: VecDeque<_> = there;
+        there.into_iter().map(|(_, bytes)| parsed(bytes)).collect()
+    }
+
+    /// Leaves one address, so that nobody is asked any more whether he lives.
+    pub(super) fn stop_watching(&mut self) {
+        let only = Target::new(self.upstream);
+        self.upstreams(&[only]);
     }
 }

@@ -12,13 +12,14 @@ fn hop(transport: Transport, address: &str) -> Hop {
 
 /// An edge whose upstream is spoken to over this transport.
 fn bench(transport: Transport) -> Bench {
-    Bench::with(|config| {
-        config.upstream.transport = transport;
+    let mut bench = Bench::with(|config| {
         let port = transport.default_port();
         config
             .advertised
             .push(hop(transport, &format!("192.0.2.1:{port}")));
-    })
+    });
+    bench.upstreams(&[Target::new(hop(transport, UPSTREAM))]);
+    bench
 }
 
 #[test]
@@ -95,11 +96,7 @@ fn a_request_from_a_connection_is_answered_on_it_whatever_its_via_says() {
 
 #[test]
 fn an_upstream_is_told_our_address_of_its_own_transport_and_family() {
-    let mut config = Config::new(
-        "example.com",
-        Hop::udp(address(UPSTREAM)),
-        Hop::udp(address(EDGE)),
-    );
+    let mut config = Config::new("example.com", Hop::udp(address(EDGE)));
     let others = [
         hop(Transport::Udp, "[2001:db8::1]:5060"),
         hop(Transport::Tcp, "192.0.2.1:5070"),

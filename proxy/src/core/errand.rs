@@ -1,0 +1,163 @@
+//! Client transactions that serve no request of anybody: requests of our own, and INVITEs that have gone elsewhere since.
+
+use std::time::Instant;
+
+use sip::Message;
+use sip::transaction::{Client, ClientEvent, Output};
+
+use super::Core;
+use super::alarms::Due;
+use super::event::Drop;
+use super::face::Source;
+use super::left::LeftInvite;
+use super::names::TargetId;
+use super::request::transport;
+use super::response::same_place;
+use super::transactions::{Errand, ErrandId, client_key};
+
+/// What a transaction is for.
+pub(super) enum Purpose {
+    /// A CANCEL or BYE: its response changes nothing.
+    Ours,
+    /// An OPTIONS that asks whether an address of the SIP server lives.
+    Question(TargetId),
+    /// An INVITE that was sent elsewhere when this address was silent.
+    Left(Box<LeftInvite>),
+}
+
+impl Core {
+    /// Sends a request of our own, whose response nobody waits for.
+    pub(super) fn send_errand(&mut self, to: Source, request: &Message, now: Instant) {
+        self.send_own(to, request, Purpose::Ours, None, now);
+    }
+
+    /// Sends a request of our own, which ends at `until` at the latest.
+    pub(super) fn send_own(
+        &mut self,
+        to: Source,
+        request: &Message,
+        purpose: Purpose,
+        until: Option<Instant>,
+        now: Instant,
+    ) {
+        let Some(key) = client_key(request) else {
+            return;
+        };
+        let bytes = request.as_bytes().into();
+        let machine = Client::new(false, bytes, transport(to), self.config.timers, now);
+        let id = self.transactions.errand(key, to, machine, purpose, until);
+        self.drain_errand(id, None, now);
+    }
+
+    /// A response to one of them.
+    pub(super) fn errand_answered(
+        &mut self,
+        id: ErrandId,
+        from: Source,
+        response: Message,
+        now: Instant,
+    ) {
+        let Some(errand) = self.transactions.errand_mut(id) else {
+            return;
+        };
+        if !same_place(errand.to, from) {
+            return self.drop_message(from, Drop::WrongPeer);
+        }
+        let status = response.status().unwrap_or_default();
+        let ack = match &errand.purpose {
+            Purpose::Left(left) if status >= 300 => left.ack_to(&response),
+            _ => None,
+        };
+        let event = ClientEvent::Response { status, ack };
+        errand.machine.receive(event, now);
+        self.drain_errand(id, Some(response), now);
+    }
+
+    /// An errand's alarm.
+    pub(super) fn errand_due(&mut self, id: ErrandId, now: Instant) {
+        let Some(errand) = self.transactions.errand_mut(id) else {
+            return;
+        };
+        if errand.until.is_some_and(|end| end <= now) {
+            return self.end_errand(id, now);
+        }
+        if !errand.only_listens() {
+            errand.machine.receive(ClientEvent::Timer, now);
+        }
+        self.drain_errand(id, None, now);
+    }
+
+    /// Its peer cannot be reached any more.
+    pub(super) fn errand_lost(&mut self, id: ErrandId, now: Instant) {
+        if let Some(errand) = self.transactions.errand_mut(id) {
+            errand.machine.receive(ClientEvent::TransportFailed, now);
+            self.drain_errand(id, None, now);
+        }
+    }
+
+    pub(super) fn drain_errand(
+        &mut self,
+        id: ErrandId,
+        mut response: Option<Message>,
+        now: Instant,
+    ) {
+        while let Some(errand) = self.transactions.errand_mut(id) {
+            let to = errand.to;
+            match errand.machine.poll() {
+                Some(Output::Send(bytes)) => self.send(to, bytes.to_vec()),
+                Some(Output::Ended) => self.end_errand(id, now),
+                Some(Output::Deliver) => {
+                    if let Some(response) = response.take() {
+                        self.errand_learns(id, &response, now);
+                    }
+                }
+                Some(Output::Failed(_)) => self.errand_failed(id, now),
+                None => {
+                    let deadline = errand.deadline();
+                    return self.alarms.arm(Due::Errand(id), deadline);
+                }
+            }
+        }
+    }
+
+    fn errand_learns(&mut self, id: ErrandId, response: &Message, now: Instant) {
+        let Some(errand) = self.transactions.errand_mut(id) else {
+            return;
+        };
+        match &errand.purpose {
+            Purpose::Ours => {}
+            Purpose::Question(target) => {
+                let target = *target;
+                if response.status().is_some_and(|status| status >= 200) {
+                    self.transactions.close_errand(id);
+                    self.upstream_said(target, response, now);
+                }
+            }
+            Purpose::Left(_) => self.left_invite_answered(id, response, now),
+        }
+    }
+
+    fn errand_failed(&mut self, id: ErrandId, now: Instant) {
+        let errand = self.transactions.errand_mut(id);
+        if let Some(Purpose::Question(target)) = errand.map(|errand| &errand.purpose) {
+            let target = *target;
+            self.transactions.close_errand(id);
+            self.upstream_silent(target, now);
+        }
+    }
+
+    /// It is over. A question that is out of time had no answer.
+    fn end_errand(&mut self, id: ErrandId, now: Instant) {
+        let errand = self.transactions.close_errand(id);
+        if let Some(Purpose::Question(target)) = errand.map(|errand| errand.purpose) {
+            self.upstream_silent(target, now);
+        }
+    }
+}
+
+impl Errand {
+    /// Whether nothing is to be sent any more before something comes: an INVITE that has gone elsewhere would ring twice.
+    pub(super) fn only_listens(&self) -> bool {
+        matches!(self.purpose, Purpose::Left(_)) && !self.machine.answered()
+    }
+}
