@@ -43,6 +43,7 @@ commands! {
     PlayMedia = "play media", "Plays a file towards a party.";
     StopMedia = "stop media", "Ends `play media`.";
     PlayDtmf = "play DTMF", "Injects a DTMF event as if a party had sent it.";
+    RequestPicture = "request picture", "Asks a party for a picture that stands alone (RTCP PLI). Causeway's own: rtpengine has no such command.";
     Publish = "publish", "Takes media from a publisher.";
     SubscribeRequest = "subscribe request", "Asks for a copy of a party's media.";
     SubscribeAnswer = "subscribe answer", "The subscriber's answer.";

@@ -41,6 +41,7 @@ mod orders;
 mod output;
 mod passing;
 mod path;
+mod pictures;
 mod port_words;
 mod ports;
 mod publication;

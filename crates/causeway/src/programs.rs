@@ -151,6 +151,7 @@ fn proxy_config(
 pub(crate) fn core_config(edge: &Edge) -> CoreConfig {
     let mut config = CoreConfig::new(edge.domain.clone(), Hop::udp(edge.listen.udp));
     edge.calls.apply(&mut config);
+    config.dtmf_events = edge.dtmf_events;
     config
 }
 

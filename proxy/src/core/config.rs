@@ -19,6 +19,8 @@ pub struct Config {
     pub advertised: Vec<Hop>,
     /// How the SIP server's addresses are watched.
     pub watch: Watch,
+    /// Whether a key that a browser sends in INFO becomes telephone events (RFC 4733) where the phone takes them.
+    pub dtmf_events: bool,
     /// T1, T2 and T4 of RFC 3261.
     pub timers: Timers,
     /// What is kept finite, and how finite.
@@ -33,6 +35,7 @@ impl Config {
             upstream_sources: Vec::new(),
             advertised: vec![advertised],
             watch: Watch::default(),
+            dtmf_events: true,
             timers: Timers::default(),
             limits: Limits::default(),
         }

@@ -8,6 +8,7 @@
 mod ack;
 mod agreed;
 mod body;
+mod info;
 mod ng;
 mod restore;
 mod session;
@@ -205,10 +206,13 @@ impl Core {
         &mut self,
         media: MediaId,
         call_id: String,
-        request: control_proto::Request,
+        mut request: control_proto::Request,
         waiter: Waiter,
         now: Instant,
     ) -> Result<AskId, Answer> {
+        if self.config.dtmf_events {
+            ng::expect_keys(&mut request);
+        }
         let deadline = after(now, self.config.limits.relay_patience);
         let is_news = matters(&waiter);
         let Some(id) = self.media.asked(

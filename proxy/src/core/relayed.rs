@@ -40,6 +40,12 @@ impl Core {
             Waiter::Restoration(restoration) => {
                 return self.restore_on(ask.media, *restoration, &reply, now);
             }
+            Waiter::Info(context) => {
+                if let Some(held) = self.take_held(context, id) {
+                    self.info_relayed(context, held.message, &reply, now);
+                }
+                return;
+            }
             _ => ask,
         };
         let body = body_of(reply);
@@ -58,7 +64,7 @@ impl Core {
                 None => self.nobody_waits(ask.media, &ask.call_id, now),
             },
             Waiter::Ack(held) => self.ack_relayed(*held, ask.media, body),
-            Waiter::Restoration(_) | Waiter::Nobody => {}
+            Waiter::Restoration(_) | Waiter::Info(_) | Waiter::Nobody => {}
         }
     }
 

@@ -99,6 +99,9 @@ impl Core {
         self.room_for_call(&request)?;
         self.remember(id, &route, &request);
         self.heard(side(from), &route, &request);
+        if let Some(ask) = self.media_of_info(id, &request, route.media, now) {
+            return self.hold(id, ask, request);
+        }
         let request = match self.media_of_request(id, &request, &route, now)? {
             Some(ask) => return self.hold(id, ask, request),
             None => request,

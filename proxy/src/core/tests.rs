@@ -3,6 +3,7 @@
 mod bench;
 mod calls;
 mod hops;
+mod info;
 mod left;
 mod lost;
 mod offers;

@@ -37,6 +37,9 @@ pub(super) enum Refused {
     /// `play DTMF` towards a side that takes no telephone events.
     #[error("No telephone-event payload type negotiated")]
     NoDtmf,
+    /// `request picture` of a party that sends none, or hears no feedback.
+    #[error("No pictures to ask for")]
+    NoPictures,
     /// `start recording` on a relay that was given no directory for it.
     #[error("Recording is not configured")]
     RecordingOff,

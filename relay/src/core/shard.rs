@@ -113,6 +113,7 @@ impl Shard {
             | Command::SilenceMedia
             | Command::UnsilenceMedia => self.order(request),
             Command::PlayDtmf => self.play_dtmf(request, now),
+            Command::RequestPicture => self.request_picture(request, now),
             Command::Publish => self.publish(request, now, ports),
             Command::SubscribeRequest => self.subscribe_request(request, now, ports),
             Command::SubscribeAnswer => self.subscribe_answer(request, now),

@@ -208,6 +208,28 @@ impl Leg {
         Some(source.ssrc())
     }
 
+    /// The streams of pictures, for a request by name: each is to be asked for one that stands alone, unless it was a
+    /// moment ago. `None` where there is none to ask.
+    pub(super) fn pictures_to_ask(&mut self, now: Instant) -> Option<Vec<u32>> {
+        if !makes_key_frames(self) {
+            return None;
+        }
+        let pictures = self.sources.iter_mut().filter(|source| source.has_pictures);
+        let pictures: Vec<&mut Source> = pictures.collect();
+        if pictures.is_empty() {
+            return None;
+        }
+        let waits = |at: Instant| now.saturating_duration_since(at) < BETWEEN_REQUESTS;
+        let free = pictures
+            .into_iter()
+            .filter(|source| !source.asked.is_some_and(waits));
+        let asked = free.map(|source| {
+            source.asked = Some(now);
+            source.ssrc()
+        });
+        Some(asked.collect())
+    }
+
     /// Notes the reports in a plain compound packet of this side; `other` is whose streams it hears.
     pub(super) fn note_rtcp(&mut self, compound: &[u8], other: &mut Leg, now: Instant) {
         let Ok(compound) = Compound::parse(compound) else {

@@ -306,6 +306,34 @@ fn uneven_call(protocol: &str) -> (World, SocketAddr, SocketAddr) {
     (world, addresses(&to_a).0, to_b)
 }
 
+#[test]
+fn a_picture_is_asked_for_by_command_and_not_again_within_a_second() {
+    let (mut world, to_a, _) = uneven_call("RTP/AVP");
+    let mut ask = request(Command::RequestPicture, "c");
+    ask.from_tag = Some("a".into());
+    let refused = Some("No pictures to ask for");
+    let none_seen = world.command(&ask);
+    assert_eq!(none_seen.error_reason(), refused);
+    world.send(phone(), to_a, &picture(1, 7));
+    world.sent.clear();
+    let mut requests = Vec::new();
+    for millis in [0, 10, 1_000] {
+        world.advance(Duration::from_millis(millis));
+        assert_eq!(world.command(&ask).error_reason(), None);
+        requests.push(world.sent.len());
+        for request in world.sent.drain(..) {
+            assert_eq!(request.to, PHONE_RTCP.parse().unwrap());
+            let mut packets = Compound::parse(&request.bytes).unwrap();
+            let feedback = packets.find_map(|packet| packet.feedback()).unwrap();
+            assert_eq!((feedback.format, feedback.media), (1, 7));
+        }
+    }
+    assert_eq!(requests, [1, 0, 1]);
+    ask.from_tag = Some("b".into());
+    let hears_no_feedback = world.command(&ask);
+    assert_eq!(hears_no_feedback.error_reason(), refused);
+}
+
 fn picture(sequence: u16, source: u32) -> Vec<u8> {
     let mut picture = rtp(sequence, source, b"part of a picture");
     picture[1] = 96;

@@ -101,6 +101,7 @@ pub(super) struct Media {
     pub(super) ports: Option<Spanned<String>>,
     pub(super) browser_port: Option<Spanned<BrowserPort>>,
     pub(super) ice: Option<Spanned<String>>,
+    pub(super) dtmf: Option<Spanned<String>>,
     pub(super) shards: Option<Spanned<usize>>,
     #[serde(default)]
     pub(super) pin: bool,

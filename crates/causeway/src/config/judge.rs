@@ -44,6 +44,7 @@ pub(super) fn edge(file: &file::File, path: &Path) -> Result<Edge, Fault> {
         listen: listen(&file.listen, upstream, path)?,
         calls: Calls::of(&file.calls)?,
         relays,
+        dtmf_events: dtmf_events(&file.media.dtmf)?,
         relay: relay(file, path)?,
     })
 }
@@ -66,6 +67,17 @@ pub(super) fn relay(file: &file::File, path: &Path) -> Result<Relay, Fault> {
         limits: Limits::of(&file.relay)?,
         media: media(&file.media, upstream)?,
     })
+}
+
+fn dtmf_events(text: &Option<Text>) -> Result<bool, Fault> {
+    match text.as_ref().map(|t| (t, t.get_ref().as_str())) {
+        None | Some((_, "events")) => Ok(true),
+        Some((_, "info")) => Ok(false),
+        Some((text, other)) => Err(wrong(
+            text,
+            format!("dtmf = \"{other}\" is not known; write \"events\" or \"info\""),
+        )),
+    }
 }
 
 fn backend(text: &Option<Text>) -> Result<BackendChoice, Fault> {

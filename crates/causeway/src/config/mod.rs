@@ -34,6 +34,8 @@ pub(crate) struct Edge {
     pub(crate) calls: Calls,
     /// Relays of others' making or on other machines; empty: one of our own beside the proxy.
     pub(crate) relays: Vec<SocketAddr>,
+    /// Keys that browsers send in INFO become telephone events where the phone takes them.
+    pub(crate) dtmf_events: bool,
     /// What the relay reads.
     pub(crate) relay: Relay,
 }

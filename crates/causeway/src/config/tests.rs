@@ -153,6 +153,12 @@ fn each_wrong_setting_is_one_sentence_with_line_and_cure() {
         ),
         (
             "[media]",
+            "[media]\ndtmf = \"tones\"",
+            Some(6),
+            "\"events\" or \"info\"",
+        ),
+        (
+            "[media]",
             "[media]\nadvertise = \"2001:db8::1\"",
             Some(6),
             "different families",

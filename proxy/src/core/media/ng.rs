@@ -1,6 +1,8 @@
 //! What the proxy asks of the relay, in the words of the ng protocol: the only place that knows what a browser and a
 //! phone need.
 
+use std::time::Duration;
+
 use control_proto::{Command, Dtls, Ice, Request, TransportProtocol, Value, flag};
 use sip::Message;
 
@@ -99,12 +101,38 @@ pub(super) fn answer(
     request
 }
 
+/// A key that this party presses. An integer is a number of milliseconds.
+pub(super) fn play(call: &str, from_tag: &str, code: &str, duration: Duration) -> Request {
+    let mut request = Request::new(Command::PlayDtmf);
+    request.call_id = Some(call.to_owned());
+    request.from_tag = Some(from_tag.to_owned());
+    request.other.push("code", code);
+    let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    request.other.push("duration", millis);
+    request
+}
+
+/// Offers and answers say that keys may be played into the call: an rtpengine wants to know beforehand.
+pub(super) fn expect_keys(request: &mut Request) {
+    if matches!(request.command, Command::Offer | Command::Answer) {
+        request.flags.set(flag::INJECT_DTMF);
+    }
+}
+
+/// This party is to send a picture that stands alone.
+pub(super) fn request_picture(call: &str, from_tag: &str) -> Request {
+    let mut request = Request::new(Command::RequestPicture);
+    request.call_id = Some(call.to_owned());
+    request.from_tag = Some(from_tag.to_owned());
+    request
+}
+
 /// The end of a call.
 pub(super) fn delete(call: &str) -> Request {
     let mut request = Request::new(Command::Delete);
     request.call_id = Some(call.to_owned());
     // Without it an rtpengine goes on relaying for half a minute.
-    request.delete_delay = Some(std::time::Duration::ZERO);
+    request.delete_delay = Some(Duration::ZERO);
     request.flags.set(flag::FAST);
     request
 }

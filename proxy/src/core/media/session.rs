@@ -31,6 +31,8 @@ pub(in crate::core) enum Waiter {
     Request(ContextId),
     /// A response on its way back.
     Response(ContextId),
+    /// An INFO that goes on if the relay cannot do what it asks for.
+    Info(ContextId),
     /// An ACK, which has no transaction to wait in.
     Ack(Box<HeldAck>),
     /// The agreed answer, which is to be asked again after its offer.
