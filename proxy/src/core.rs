@@ -64,6 +64,7 @@ use sip::transaction::{ClientEvent, ServerEvent};
 
 use self::alarms::{Alarms, Due};
 use self::calls::Calls;
+pub use self::calls::{CallRecord, Party};
 pub use self::config::{Config, Limits, Secrets};
 pub use self::event::{Drop, Event};
 pub use self::face::{AskId, Command, FlowId, Input, RelayFailure, Source};
@@ -125,6 +126,7 @@ impl Core {
             Input::Upstreams(list) => self.upstreams_are(&list, now),
             Input::HopUnreachable { hop } => self.hop_unreachable(hop, now),
             Input::Timer => self.timer(now),
+            Input::Stopping => self.stopped(now),
         }
     }
 

@@ -4,19 +4,22 @@
 //! datagrams, relay replies, the timer; and after each the core's commands are carried out in order.
 
 mod flows;
+mod records;
 mod relays;
 mod report;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use net::ws;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
-use crate::core::{self, Command, Core, Hop, Input, Source, Transport};
+use crate::core::{self, Command, Core, Event, Hop, Input, Source, Transport};
 use flows::Flows;
+use records::Records;
 use relays::Relays;
 
 /// Events of all flows that wait for the core; beyond it browsers wait, each in its own socket.
@@ -38,6 +41,8 @@ pub struct Config {
     pub udp: SocketAddr,
     /// WS and WSS listeners.
     pub listeners: Vec<(SocketAddr, ws::Options)>,
+    /// The file for call records; `None`: they stand in the log.
+    pub records: Option<PathBuf>,
     /// Control addresses of the relays; calls are spread over them by Call-ID.
     pub relays: Vec<SocketAddr>,
     /// Fresh random octets for the cookies of control requests.
@@ -62,6 +67,16 @@ pub enum StartError {
         /// The kernel's answer.
         error: std::io::Error,
     },
+    /// The file for call records cannot be written.
+    #[error(
+        "call records cannot be written to {} ({error}); set [calls] records to a file that the proxy may write, or leave it out", path.display()
+    )]
+    Records {
+        /// The file asked for.
+        path: PathBuf,
+        /// The system's answer.
+        error: std::io::Error,
+    },
     /// There is no way to send to a relay.
     #[error("no socket for the relay's control port {address} ({error}); see [relay] control")]
     Relay {
@@ -79,6 +94,7 @@ pub struct Server {
     local_udp: SocketAddr,
     listeners: Vec<ws::Listener>,
     relays: Relays,
+    records: Records,
 }
 
 impl Server {
@@ -105,6 +121,7 @@ impl Server {
             );
         }
         let relays = Relays::connect(&config.relays, config.cookie_seed, config.relay_key).await?;
+        let records = Records::to(config.records)?;
         let mut core = Core::new(config.core, &config.secrets);
         core.receive(Input::Upstreams(config.upstreams), Instant::now());
         Ok(Self {
@@ -113,6 +130,7 @@ impl Server {
             local_udp,
             listeners,
             relays,
+            records,
         })
     }
 
@@ -141,6 +159,7 @@ impl Server {
             udp: self.udp,
             flows: Flows::default(),
             relays: self.relays,
+            records: self.records,
         };
         let mut buffer = vec![0; MAX_DATAGRAM];
         let mut batch = Vec::with_capacity(BATCH);
@@ -148,10 +167,10 @@ impl Server {
         loop {
             let wake = shell.deadline();
             tokio::select! {
-                () = &mut stop => return,
+                () = &mut stop => break,
                 count = events.recv_many(&mut batch, BATCH) => {
                     if count == 0 {
-                        return;
+                        break;
                     }
                     for event in batch.drain(..) {
                         shell.flow_event(event);
@@ -163,6 +182,9 @@ impl Server {
             }
             shell.obey().await;
         }
+        shell.core.receive(Input::Stopping, Instant::now());
+        shell.obey().await;
+        shell.records.finish();
     }
 }
 
@@ -172,6 +194,7 @@ struct Shell {
     udp: UdpSocket,
     flows: Flows,
     relays: Relays,
+    records: Records,
 }
 
 impl Shell {
@@ -229,6 +252,7 @@ impl Shell {
                 Command::Send { to, bytes } => self.send(to, &bytes).await,
                 Command::AskRelay { id, request } => self.relays.ask(id, &request, now),
                 Command::CloseFlow { flow, why } => self.flows.close(flow, why),
+                Command::Report(Event::CallEnded(record)) => self.records.take(&record),
                 Command::Report(event) => report::log(&event),
             }
         }

@@ -140,6 +140,7 @@ fn proxy_config(
             seed: random()?,
         },
         udp: edge.listen.udp,
+        records: edge.calls.records.clone(),
         listeners,
         relays,
         cookie_seed: random()?,

@@ -24,6 +24,7 @@ impl Core {
         }
         let (from, method) = (context.from, context.method.to_string());
         let request = context.request.clone();
+        context.answered_here = answer.status >= 200;
         if answer.status >= 300 {
             let (status, reason) = (answer.status, answer.reason.to_string());
             self.commands.push_back(Command::Report(Event::Refused {

@@ -7,6 +7,7 @@
 mod dialog;
 mod ending;
 mod following;
+mod record;
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
@@ -14,6 +15,8 @@ use std::time::Instant;
 use sip::Message;
 
 pub(super) use self::dialog::Dialog;
+use self::record::Begun;
+pub use self::record::{CallRecord, Party};
 use super::face::{FlowId, Source};
 use super::names::{ClientId, MediaId};
 
@@ -30,6 +33,7 @@ pub(super) struct Call {
     /// Where requests to the phone's side go.
     upstream: Source,
     dialogs: Vec<Dialog>,
+    begun: Begun,
     standing: Standing,
     /// At this age the edge ends it; when it is over, it is forgotten then.
     until: Instant,
@@ -120,6 +124,12 @@ impl Calls {
                 None
             }
         }
+    }
+
+    fn take_all(&mut self) -> Vec<Call> {
+        let media: Vec<_> = self.by_media.keys().copied().collect();
+        let all = media.into_iter().filter_map(|media| self.remove(media));
+        all.filter(|call| call.standing != Standing::Over).collect()
     }
 
     /// When the first is due.

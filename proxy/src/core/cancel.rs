@@ -6,9 +6,11 @@ use sip::transaction::{Client, ServerKey};
 use sip::{HeaderText, Message, Method};
 
 use super::Core;
+use super::calls::Party;
 use super::deadline::after;
 use super::face::Source;
 use super::refusal::Answer;
+use super::request::side;
 use super::transactions::ContextId;
 
 /// Whether a call is to be cancelled.
@@ -41,11 +43,18 @@ impl Core {
         let reasons = request
             .headers("Reason")
             .filter_map(|value| HeaderText::new(value.into_owned()).ok());
-        self.take_back(id, reasons.collect(), now);
+        let by = (Party::from(side(from)), "Cancelled");
+        self.take_back(id, reasons.collect(), by, now);
     }
 
     /// Takes an INVITE back, if it is not answered yet.
-    pub(super) fn take_back(&mut self, id: ContextId, reasons: Vec<HeaderText>, now: Instant) {
+    pub(super) fn take_back(
+        &mut self,
+        id: ContextId,
+        reasons: Vec<HeaderText>,
+        by: (Party, &'static str),
+        now: Instant,
+    ) {
         let Some(context) = self.transactions.get_mut(id) else {
             return;
         };
@@ -54,6 +63,7 @@ impl Core {
             return;
         }
         context.cancel = Cancel::Wanted { reasons };
+        context.taken_back = Some(by);
         if context.branch.is_none() {
             // It has not left yet: the relay's reply will find nobody waiting.
             context.held = None;
@@ -100,7 +110,7 @@ impl Core {
             return;
         }
         if matches!(context.cancel, Cancel::No) {
-            self.take_back(id, Vec::new(), now);
+            self.take_back(id, Vec::new(), (Party::Edge, "Nobody Answered"), now);
             let out = self
                 .transactions
                 .get_mut(id)

@@ -7,6 +7,7 @@ use sip::transaction::{ClientEvent, ServerEvent};
 
 use super::Core;
 use super::alarms::Due;
+use super::calls::Party;
 use super::face::{FlowId, Source};
 
 impl Core {
@@ -26,7 +27,8 @@ impl Core {
                 context.branch.as_ref().is_some_and(|b| b.to == place),
             );
             if asked {
-                self.take_back(id, Vec::new(), now);
+                let by = (Party::Browser, "The Browser's Connection Closed");
+                self.take_back(id, Vec::new(), by, now);
                 self.serve(id, ServerEvent::TransportFailed, now);
             }
             if asks {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::calls::CallRecord;
 use super::face::{FlowId, Source};
 use super::hop::Hop;
 
@@ -53,6 +54,8 @@ pub enum Event {
         /// The Call-ID.
         call_id: String,
     },
+    /// A call is over, or never came about.
+    CallEnded(Box<CallRecord>),
     /// The relay refused, or did not answer.
     RelayRefused {
         /// The Call-ID it was asked about.

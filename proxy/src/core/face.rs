@@ -66,6 +66,8 @@ pub enum Input {
     },
     /// [`Core::deadline`](super::Core::deadline) has passed.
     Timer,
+    /// Nothing more will come: the process ends.
+    Stopping,
 }
 
 /// Why there is no reply from the relay.

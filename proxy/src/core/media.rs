@@ -20,6 +20,7 @@ use sip::{Message, Method};
 
 pub(super) use self::ack::AckBody;
 use self::body::Body;
+pub(super) use self::ng::call_name;
 pub(super) use self::session::{MediaSessions, Waiter};
 use super::Core;
 use super::alarms::Due;

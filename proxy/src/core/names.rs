@@ -27,7 +27,13 @@ pub(super) struct TargetId(pub(super) [u8; 4]);
 
 impl fmt::Debug for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "client {:016x}", u64::from_be_bytes(self.0))
+        write!(f, "client {self}")
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", u64::from_be_bytes(self.0))
     }
 }
 

@@ -52,7 +52,7 @@ impl Core {
         let server = Server::new(invite, transport(from), self.config.timers);
         let id = self
             .transactions
-            .open(source, key, request.clone(), method, server);
+            .open(source, key, request.clone(), method, server, now);
         self.pending(from, 1);
         if invite {
             self.answer(id, &Answer::new(100, "Trying"), now);

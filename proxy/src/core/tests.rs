@@ -7,6 +7,7 @@ mod info;
 mod left;
 mod lost;
 mod offers;
+mod records;
 mod refused;
 mod register;
 mod relay;

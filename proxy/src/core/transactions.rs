@@ -8,6 +8,7 @@ use std::time::Instant;
 use sip::transaction::{Client, ClientKey, Server, ServerKey};
 use sip::{Message, Method};
 
+use super::calls::Party;
 use super::cancel::Cancel;
 use super::errand::Purpose;
 use super::face::{AskId, FlowId, Source};
@@ -57,6 +58,12 @@ pub(super) struct Proxied {
     pub(super) inbox: VecDeque<Message>,
     /// Whether the call is to be cancelled.
     pub(super) cancel: Cancel,
+    /// When it came.
+    pub(super) began: Instant,
+    /// Who took an INVITE back, and why.
+    pub(super) taken_back: Option<(Party, &'static str)>,
+    /// Whether the final response is our own.
+    pub(super) answered_here: bool,
     /// The status of the final response given.
     pub(super) final_status: Option<u16>,
     /// To-tags of those who answered a call that nobody wants any more, and were hung up on.
@@ -133,6 +140,7 @@ impl Transactions {
         request: Message,
         method: Method,
         server: Server,
+        now: Instant,
     ) -> ContextId {
         let id = ContextId(self.name());
         self.servers.insert(key.clone(), id);
@@ -153,6 +161,9 @@ impl Transactions {
             held: None,
             inbox: VecDeque::new(),
             cancel: Cancel::No,
+            began: now,
+            taken_back: None,
+            answered_here: false,
             final_status: None,
             hung_up: Vec::new(),
             give_up: None,

@@ -22,6 +22,8 @@ pub(super) fn log(event: &Event) {
         }
         Event::CallAnswered { call_id } => tracing::info!(call_id, "call answered"),
         Event::CallReleased { call_id } => tracing::info!(call_id, "call released"),
+        // Its record is the line.
+        Event::CallEnded(_) => {}
         Event::RelayRefused { call_id, reason } => tracing::warn!(call_id, reason, "no media"),
         Event::Upstreams { upstreams } => {
             let list: Vec<_> = upstreams.iter().map(ToString::to_string).collect();

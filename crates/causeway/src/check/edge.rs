@@ -27,6 +27,10 @@ pub(super) fn print(edge: &Edge) -> Result<(), String> {
         [] => println!("origins     any page may connect"),
         origins => println!("origins     {}", origins.join(", ")),
     }
+    match &edge.calls.records {
+        Some(path) => println!("records     of calls in {}", path.display()),
+        None => println!("records     of calls in the log"),
+    }
     match edge.relays.as_slice() {
         [] => println!("relay       one of our own beside the proxy"),
         relays => relays

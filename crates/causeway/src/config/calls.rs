@@ -1,10 +1,12 @@
 //! What becomes of calls: the settings under `[calls]`. What the file leaves out stays as the proxy has it.
 
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proxy::core;
 
+use super::judge::beside;
 use super::limits::seconds;
 use super::{Fault, file};
 
@@ -17,14 +19,17 @@ const LONGEST: RangeInclusive<u64> = 60..=30 * 24 * 3600;
 pub(crate) struct Calls {
     grace: Option<Duration>,
     longest: Option<Duration>,
+    /// The file for call records; `None`: they stand in the log.
+    pub(crate) records: Option<PathBuf>,
 }
 
 impl Calls {
     /// The settings, if each can be meant.
-    pub(super) fn of(calls: &file::Calls) -> Result<Self, Fault> {
+    pub(super) fn of(calls: &file::Calls, path: &Path) -> Result<Self, Fault> {
         Ok(Self {
             grace: seconds(&calls.grace, "grace", GRACE)?,
             longest: seconds(&calls.longest, "longest", LONGEST)?,
+            records: calls.records.as_ref().map(|text| beside(text, path)),
         })
     }
 

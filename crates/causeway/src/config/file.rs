@@ -38,6 +38,7 @@ pub(super) struct Listen {
 #[derive(Deserialize, Default, Debug)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Calls {
+    pub(super) records: Option<Spanned<String>>,
     pub(super) grace: Option<Spanned<i64>>,
     pub(super) longest: Option<Spanned<i64>>,
 }

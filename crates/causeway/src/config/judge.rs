@@ -42,7 +42,7 @@ pub(super) fn edge(file: &file::File, path: &Path) -> Result<Edge, Fault> {
         domain: domain.get_ref().clone(),
         upstream,
         listen: listen(&file.listen, upstream, path)?,
-        calls: Calls::of(&file.calls)?,
+        calls: Calls::of(&file.calls, path)?,
         relays,
         dtmf_events: dtmf_events(&file.media.dtmf)?,
         relay: relay(file, path)?,
@@ -435,6 +435,6 @@ pub(super) fn fault(at: Option<usize>, what: impl Into<String>) -> Fault {
 }
 
 /// Relative paths are relative to the configuration file, so that it can be started from anywhere.
-fn beside(text: &Text, file: &Path) -> PathBuf {
+pub(super) fn beside(text: &Text, file: &Path) -> PathBuf {
     file.parent().unwrap_or(Path::new("")).join(text.get_ref())
 }

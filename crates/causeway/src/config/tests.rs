@@ -333,6 +333,15 @@ fn what_the_file_says_of_calls_reaches_the_proxy_and_what_is_left_out_stays() {
     assert_eq!((usual.grace, given.grace), (seconds(20), seconds(5)));
     assert_eq!(usual.longest_call, seconds(24 * 3600));
     assert_eq!(given.longest_call, seconds(7200));
+    let records = |calls: &str| {
+        let edge = parse(&format!("{GOOD}[calls]\n{calls}\n")).unwrap();
+        edge.calls.records
+    };
+    assert_eq!(records(""), None);
+    assert_eq!(
+        records("records = \"calls.jsonl\"").as_deref(),
+        Some(Path::new("/etc/causeway/calls.jsonl"))
+    );
     let wrong = parse(&format!("{GOOD}[calls]\nlongest = 5\n"));
     assert!(wrong.unwrap_err().what.contains("from 60 to"));
 }

@@ -10,7 +10,7 @@ use super::super::face::Source;
 use super::super::flows::Reach;
 use super::super::names::{ClientId, MediaId, Side};
 use super::super::refusal::Answer;
-use super::{Call, Standing};
+use super::{Call, Party, Standing};
 
 /// Nobody can come back as an unregistered client, but its BYE may still be on its way.
 const NAMELESS: Duration = Duration::from_secs(2);
@@ -63,6 +63,7 @@ impl Core {
         let call = self.calls.standing_mut(media)?;
         call.dialog_mut(bye)?;
         if let Some(call) = self.calls.hung_up(media, bye) {
+            self.write_down_bye(&call, Side::Phone, bye, now);
             self.remember_end(media, call, now);
         }
         Some(Answer::new(200, "OK"))
@@ -85,7 +86,8 @@ impl Core {
     fn end_call(&mut self, media: MediaId, call: Call, reason: &str, now: Instant) {
         self.say_bye(&call, Side::Phone, reason, now);
         self.say_bye(&call, Side::Browser, reason, now);
-        self.release(media, &call.call_id.clone(), now);
+        self.release(media, &call.call_id, now);
+        self.write_down(&call, Party::Edge, reason, now);
         self.remember_end(media, call, now);
     }
 

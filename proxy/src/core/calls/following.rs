@@ -14,7 +14,7 @@ use super::super::request::side;
 use super::super::route::Route;
 use super::super::token::Token;
 use super::super::transactions::ContextId;
-use super::{Call, Dialog, MAX_DIALOGS, Standing};
+use super::{Begun, Call, Dialog, MAX_DIALOGS, Standing};
 
 impl Core {
     /// Whether one more call may begin.
@@ -57,11 +57,16 @@ impl Core {
             (Method::Invite, 200..=299, Some(media), _) if !in_dialog => {
                 self.answered(id, media, response, now);
             }
+            (Method::Invite, 300.., _, _) if first && !in_dialog => {
+                self.never_answered(id, response, now);
+            }
             (Method::Invite | Method::Update, 200..=299, Some(media), _) if first => {
                 self.refreshed(id, media, response);
             }
             (Method::Bye, _, Some(media), _) if first && !matches!(status, 401 | 407) => {
+                let (by, bye) = (side(context.from), context.request.clone());
                 if let Some(call) = self.calls.hung_up(media, response) {
+                    self.write_down_bye(&call, by, &bye, now);
                     self.remember_end(media, call, now);
                 }
             }
@@ -93,6 +98,9 @@ impl Core {
             }
         }
         let Some(dialog) = self.dialog_of(id, response) else {
+            if self.calls.standing_mut(media).is_none() {
+                self.write_down_unfollowed(id, response, now);
+            }
             return;
         };
         if let Some(call) = self.calls.standing_mut(media) {
@@ -109,12 +117,14 @@ impl Core {
             Source::Flow(_) => context.from,
             upstream => upstream,
         };
+        let begun = Begun::new(context, response, now);
         let call = Call {
             call_id,
             client,
             flow,
             upstream: self.upstream_behind(phone),
             dialogs: vec![dialog],
+            begun,
             standing: Standing::There,
             until: after(now, self.config.limits.longest_call),
         };

@@ -39,7 +39,7 @@ impl Parties {
 
 /// One call at the relay for each pass of a call through the edge: a call between two of our browsers has one
 /// Call-ID and passes twice.
-pub(super) fn call_name(call_id: &str, media: MediaId) -> String {
+pub(in crate::core) fn call_name(call_id: &str, media: MediaId) -> String {
     format!("{call_id}-{media}")
 }
 
