@@ -126,6 +126,11 @@ impl Calls {
         }
     }
 
+    /// The dialog of a call that a message belongs to.
+    pub(super) fn dialog_mut(&mut self, media: MediaId, message: &Message) -> Option<&mut Dialog> {
+        self.standing_mut(media)?.dialog_mut(message)
+    }
+
     fn take_all(&mut self) -> Vec<Call> {
         let media: Vec<_> = self.by_media.keys().copied().collect();
         let all = media.into_iter().filter_map(|media| self.remove(media));

@@ -4,6 +4,7 @@
 use sip::{Error, Message, Method};
 
 use super::flows::Flow;
+use super::options;
 
 const OPTION: &str = "100rel";
 
@@ -20,18 +21,5 @@ pub(super) fn spare(flow: &Flow, request: &mut Message) -> Result<(), Error> {
     if flow.prack != Some(false) || !request.is(&Method::Invite) {
         return Ok(());
     }
-    for name in ["Supported", "Require"] {
-        if !request.lists(name, OPTION) {
-            continue;
-        }
-        let others = request
-            .values(name)
-            .filter(|value| !value.eq_ignore_ascii_case(OPTION));
-        let others: Vec<_> = others.map(|value| value.into_owned()).collect();
-        match others.is_empty() {
-            true => request.remove_all(name).map(|_| ())?,
-            false => request.set(name, others.join(", "))?,
-        }
-    }
-    Ok(())
+    options::take_out(request, OPTION)
 }

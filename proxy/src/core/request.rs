@@ -102,6 +102,10 @@ impl Core {
         if let Some(ask) = self.media_of_info(id, &request, route.media, now) {
             return self.hold(id, ask, request);
         }
+        if let Some(answer) = self.refreshes(side(from), route.media, &request) {
+            self.answer(id, &answer, now);
+            return Ok(());
+        }
         let request = match self.media_of_request(id, &request, &route, now)? {
             Some(ask) => return self.hold(id, ask, request),
             None => request,
@@ -109,7 +113,7 @@ impl Core {
         self.forward(id, request, now)
     }
 
-    /// A BYE to a client that is away ends the call all the same: nobody else would tell the relay.
+    /// A BYE to a client that is away ends the call all the same: nobody else would tell the relay. A refresh is answered.
     fn unroutable(&mut self, request: &Message, unroutable: Unroutable, now: Instant) -> Answer {
         if let (true, Some(media)) = (request.is(&Method::Bye), unroutable.media) {
             self.hung_up(media, request, now);
@@ -117,7 +121,8 @@ impl Core {
                 return answer;
             }
         }
-        unroutable.answer
+        let refreshed = self.refreshes(Side::Phone, unroutable.media, request);
+        refreshed.unwrap_or(unroutable.answer)
     }
 
     fn remember(&mut self, id: ContextId, route: &Route, request: &Message) {

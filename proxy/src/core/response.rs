@@ -16,6 +16,7 @@ use super::names::Side;
 use super::refusal::Answer;
 use super::request::side;
 use super::rewrite::emit_only_ws;
+use super::timers;
 use super::transactions::{Asking, ContextId, Held};
 use super::{provisional, schemes};
 
@@ -163,6 +164,7 @@ impl Core {
             }
             _ => Ok(()),
         };
+        let result = result.and_then(|()| timers::take_out(response));
         let result = result.and_then(|()| match side(asking) {
             Side::Browser => {
                 schemes::show(response, &self.config.domain)?;

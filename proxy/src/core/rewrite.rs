@@ -10,6 +10,7 @@ use super::hop::Hop;
 use super::names::Side;
 use super::request::side;
 use super::route::Route;
+use super::timers;
 use super::token::Token;
 use super::{reliable, schemes};
 
@@ -55,6 +56,7 @@ impl Core {
                 reliable::spare(flow, request)?;
             }
         }
+        timers::take_out(request)?;
         count_hop(request)?;
         bound_breadth(request)?;
         if let (true, Source::Upstream(to)) = (request.is(&Method::Register), route.to) {

@@ -8,6 +8,7 @@ mod left;
 mod lost;
 mod offers;
 mod records;
+mod refreshed;
 mod refused;
 mod register;
 mod relay;

@@ -90,6 +90,16 @@ impl Dialog {
         }
     }
 
+    /// Whether an end says, if it says anything of it, that it is reached where it was.
+    pub(in crate::core) fn is_where_it_was(&self, side: Side, message: &Message) -> bool {
+        target(message).is_none_or(|target| target == self.end(side).target)
+    }
+
+    /// Where an end is reached.
+    pub(in crate::core) fn target(&self, side: Side) -> &str {
+        &self.end(side).target
+    }
+
     /// The BYE to this end.
     pub(in crate::core) fn bye(&self, to: Side, call_id: &str, via: String) -> RequestBuilder {
         let number = self.end(to.other()).number.saturating_add(1);

@@ -133,7 +133,7 @@ fn a_browser_without_prack_is_not_asked_for_it() {
     let reliable = "Allow: INVITE,ACK,PRACK\r\nSupported: outbound,100rel";
     let asked = |bench: &mut Bench, flow, path: &str, call: &str| -> Message {
         let request = incoming(call, "alice", path, PHONE_SDP);
-        let wish = "Supported: timer, 100rel\r\nRequire: 100rel\r\nContact: <sip:bob";
+        let wish = "Supported: replaces, 100rel\r\nRequire: 100rel\r\nContact: <sip:bob";
         bench.upstream_sends(edited(request, "Contact: <sip:bob", wish));
         bench.upstream_gets();
         bench.browser_gets(flow)
@@ -141,7 +141,7 @@ fn a_browser_without_prack_is_not_asked_for_it() {
     let (flow, path) = register_with(&mut bench, 1, "alice", jssip);
     let down = asked(&mut bench, flow, &path, "c");
     assert!(down.is(&Method::Invite) && !down.has("Require"));
-    assert_eq!(down.header("Supported").unwrap(), "timer");
+    assert_eq!(down.header("Supported").unwrap(), "replaces");
     let (flow, path) = register_with(&mut bench, 2, "carol", reliable);
     let down = asked(&mut bench, flow, &path, "d");
     assert!(down.lists("Require", "100rel") && down.lists("Supported", "100rel"));

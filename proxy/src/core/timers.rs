@@ -1,0 +1,43 @@
+//! Session timers (RFC 4028) end at the edge: neither side hears that the other has any. So no server can find a browser's
+//! 90 seconds too short (422), and no refresh can fail for want of UPDATE on the other side. Whoever refreshes without a
+//! body is answered here for as long as the call stands; whether a browser lives the edge learns sooner, from its pings.
+
+use sip::{Error, Message, Method};
+
+use super::Core;
+use super::names::{MediaId, Side};
+use super::options;
+use super::refusal::Answer;
+
+/// Takes the timers out of a message that passes.
+pub(super) fn take_out(message: &mut Message) -> Result<(), Error> {
+    let about_sessions = [Method::Invite, Method::Update, Method::Prack];
+    let method = message.cseq().map(|cseq| cseq.method);
+    if !method.is_some_and(|method| about_sessions.contains(&method)) {
+        return Ok(());
+    }
+    for name in ["Session-Expires", "Min-SE"] {
+        message.remove_all(name)?;
+    }
+    options::take_out(message, "timer")
+}
+
+impl Core {
+    /// The answer to an UPDATE that changes nothing.
+    pub(super) fn refreshes(
+        &mut self,
+        from: Side,
+        media: Option<MediaId>,
+        request: &Message,
+    ) -> Option<Answer> {
+        if !request.is(&Method::Update) || !request.body().is_empty() {
+            return None;
+        }
+        let dialog = self.calls.dialog_mut(media?, request)?;
+        let same_place = dialog.is_where_it_was(from, request);
+        same_place.then(|| {
+            let contact = format!("<{}>", dialog.target(from.other()));
+            Answer::new(200, "OK").with("Contact", contact)
+        })
+    }
+}
