@@ -39,6 +39,7 @@ mod media;
 mod merged;
 mod names;
 mod options;
+mod pacing;
 mod provisional;
 mod refusal;
 mod register;
@@ -74,6 +75,7 @@ use self::flows::Flows;
 pub use self::hop::{Hop, Transport};
 use self::media::MediaSessions;
 use self::names::Names;
+use self::pacing::Pace;
 use self::transactions::{ContextId, Transactions};
 use self::upstreams::Upstreams;
 pub use self::upstreams::{Target, Watch};
@@ -93,6 +95,8 @@ pub struct Core {
     calls: Calls,
     /// Where requests from browsers go.
     upstreams: Upstreams,
+    /// REGISTERs that wait for their turn.
+    pace: Pace,
     /// When what is due.
     alarms: Alarms,
     commands: VecDeque<Command>,
@@ -110,6 +114,7 @@ impl Core {
             media: MediaSessions::default(),
             calls: Calls::default(),
             upstreams: Upstreams::new(watch),
+            pace: Pace::default(),
             alarms: Alarms::default(),
             commands: VecDeque::new(),
         }
@@ -163,6 +168,7 @@ impl Core {
                 Due::Ask(id) => self.ask_due(id, now),
                 Due::Media(id) => self.session_due(id, now),
                 Due::Upstreams => self.watch_upstreams(now),
+                Due::Registers => self.registers_due(now),
                 Due::Suspended => {
                     self.flows.expire(now);
                     self.alarms.arm(Due::Suspended, self.flows.deadline());

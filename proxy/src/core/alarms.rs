@@ -25,6 +25,8 @@ pub(super) enum Due {
     Calls,
     /// The SIP server's addresses.
     Upstreams,
+    /// The REGISTERs that wait for their turn.
+    Registers,
 }
 
 /// A heap of alarms with at most one live entry for each thing that waits.

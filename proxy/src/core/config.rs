@@ -74,6 +74,8 @@ pub struct Limits {
     pub grace: Duration,
     /// The age at which the edge ends a call.
     pub longest_call: Duration,
+    /// REGISTERs that go to the SIP server in a second, in steady flow; at least 1.
+    pub register_rate: u32,
     /// Clients remembered, connected or suspended.
     pub bindings: usize,
     /// How long the binding of a closed flow waits for the client to come back.
@@ -96,6 +98,7 @@ impl Default for Limits {
             calls: 50_000,
             grace: Duration::from_secs(20),
             longest_call: Duration::from_secs(24 * 3600),
+            register_rate: 1_000,
             bindings: 50_000,
             suspend: Duration::from_secs(15 * 60),
             ringing: Duration::from_secs(185),

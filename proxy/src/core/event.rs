@@ -92,6 +92,8 @@ pub enum Event {
         /// Where it went.
         upstream: Hop,
     },
+    /// More clients register than the SIP server is to take at once: they wait for their turn.
+    RegistersWait,
     /// The upstream left a request unanswered.
     UpstreamSilent {
         /// Where the request went.

@@ -23,6 +23,19 @@ impl Core {
         request: Message,
         now: Instant,
     ) -> Result<(), Answer> {
+        match self.in_turn(id, request, now)? {
+            Some(request) => self.go_on(id, request, now),
+            None => Ok(()),
+        }
+    }
+
+    /// Sends a request on whose turn it is.
+    pub(super) fn go_on(
+        &mut self,
+        id: ContextId,
+        request: Message,
+        now: Instant,
+    ) -> Result<(), Answer> {
         self.prepare_failover(id, &request, now);
         self.send_branch(id, request, now)
     }

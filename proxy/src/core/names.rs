@@ -130,6 +130,12 @@ impl Names {
         u64::from_be_bytes(first(&keyed(&self.token_key, b"spread", &parts)))
     }
 
+    /// A number by chance, below `bound` or 0.
+    pub(super) fn jitter(&mut self, bound: u32) -> u32 {
+        let drawn = u32::from_be_bytes(self.draw(b"jitter"));
+        drawn.checked_rem(bound).unwrap_or(0)
+    }
+
     /// The signature of a token's contents.
     pub(super) fn signature(&self, contents: &[u8]) -> [u8; 12] {
         first(&keyed(&self.token_key, b"token", &[contents]))

@@ -7,6 +7,7 @@ mod info;
 mod left;
 mod lost;
 mod offers;
+mod pacing;
 mod records;
 mod refreshed;
 mod refused;

@@ -39,6 +39,9 @@ pub(super) fn log(event: &Event) {
         Event::FailedOver { method, upstream } => {
             tracing::debug!(%upstream, method, "sent again, to another address");
         }
+        Event::RegistersWait => tracing::info!(
+            "more clients register than `register_rate` lets pass; they wait for their turn"
+        ),
         Event::UpstreamSilent { upstream, method } => {
             tracing::warn!(%upstream, method, "the SIP server does not answer; see that it runs at `upstream`");
         }
