@@ -21,10 +21,11 @@ mod stun;
 use crate::Target;
 
 /// All of them, in the order in which a stranger meets them.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 20] = [
     of("bencode", ng::bencode),
     of("json", ng::json),
     of("frames", frames::run),
+    of("sip_stream", frames::sip),
     of("signature", signature::run),
     of("http", http::run),
     of("sip", sip::run),

@@ -22,6 +22,7 @@ mod cancel;
 mod challenge;
 mod closed;
 mod config;
+mod connections;
 mod deadline;
 mod errand;
 mod event;
@@ -129,12 +130,18 @@ impl Core {
             } => self.flow_opened(flow, &host, secure),
             Input::Message { from, bytes } => self.admit(from, bytes, now),
             Input::FlowClosed { flow } => self.flow_closed(flow, now),
+            Input::HopClosed { hop } => self.hop_closed(hop, now),
+            Input::HopUnreachable { hop } => self.hop_unreachable(hop, now),
             Input::Relayed { id, reply } => self.relayed(id, reply, now),
             Input::Upstreams(list) => self.upstreams_are(&list, now),
-            Input::HopUnreachable { hop } => self.hop_unreachable(hop, now),
             Input::Timer => self.timer(now),
             Input::Stopping => self.stopped(now),
         }
+    }
+
+    /// Whether anything from there would be heard: a connection from elsewhere need not be kept.
+    pub fn hears(&self, hop: Hop) -> bool {
+        self.is_upstream(hop)
     }
 
     /// The next thing to be done, until there is none.

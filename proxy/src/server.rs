@@ -1,31 +1,39 @@
 //! The I/O shell of the proxy: sockets and the clock around [`Core`]. It decides nothing.
 //!
-//! One task owns the core. Everything that happens reaches it in one `select!`: WebSocket events, SIP
-//! datagrams, relay replies, the timer; and after each the core's commands are carried out in order.
+//! One task owns the core. Everything that happens reaches it in one `select!`: WebSocket events, SIP datagrams, what
+//! comes over connections to the SIP server, relay replies, the timer; and after each the core's commands are carried out in order.
 
 mod flows;
+mod hops;
 mod records;
 mod relays;
 mod report;
+mod udp;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
-use net::ws;
-use tokio::net::UdpSocket;
+use net::{tcp, ws};
+use rustls::ServerConfig;
 use tokio::sync::mpsc;
 
 use crate::core::{self, Command, Core, Event, Hop, Input, Source, Transport};
 use flows::Flows;
+pub use hops::TlsUpstream;
+use hops::{Hops, News};
 use records::Records;
 use relays::Relays;
+use udp::{MAX_DATAGRAM, Udp};
 
 /// Events of all flows that wait for the core; beyond it browsers wait, each in its own socket.
 const EVENTS: usize = 4096;
-/// A SIP datagram cannot be larger.
-const MAX_DATAGRAM: usize = 65_535;
+/// News of the connections to the SIP server that wait for the core.
+const NEWS: usize = 1024;
+/// Connections that are accepted and not judged yet.
+const NEWCOMERS: usize = 64;
 /// Messages taken from one source before the others get their turn.
 const BATCH: usize = 64;
 
@@ -38,7 +46,13 @@ pub struct Config {
     /// The SIP server's addresses.
     pub upstreams: Vec<core::Target>,
     /// SIP over UDP towards the SIP server.
-    pub udp: SocketAddr,
+    pub udp: Vec<SocketAddr>,
+    /// SIP over TCP towards the SIP server.
+    pub tcp: Vec<SocketAddr>,
+    /// SIP over TLS towards the SIP server.
+    pub tls: Vec<(SocketAddr, Arc<ServerConfig>)>,
+    /// For a SIP server that is connected to by TLS.
+    pub tls_upstream: Option<TlsUpstream>,
     /// WS and WSS listeners.
     pub listeners: Vec<(SocketAddr, ws::Options)>,
     /// The file for call records; `None`: they stand in the log.
@@ -77,6 +91,9 @@ pub enum StartError {
         /// The system's answer.
         error: std::io::Error,
     },
+    /// A TCP or TLS address cannot be bound.
+    #[error("SIP: {0}")]
+    Stream(#[source] net::bind::BindError),
     /// There is no way to send to a relay.
     #[error("no socket for the relay's control port {address} ({error}); see [relay] control")]
     Relay {
@@ -90,8 +107,9 @@ pub enum StartError {
 /// A proxy whose sockets are bound.
 pub struct Server {
     core: Core,
-    udp: UdpSocket,
-    local_udp: SocketAddr,
+    udp: Udp,
+    streams: Vec<(tcp::Listener, Option<Arc<ServerConfig>>)>,
+    tls_upstream: Option<TlsUpstream>,
     listeners: Vec<ws::Listener>,
     relays: Relays,
     records: Records,
@@ -100,16 +118,22 @@ pub struct Server {
 impl Server {
     /// Binds everything; nothing is served before [`Server::run`].
     pub async fn bind(mut config: Config) -> Result<Self, StartError> {
-        let wrong = |error| StartError::Udp {
-            address: config.udp,
-            error,
-        };
-        let udp = UdpSocket::bind(config.udp).await.map_err(wrong)?;
-        let local_udp = udp.local_addr().map_err(wrong)?;
+        let udp = Udp::bind(&config.udp).await?;
+        let plain = config.tcp.into_iter().map(|address| (address, None));
+        let secure = config.tls.into_iter();
+        let secure = secure.map(|(address, tls)| (address, Some(tls)));
+        let mut streams = Vec::new();
+        for (address, tls) in plain.chain(secure) {
+            let listener = tcp::Listener::bind(address).map_err(StartError::Stream)?;
+            streams.push((listener, tls));
+        }
         // With port 0 (tests, demo) the real one is known only now.
+        let bound = hops_of(&udp, &streams);
         for own in &mut config.core.advertised {
-            if own.transport == Transport::Udp && own.address.port() == 0 {
-                own.address.set_port(local_udp.port());
+            let is_it =
+                |hop: &&Hop| hop.transport == own.transport && hop.address.ip() == own.address.ip();
+            if let (0, Some(hop)) = (own.address.port(), bound.iter().find(is_it)) {
+                own.address.set_port(hop.address.port());
             }
         }
         let mut listeners = Vec::new();
@@ -127,16 +151,17 @@ impl Server {
         Ok(Self {
             core,
             udp,
-            local_udp,
+            streams,
+            tls_upstream: config.tls_upstream,
             listeners,
             relays,
             records,
         })
     }
 
-    /// The SIP address as bound.
-    pub fn udp_addr(&self) -> SocketAddr {
-        self.local_udp
+    /// Where the SIP server reaches us, as bound: UDP, TCP, TLS, each in the order of the configuration.
+    pub fn sip_addrs(&self) -> Vec<Hop> {
+        hops_of(&self.udp, &self.streams)
     }
 
     /// The WebSocket addresses as bound, in the order of the configuration.
@@ -154,9 +179,15 @@ impl Server {
             tokio::spawn(listener.run(sender.clone()));
         }
         drop(sender);
+        let (sender, mut news) = mpsc::channel(NEWS);
+        for (listener, tls) in self.streams {
+            tokio::spawn(greet(listener, tls, sender.clone()));
+        }
+        let hops = Hops::new(sender, self.tls_upstream);
         let mut shell = Shell {
             core: self.core,
             udp: self.udp,
+            hops,
             flows: Flows::default(),
             relays: self.relays,
             records: self.records,
@@ -176,7 +207,8 @@ impl Server {
                         shell.flow_event(event);
                     }
                 }
-                received = shell.udp.recv_from(&mut buffer) => shell.datagram(received, &buffer),
+                received = shell.udp.receive(&mut buffer) => shell.datagram(received, &buffer),
+                Some(news) = news.recv() => shell.hop_news(news),
                 reply = shell.relays.receive() => shell.relay_datagram(reply),
                 () = sleep_until(wake) => shell.core.receive(Input::Timer, Instant::now()),
             }
@@ -191,7 +223,8 @@ impl Server {
 /// The core and what its commands act on.
 struct Shell {
     core: Core,
-    udp: UdpSocket,
+    udp: Udp,
+    hops: Hops,
     flows: Flows,
     relays: Relays,
     records: Records,
@@ -217,18 +250,25 @@ impl Shell {
         self.core.receive(input, Instant::now());
     }
 
-    fn datagram(&mut self, received: std::io::Result<(usize, SocketAddr)>, buffer: &[u8]) {
+    fn datagram(&mut self, received: std::io::Result<(usize, Hop)>, buffer: &[u8]) {
         match received {
             Ok((length, from)) => {
                 let bytes = buffer.get(..length).unwrap_or_default().to_vec();
                 let input = Input::Message {
-                    from: Source::Upstream(Hop::udp(from)),
+                    from: Source::Upstream(from),
                     bytes,
                 };
                 self.core.receive(input, Instant::now());
             }
             // An ICMP error for something sent earlier; the transaction's timer tells the caller.
             Err(error) => tracing::debug!(%error, "SIP socket"),
+        }
+    }
+
+    fn hop_news(&mut self, news: News) {
+        let core = &self.core;
+        if let Some(input) = self.hops.take(news, |hop| core.hears(hop)) {
+            self.core.receive(input, Instant::now());
         }
     }
 
@@ -249,7 +289,7 @@ impl Shell {
             };
             match command {
                 Command::SendFlow { flow, bytes } => self.flows.send(flow, bytes),
-                Command::Send { to, bytes } => self.send(to, &bytes).await,
+                Command::Send { to, bytes } => self.send(to, bytes).await,
                 Command::AskRelay { id, request } => self.relays.ask(id, &request, now),
                 Command::CloseFlow { flow, why } => self.flows.close(flow, why),
                 Command::Report(Event::CallEnded(record)) => self.records.take(&record),
@@ -260,14 +300,39 @@ impl Shell {
 }
 
 impl Shell {
-    async fn send(&self, to: Hop, bytes: &[u8]) {
-        let sent = match to.transport {
-            Transport::Udp => self.udp.send_to(bytes, to.address).await,
-            Transport::Tcp | Transport::Tls => Err(std::io::ErrorKind::Unsupported.into()),
-        };
-        if let Err(error) = sent {
-            tracing::warn!(%to, %error, length = bytes.len(), "SIP message not sent");
+    async fn send(&mut self, to: Hop, bytes: Vec<u8>) {
+        if to.transport != Transport::Udp {
+            return self.hops.send(to, bytes);
         }
+        if let Err(error) = self.udp.send(&bytes, to.address).await {
+            tracing::warn!(%to, %error, length = bytes.len(), "SIP datagram not sent");
+        }
+    }
+}
+
+fn hops_of(udp: &Udp, streams: &[(tcp::Listener, Option<Arc<ServerConfig>>)]) -> Vec<Hop> {
+    let streams = streams.iter().map(|(listener, tls)| Hop {
+        transport: match tls {
+            None => Transport::Tcp,
+            Some(_) => Transport::Tls,
+        },
+        address: listener.local_addr(),
+    });
+    let udp = udp.addresses().into_iter().map(Hop::udp);
+    udp.chain(streams).collect()
+}
+
+/// Accepts, and shows every newcomer to the shell.
+async fn greet(listener: tcp::Listener, tls: Option<Arc<ServerConfig>>, news: mpsc::Sender<News>) {
+    let show = |stream, peer| {
+        let (news, tls) = (news.clone(), tls.clone());
+        async move {
+            // The shell is gone when nobody takes it.
+            _ = news.send(News::Accepted { stream, peer, tls }).await;
+        }
+    };
+    if let Err(error) = listener.run(NEWCOMERS, show).await {
+        tracing::error!(%error, "a SIP listener has ended");
     }
 }
 

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use net::{tls, ws};
-use proxy::core::{Config as CoreConfig, Hop, Secrets, Target};
+use proxy::core::{Config as CoreConfig, Hop, Secrets, Target, Transport};
+use proxy::server::TlsUpstream;
 use relay::core::{Advertise, Bind, IceRole, Interface};
 use relay::server::{ControlAddress, ControlTransport};
 
@@ -20,7 +21,11 @@ pub(crate) async fn proxy(file: &Path) -> Result<(), String> {
     for (address, name) in running.ws.iter().zip(names(&edge)) {
         tracing::info!("browsers: {name}://{address}");
     }
-    tracing::info!("SIP server: udp:{} from udp:{}", edge.upstream, running.udp);
+    tracing::info!(
+        "SIP server: {} from {}",
+        edge.upstream.hop,
+        listed(&running.own)
+    );
     running.until(signals::terminated()).await;
     Ok(())
 }
@@ -52,8 +57,8 @@ pub(crate) struct Running {
     relay: Option<OwnRelay>,
     /// The listeners as bound, in the order ws, wss.
     pub(crate) ws: Vec<SocketAddr>,
-    /// The SIP address as bound.
-    pub(crate) udp: SocketAddr,
+    /// The addresses on the SIP server's side as bound.
+    pub(crate) own: Vec<Hop>,
 }
 
 impl Running {
@@ -76,7 +81,7 @@ impl Running {
             .map_err(|e| e.to_string())?;
         Ok(Self {
             ws: server.ws_addrs(),
-            udp: server.udp_addr(),
+            own: server.sip_addrs(),
             server,
             relay,
         })
@@ -101,9 +106,14 @@ impl Running {
 }
 
 fn names(edge: &Edge) -> impl Iterator<Item = &'static str> {
-    let ws = edge.listen.ws.map(|_| "ws");
-    let wss = edge.listen.wss.as_ref().map(|_| "wss");
-    ws.into_iter().chain(wss)
+    let ws = edge.listen.ws.iter().map(|_| "ws");
+    ws.chain(edge.listen.wss.iter().map(|_| "wss"))
+}
+
+/// Hops as a list to read.
+pub(crate) fn listed(hops: &[Hop]) -> String {
+    let hops: Vec<_> = hops.iter().map(Hop::to_string).collect();
+    hops.join(" and ")
 }
 
 /// The proxy's reading of the file.
@@ -113,25 +123,20 @@ fn proxy_config(
     pages: Option<ws::Pages>,
 ) -> Result<proxy::server::Config, String> {
     let origins: std::sync::Arc<[String]> = edge.listen.origins.clone().into();
-    let plain = ws::Options {
-        tls: None,
-        pages,
-        origins,
+    let certificate = edge.listen.certificate.as_ref();
+    let tls = certificate.map(|c| tls::server_config(&c.cert, &c.key));
+    let tls = tls.transpose().map_err(|e| e.to_string())?;
+    let options = |tls| ws::Options {
+        tls,
+        pages: pages.clone(),
+        origins: origins.clone(),
     };
-    let mut listeners = Vec::new();
-    if let Some(address) = edge.listen.ws {
-        listeners.push((address, plain.clone()));
-    }
-    if let Some(secure) = &edge.listen.wss {
-        let tls = tls::server_config(&secure.cert, &secure.key).map_err(|e| e.to_string())?;
-        listeners.push((
-            secure.address,
-            ws::Options {
-                tls: Some(tls),
-                ..plain
-            },
-        ));
-    }
+    let plain = edge.listen.ws.iter().map(|ws| (*ws, options(None)));
+    let secure = edge.listen.wss.iter();
+    let secure = secure.map(|wss| (*wss, options(tls.clone())));
+    let listeners = plain.chain(secure).collect();
+    let of_tls = edge.listen.tls.iter();
+    let of_tls = of_tls.filter_map(|address| Some((*address, tls.clone()?)));
     Ok(proxy::server::Config {
         core: core_config(edge),
         upstreams: upstreams(edge),
@@ -139,7 +144,10 @@ fn proxy_config(
             token_key: random()?,
             seed: random()?,
         },
-        udp: edge.listen.udp,
+        udp: edge.listen.udp.clone(),
+        tcp: edge.listen.tcp.clone(),
+        tls: of_tls.collect(),
+        tls_upstream: tls_upstream(edge)?,
         records: edge.calls.records.clone(),
         listeners,
         relays,
@@ -150,7 +158,7 @@ fn proxy_config(
 
 /// The proxy core's reading of the file.
 pub(crate) fn core_config(edge: &Edge) -> CoreConfig {
-    let mut config = CoreConfig::new(edge.domain.clone(), Hop::udp(edge.listen.udp));
+    let mut config = CoreConfig::new(edge.domain.clone(), edge.listen.own());
     edge.calls.apply(&mut config);
     config.dtmf_events = edge.dtmf_events;
     config
@@ -158,7 +166,21 @@ pub(crate) fn core_config(edge: &Edge) -> CoreConfig {
 
 /// Where the proxy's requests go.
 pub(crate) fn upstreams(edge: &Edge) -> Vec<Target> {
-    vec![Target::new(Hop::udp(edge.upstream))]
+    vec![Target::new(edge.upstream.hop)]
+}
+
+/// How the SIP server is trusted, where it is connected to by TLS.
+pub(crate) fn tls_upstream(edge: &Edge) -> Result<Option<TlsUpstream>, String> {
+    let Hop { transport, address } = edge.upstream.hop;
+    if transport != Transport::Tls {
+        return Ok(None);
+    }
+    let own = edge.tls.own.as_ref();
+    let own = own.map(|own| (own.cert.as_path(), own.key.as_path()));
+    let config = tls::client_config(edge.tls.ca.as_deref(), own).map_err(|e| e.to_string())?;
+    let name = tls::server_name(&edge.upstream.host).map_err(|e| e.to_string())?;
+    let names = [(address, name)].into();
+    Ok(Some(TlsUpstream { config, names }))
 }
 
 /// The relay's reading of the file.

@@ -98,7 +98,7 @@ async fn with_a_key_the_relay_serves_the_proxy_that_has_it_and_no_other() {
 async fn a_wrong_setting_stops_the_start_with_one_sentence_naming_file_and_line() {
     let house = House::start().await;
     let folder = Folder::new("wrong");
-    let text = house.edge("").replace("udp:127.0.0.1:", "tcp:127.0.0.1:");
+    let text = house.edge("").replace("udp:127.0.0.1:", "ws:127.0.0.1:");
     let file = folder.write("edge.toml", &text);
     for program in ["proxy", "relay", "check"] {
         let ended = once(&[program.as_ref(), file.as_os_str()]).await;

@@ -28,6 +28,7 @@ mod option;
 pub mod poll;
 #[cfg(target_os = "linux")]
 pub mod steer;
+pub mod stream;
 pub mod tcp;
 pub mod tls;
 pub mod udp;

@@ -98,7 +98,7 @@ pub async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
 }
 
 /// Neither failure hurts but by slowness.
-fn prepare(stream: &TcpStream) {
+pub(crate) fn prepare(stream: &TcpStream) {
     // Messages are small, and whoever asks is waiting.
     _ = stream.set_nodelay(true);
     _ = socket2::SockRef::from(stream).set_tcp_keepalive(&KEEPALIVE);

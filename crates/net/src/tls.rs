@@ -1,12 +1,12 @@
-//! TLS for the listeners: a certificate chain and key become a rustls server
-//! configuration. It never generates certificates and never talks to a CA.
+//! TLS: a certificate chain and key become a rustls server configuration; trusted roots and perhaps a certificate of
+//! our own become a client's. It never generates certificates and never talks to a CA.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::ServerConfig;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
 /// Why a certificate or key could not be used. Each says what to mend.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,14 @@ pub enum TlsError {
     /// The PEM file has no certificate in it.
     #[error("{path}: no certificate in it; the file must hold the server's certificate and its chain", path = .0.display())]
     Empty(PathBuf),
+    /// The system's trusted certificates cannot be had.
+    #[error(
+        "the system's trusted certificates cannot be read ({0}); install ca-certificates, or name a file with the one that signs the SIP server's in [tls] upstream_ca"
+    )]
+    NoRoots(String),
+    /// What was written is neither a host name nor an address.
+    #[error("no certificate can be for '{0}'; write the SIP server's host name or address")]
+    NoName(String),
     /// Chain and key do not belong together, or rustls refuses one of them.
     #[error(
         "certificate and key do not fit together ({0}); the key must be the one the certificate was issued for"
@@ -33,20 +41,86 @@ pub enum TlsError {
 
 /// Reads a PEM chain and a PEM key into a server configuration for TLS 1.2 and 1.3.
 pub fn server_config(chain: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let unreadable = |path: &Path, what, reason: String| TlsError::Unreadable {
-        path: path.to_owned(),
-        what,
-        reason,
+    let (chain, key) = identity(chain, key)?;
+    Ok(server_config_from(chain, key)?)
+}
+
+/// A client's configuration for TLS 1.2 and 1.3. Servers are trusted that have a certificate from `roots`, a PEM file,
+/// or without one from whom the system trusts. `own` is a PEM chain and its key, shown to a server that asks for one.
+pub fn client_config(
+    roots: Option<&Path>,
+    own: Option<(&Path, &Path)>,
+) -> Result<Arc<ClientConfig>, TlsError> {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(trusted(roots)?);
+    let config = match own {
+        None => builder.with_no_client_auth(),
+        Some((chain, key)) => {
+            let (chain, key) = identity(chain, key)?;
+            builder.with_client_auth_cert(chain, key)?
+        }
     };
-    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(chain)
-        .and_then(Iterator::collect)
-        .map_err(|e| unreadable(chain, "certificate chain", e.to_string()))?;
-    if certificates.is_empty() {
-        return Err(TlsError::Empty(chain.to_owned()));
+    Ok(Arc::new(config))
+}
+
+fn trusted(roots: Option<&Path>) -> Result<RootCertStore, TlsError> {
+    let mut store = RootCertStore::empty();
+    match roots {
+        Some(file) => {
+            for certificate in certificates(file)? {
+                store.add(certificate)?;
+            }
+        }
+        None => {
+            let found = rustls_native_certs::load_native_certs();
+            store.add_parsable_certificates(found.certs);
+            if store.is_empty() {
+                let why = found.errors.first().map(ToString::to_string);
+                let why = why.unwrap_or_else(|| "there are none".to_owned());
+                return Err(TlsError::NoRoots(why));
+            }
+        }
     }
-    let key = PrivateKeyDer::from_pem_file(key)
-        .map_err(|e| unreadable(key, "private key", e.to_string()))?;
-    Ok(server_config_from(certificates, key)?)
+    Ok(store)
+}
+
+/// The name, or address, that a server's certificate must be for.
+pub fn server_name(host: &str) -> Result<ServerName<'static>, TlsError> {
+    let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned());
+    name.map_err(|_| TlsError::NoName(host.to_owned()))
+}
+
+type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+fn identity(chain: &Path, key: &Path) -> Result<Identity, TlsError> {
+    let chain = certificates(chain)?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| TlsError::Unreadable {
+        path: key.to_owned(),
+        what: "private key",
+        reason: error.to_string(),
+    })?;
+    Ok((chain, key))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| TlsError::Unreadable {
+            path: path.to_owned(),
+            what: "certificate chain",
+            reason: error.to_string(),
+        })?;
+    match certificates.is_empty() {
+        true => Err(TlsError::Empty(path.to_owned())),
+        false => Ok(certificates),
+    }
+}
+
+/// The provider is named rather than taken from the process: a library must not depend on which other crate installed
+/// a default first.
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
 /// The same from certificates and a key that are already in memory.
@@ -54,14 +128,11 @@ pub fn server_config_from(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
-    // The provider is named rather than taken from the process: a library must
-    // not depend on which other crate installed a default first.
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
     // WebSocket is an HTTP/1.1 upgrade (RFC 6455); h2 must not be chosen.
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec(), b"sip/2".to_vec()];
     Ok(Arc::new(config))
 }

@@ -263,11 +263,17 @@ fn content_length(bytes: &[u8], fields: &[Field]) -> Result<Option<usize>, Error
 
 fn body(bytes: &[u8], from: usize, length: Option<usize>, framing: Framing) -> Result<Span, Error> {
     let came = bytes.len().saturating_sub(from);
+    if framing == Framing::Stream {
+        let length = length.ok_or(Error::BadContentLength)?;
+        if length > MAX_MESSAGE.saturating_sub(from) {
+            return Err(Error::MessageTooLarge);
+        }
+    }
     let length = length.unwrap_or(came);
     if length > came {
         return Err(Error::BodyTooShort);
     }
-    if length < came && framing == Framing::Exact {
+    if length < came && framing != Framing::Datagram {
         return Err(Error::BodyTooLong);
     }
     Ok(Span::new(from, from.saturating_add(length)))

@@ -19,6 +19,8 @@ use crate::via::Via;
 pub enum Framing {
     /// A UDP datagram: bytes after the body are cut off (RFC 3261 18.3).
     Datagram,
+    /// A message that [`Frames`](crate::Frames) cut out of a stream: it must say how long its body is.
+    Stream,
     /// A WebSocket message (RFC 7118), or a message already cut to size: bytes after the body are refused.
     Exact,
 }

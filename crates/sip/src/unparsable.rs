@@ -71,7 +71,7 @@ fn request_method(bytes: &[u8], from: usize, end: usize) -> Option<String> {
 }
 
 /// (where the next line begins, the field on this one if it is one). A line that is no field is skipped.
-fn next_field(bytes: &[u8], at: usize) -> Option<(usize, Option<Field>)> {
+pub(crate) fn next_field(bytes: &[u8], at: usize) -> Option<(usize, Option<Field>)> {
     let rest = bytes.get(at..)?;
     if rest.is_empty() || rest.starts_with(b"\r\n") {
         return None;

@@ -1,4 +1,4 @@
-//! ng in a byte stream: what is found does not depend on how the stream is cut, and is never longer than a datagram.
+//! ng and SIP in a byte stream: what is found does not depend on how the stream is cut, and is never longer than a datagram.
 
 use control_proto::{Envelope, Frame, Frames, MAX_DATAGRAM};
 
@@ -43,4 +43,41 @@ fn is_sound(frame: &Frame) {
             );
         }
     }
+}
+
+/// SIP: the same, and the parser sees each message as long as it was cut.
+pub(super) fn sip(input: &[u8]) -> Reached {
+    let Some((&size, stream)) = input.split_first() else {
+        return Reached::Refused;
+    };
+    let whole = sip_frames(stream, stream.len().max(1));
+    assert_eq!(sip_frames(stream, usize::from(size).max(1)), whole);
+    for frame in &whole {
+        let (sip::Frame::Message(bytes) | sip::Frame::Broken(bytes)) = frame else {
+            continue;
+        };
+        let parsed = sip::Message::parse_framed(bytes.clone(), sip::Framing::Stream);
+        match (frame, parsed) {
+            (sip::Frame::Broken(_), parsed) => assert!(parsed.is_err(), "broken is no message"),
+            (_, Err(sip::Error::BodyTooShort | sip::Error::BodyTooLong)) => {
+                panic!("cut otherwise than it is read")
+            }
+            (_, Ok(message)) => assert_eq!(message.as_bytes(), bytes),
+            _ => {}
+        }
+    }
+    Reached::taken(whole.iter().any(|f| matches!(f, sip::Frame::Message(_))))
+}
+
+fn sip_frames(stream: &[u8], size: usize) -> Vec<sip::Frame> {
+    let (mut frames, mut found) = (sip::Frames::new(), Vec::new());
+    for mut piece in stream.chunks(size) {
+        while let Some(frame) = frames.take(&mut piece) {
+            found.push(frame);
+            if matches!(found.last(), Some(sip::Frame::Broken(_))) {
+                return found;
+            }
+        }
+    }
+    found
 }

@@ -31,7 +31,7 @@ struct Scene {
 }
 
 pub(super) fn run(input: &[u8]) -> Reached {
-    let config = Config::new("example.com", Hop::udp(at("192.0.2.1:5060")));
+    let config = Config::new("example.com", vec![Hop::udp(at("192.0.2.1:5060"))]);
     let secrets = Secrets {
         token_key: [1; 32],
         seed: [2; 32],

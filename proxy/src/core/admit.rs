@@ -27,7 +27,8 @@ impl Core {
                 transport: Transport::Udp,
                 ..
             }) => Framing::Datagram,
-            Source::Flow(_) | Source::Upstream(_) => Framing::Exact,
+            Source::Upstream(_) => Framing::Stream,
+            Source::Flow(_) => Framing::Exact,
         };
         // Only what cannot be parsed needs its bytes again, and the parser keeps them.
         let copy = bytes.clone();
@@ -48,7 +49,7 @@ impl Core {
 
     /// Neither transport nor port is looked at: a server behind NAT, or one that answers from another socket, is still the
     /// same server.
-    fn is_upstream(&self, source: Hop) -> bool {
+    pub(super) fn is_upstream(&self, source: Hop) -> bool {
         let ip = source.address.ip().to_canonical();
         let mut others = self.config.upstream_sources.iter();
         self.upstreams.has(ip) || others.any(|known| known.to_canonical() == ip)

@@ -29,11 +29,11 @@ pub struct Config {
 
 impl Config {
     /// A configuration with the RFC's timers and the default limits.
-    pub fn new(domain: impl Into<String>, advertised: Hop) -> Self {
+    pub fn new(domain: impl Into<String>, advertised: Vec<Hop>) -> Self {
         Self {
             domain: domain.into(),
             upstream_sources: Vec::new(),
-            advertised: vec![advertised],
+            advertised,
             watch: Watch::default(),
             dtmf_events: true,
             timers: Timers::default(),

@@ -87,10 +87,10 @@ impl Core {
         self.drain_errand(id, None, now);
     }
 
-    /// Its peer cannot be reached any more.
-    pub(super) fn errand_lost(&mut self, id: ErrandId, now: Instant) {
+    /// Something happened to its connection.
+    pub(super) fn ask_errand(&mut self, id: ErrandId, event: ClientEvent, now: Instant) {
         if let Some(errand) = self.transactions.errand_mut(id) {
-            errand.machine.receive(ClientEvent::TransportFailed, now);
+            errand.machine.receive(event, now);
             self.drain_errand(id, None, now);
         }
     }

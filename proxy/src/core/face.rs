@@ -40,11 +40,6 @@ pub enum Input {
     },
     /// The SIP server's addresses, all of them: at the start, and whenever they change. Until then there is nobody to send to.
     Upstreams(Vec<Target>),
-    /// No connection can be made, and what was to go over it is lost.
-    HopUnreachable {
-        /// Where to.
-        hop: Hop,
-    },
     /// One WebSocket message, one datagram, or one message cut out of a stream.
     Message {
         /// Where it came from.
@@ -56,6 +51,16 @@ pub enum Input {
     FlowClosed {
         /// Which.
         flow: FlowId,
+    },
+    /// A connection to or from the SIP server's side has closed.
+    HopClosed {
+        /// Its other end.
+        hop: Hop,
+    },
+    /// No connection can be made, and what was to go over it is lost.
+    HopUnreachable {
+        /// Where to.
+        hop: Hop,
     },
     /// The relay answered a [`Command::AskRelay`], or will not.
     Relayed {
@@ -84,7 +89,8 @@ pub enum RelayFailure {
 }
 
 /// What the core wants done. The shell does it in order and never answers with an error: a flow
-/// that is gone is reported by [`Input::FlowClosed`], a lost datagram by nothing at all.
+/// that is gone is reported by [`Input::FlowClosed`], a connection that cannot be made by
+/// [`Input::HopUnreachable`], a lost datagram by nothing at all.
 #[derive(Debug, PartialEq)]
 pub enum Command {
     /// Send one WebSocket message.

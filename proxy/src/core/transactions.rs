@@ -214,18 +214,6 @@ impl Transactions {
         Some(branch)
     }
 
-    /// The contexts whose requests went there and have no final response.
-    pub(super) fn asking(&self, to: Source) -> Vec<ContextId> {
-        let there = |context: &Proxied| {
-            let branch = context.branch.as_ref().filter(|branch| branch.to == to);
-            branch.is_some_and(|branch| branch.machine.is_some())
-        };
-        let asking = self.contexts.iter().filter(|(_, context)| there(context));
-        let mut ids: Vec<_> = asking.map(|(id, _)| *id).collect();
-        ids.sort_unstable();
-        ids
-    }
-
     /// Those of our own that went there.
     pub(super) fn errands_to(&self, to: Source) -> Vec<ErrandId> {
         let there = self.errands.iter().filter(|(_, errand)| errand.to == to);
@@ -261,6 +249,18 @@ impl Transactions {
             .flatten()
             .copied()
             .collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Every context that receives from this place or sends to it: a walk through all of them.
+    pub(super) fn at(&self, place: Source) -> Vec<ContextId> {
+        let is_there = |context: &Proxied| {
+            let to = context.branch.as_ref().map(|branch| branch.to);
+            context.from == place || to == Some(place)
+        };
+        let found = self.contexts.iter().filter(|(_, c)| is_there(c));
+        let mut ids: Vec<_> = found.map(|(id, _)| *id).collect();
         ids.sort_unstable();
         ids
     }

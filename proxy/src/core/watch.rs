@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use sip::transaction::ClientEvent;
 use sip::{Error, Message, Method, RequestBuilder};
 
 use super::Core;
@@ -95,20 +94,6 @@ impl Core {
                 self.upstream_rests(target, response, now);
             }
             _ => self.upstream_lives(target, now),
-        }
-    }
-
-    /// Nothing can be sent to this address of the SIP server: whatever waits for it waits no longer.
-    pub(super) fn hop_unreachable(&mut self, hop: Hop, now: Instant) {
-        let place = Source::Upstream(hop);
-        for id in self.transactions.asking(place) {
-            self.ask(id, ClientEvent::TransportFailed, None, now);
-        }
-        for id in self.transactions.errands_to(place) {
-            self.errand_lost(id, now);
-        }
-        if let Some(target) = self.upstreams.at(hop) {
-            self.upstream_is_down(target, now);
         }
     }
 

@@ -1,6 +1,12 @@
 //! The core's events as log lines. Counting them by name is all that is needed for metrics later.
 
-use crate::core::Event;
+use crate::core::{Drop, Event, Hop, Source};
+
+/// Somebody has connected whom the core would not hear, and was not heard.
+pub(super) fn unheard(hop: Hop) {
+    let (from, reason) = (Source::Upstream(hop), Drop::NotUpstream);
+    log(&Event::Dropped { from, reason });
+}
 
 /// One line each; what any peer can provoke at will is logged at debug only.
 pub(super) fn log(event: &Event) {

@@ -2,26 +2,27 @@
 
 use relay::core::SharedPort;
 
-use crate::config::{Address, Edge, Face};
+use crate::config::{Address, Certificate, Edge, Face};
+use crate::programs::{listed, tls_upstream};
 
 pub(super) fn print(edge: &Edge) -> Result<(), String> {
     println!("domain      {}", edge.domain);
     println!(
-        "SIP server  udp:{} from udp:{}",
-        edge.upstream, edge.listen.udp
+        "SIP server  {} from {}",
+        edge.upstream.hop,
+        listed(&edge.listen.own())
     );
-    if let Some(ws) = edge.listen.ws {
+    tls_upstream(edge)?;
+    for ws in &edge.listen.ws {
         println!(
             "browsers    ws://{ws} (without TLS: only for tests, or behind a proxy that adds it)"
         );
     }
-    if let Some(secure) = &edge.listen.wss {
-        net::tls::server_config(&secure.cert, &secure.key).map_err(|e| e.to_string())?;
-        println!(
-            "browsers    wss://{} with {}",
-            secure.address,
-            secure.cert.display()
-        );
+    if let Some(Certificate { cert, key }) = &edge.listen.certificate {
+        net::tls::server_config(cert, key).map_err(|e| e.to_string())?;
+        for wss in &edge.listen.wss {
+            println!("browsers    wss://{wss} with {}", cert.display());
+        }
     }
     match edge.listen.origins.as_slice() {
         [] => println!("origins     any page may connect"),

@@ -43,7 +43,7 @@ fn from_browser(stage: &mut Stage, edge: &Edge, given: &Given) -> Result<Made, S
     let sent = stage.feed(Source::Flow(FLOW), invite);
     let offered = upstream_request(&sent).ok_or_else(|| refused(&sent))?;
     let answer = answer(&offered, parts::PHONE)?;
-    let sent = stage.feed(Source::Upstream(Hop::udp(edge.upstream)), answer);
+    let sent = stage.feed(Source::Upstream(edge.upstream.hop), answer);
     let answered = flow_response(&sent).ok_or_else(|| refused(&sent))?;
     Ok(Made {
         offerer: "browser",
@@ -70,13 +70,14 @@ fn from_phone(stage: &mut Stage, edge: &Edge, given: &Given) -> Result<Made, Str
         .header("Contact", contact)
         .build();
     stage.feed(
-        Source::Upstream(Hop::udp(edge.upstream)),
+        Source::Upstream(edge.upstream.hop),
         registered.map_err(odd)?.into_bytes(),
     );
 
-    let via = format!("SIP/2.0/UDP {};branch=z9hG4bKinvite", edge.upstream);
+    let Hop { transport, address } = edge.upstream.hop;
+    let via = format!("SIP/2.0/{transport} {address};branch=z9hG4bKinvite");
     let invite = given.as_invite(parts::CONTACT, &via, Some(&path))?;
-    let sent = stage.feed(Source::Upstream(Hop::udp(edge.upstream)), invite);
+    let sent = stage.feed(Source::Upstream(edge.upstream.hop), invite);
     let offered = flow_request(&sent).ok_or_else(|| refused(&sent))?;
     let answer = answer(&offered, parts::BROWSER)?;
     let sent = stage.feed(Source::Flow(FLOW), answer);

@@ -18,6 +18,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) calls: Calls,
     #[serde(default)]
+    pub(super) tls: Tls,
+    #[serde(default)]
     pub(super) relay: Relay,
     #[serde(default)]
     pub(super) media: Media,
@@ -26,9 +28,11 @@ pub(super) struct File {
 #[derive(Deserialize, Default, Debug)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Listen {
-    pub(super) ws: Option<Spanned<String>>,
-    pub(super) wss: Option<Spanned<String>>,
-    pub(super) udp: Option<Spanned<String>>,
+    pub(super) ws: Option<Spanned<OneOrMore>>,
+    pub(super) wss: Option<Spanned<OneOrMore>>,
+    pub(super) udp: Option<Spanned<OneOrMore>>,
+    pub(super) tcp: Option<Spanned<OneOrMore>>,
+    pub(super) tls: Option<Spanned<OneOrMore>>,
     pub(super) cert: Option<Spanned<String>>,
     pub(super) key: Option<Spanned<String>>,
     #[serde(default)]
@@ -41,6 +45,14 @@ pub(super) struct Calls {
     pub(super) records: Option<Spanned<String>>,
     pub(super) grace: Option<Spanned<i64>>,
     pub(super) longest: Option<Spanned<i64>>,
+}
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tls {
+    pub(super) upstream_ca: Option<Spanned<String>>,
+    pub(super) upstream_cert: Option<Spanned<String>>,
+    pub(super) upstream_key: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default, Debug)]

@@ -6,10 +6,14 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
+use proxy::core::{Hop, Transport};
 use relay::core::SharedPort;
 use relay::server::{BackendChoice, ControlAddress, ControlKey};
 
-use super::{Calls, Edge, Fault, Limits, Listen, Media, Relay, Secure, faces, file};
+use super::listen::{self, readable};
+use super::{
+    Calls, Certificate, Edge, Fault, Limits, Media, Relay, Upstream, UpstreamTls, faces, file,
+};
 
 /// Where our relay takes commands when nothing is said: this machine only, rtpengine's customary port.
 const CONTROL: &str = "udp:127.0.0.1:2223";
@@ -40,8 +44,9 @@ pub(super) fn edge(file: &file::File, path: &Path) -> Result<Edge, Fault> {
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Edge {
         domain: domain.get_ref().clone(),
+        listen: listen::judge(&file.listen, upstream.hop, path)?,
+        tls: upstream_tls(&file.tls, upstream.hop, path)?,
         upstream,
-        listen: listen(&file.listen, upstream, path)?,
         calls: Calls::of(&file.calls, path)?,
         relays,
         dtmf_events: dtmf_events(&file.media.dtmf)?,
@@ -52,6 +57,7 @@ pub(super) fn edge(file: &file::File, path: &Path) -> Result<Edge, Fault> {
 /// The relay's part, which may stand alone.
 pub(super) fn relay(file: &file::File, path: &Path) -> Result<Relay, Fault> {
     let upstream = file.upstream.as_ref().map(upstream).transpose()?;
+    let upstream = upstream.map(|upstream| upstream.hop.address);
     Ok(Relay {
         controls: controls(&file.relay.listen)?,
         public_control: file.relay.public_control,
@@ -125,71 +131,6 @@ fn check_domain(domain: &Text) -> Result<(), Fault> {
             domain.get_ref()
         ),
     ))
-}
-
-fn listen(listen: &file::Listen, upstream: SocketAddr, path: &Path) -> Result<Listen, Fault> {
-    if listen.ws.is_none() && listen.wss.is_none() {
-        return Err(fault(
-            None,
-            "nobody could connect: [listen] has neither ws nor wss; add wss = \"0.0.0.0:443\" with cert and key",
-        ));
-    }
-    let ws = listen.ws.as_ref().map(|t| address(t, "ws")).transpose()?;
-    let wss = match (&listen.wss, &listen.cert, &listen.key) {
-        (None, None, None) => None,
-        (Some(wss), Some(cert), Some(key)) => Some(Secure {
-            address: address(wss, "wss")?,
-            cert: readable(cert, path)?,
-            key: readable(key, path)?,
-        }),
-        (Some(wss), ..) => {
-            return Err(wrong(wss, "wss needs a certificate: add cert = \"cert.pem\" and key = \"key.pem\" to [listen], or listen on ws".into()));
-        }
-        (None, Some(unused), _) | (None, None, Some(unused)) => {
-            return Err(wrong(unused, "cert and key are there but nothing listens with TLS; add wss = \"0.0.0.0:443\" or remove them".into()));
-        }
-    };
-    if let (Some(plain), Some(secure), Some(text)) = (ws, &wss, &listen.wss)
-        && plain == secure.address
-    {
-        return Err(wrong(
-            text,
-            format!("ws and wss both want {plain}; give them different ports"),
-        ));
-    }
-    let udp = match &listen.udp {
-        Some(text) => own_udp(text, upstream)?,
-        None => SocketAddr::new(towards(upstream)?, 5060),
-    };
-    if udp == upstream {
-        let what = format!(
-            "the proxy's own SIP address {udp} is the upstream's; give the proxy another port, as in [listen] udp = \"{}:5080\"",
-            udp.ip()
-        );
-        return Err(fault(listen.udp.as_ref().map(|t| t.span().start), what));
-    }
-    let origins = listen
-        .origins
-        .iter()
-        .map(origin)
-        .collect::<Result<_, _>>()?;
-    Ok(Listen {
-        ws,
-        wss,
-        udp,
-        origins,
-    })
-}
-
-/// The address in Via and Path must be one that the upstream can answer to: never the unspecified one.
-fn own_udp(text: &Text, upstream: SocketAddr) -> Result<SocketAddr, Fault> {
-    let given = address(text, "udp")?;
-    let ip = if given.ip().is_unspecified() {
-        towards(upstream)?
-    } else {
-        given.ip()
-    };
-    Ok(SocketAddr::new(ip, given.port()))
 }
 
 /// The address that the kernel would send from towards `upstream`; no packet is sent.
@@ -299,18 +240,6 @@ fn ports(text: &Option<Text>) -> Result<RangeInclusive<u16>, Fault> {
     }
 }
 
-fn address(text: &Text, name: &str) -> Result<SocketAddr, Fault> {
-    text.get_ref().parse().map_err(|_| {
-        wrong(
-            text,
-            format!(
-                "{name} = \"{}\" is not an address with a port; write it as \"0.0.0.0:443\"",
-                text.get_ref()
-            ),
-        )
-    })
-}
-
 /// `udp:ADDRESS:PORT` of a relay's control port.
 fn udp_address(text: &Text) -> Result<SocketAddr, Fault> {
     let (scheme, rest) = scheme(text.get_ref());
@@ -329,30 +258,69 @@ fn udp_address(text: &Text) -> Result<SocketAddr, Fault> {
     }
 }
 
-/// `udp:HOST[:PORT]`; a name is looked up once, at start.
-fn upstream(text: &Text) -> Result<SocketAddr, Fault> {
+/// `TRANSPORT:HOST[:PORT]`; a name is looked up once, at start.
+fn upstream(text: &Text) -> Result<Upstream, Fault> {
     let (scheme, rest) = scheme(text.get_ref());
-    if scheme != "udp" {
-        return Err(wrong(
-            text,
-            format!(
-                "the upstream is spoken to over udp, not '{scheme}'; write upstream = \"udp:{rest}\""
-            ),
-        ));
-    }
-    if let Ok(address) = rest.parse() {
-        return Ok(address);
-    }
-    let with_port = match rest.parse::<IpAddr>() {
-        Ok(ip) => return Ok(SocketAddr::new(ip, 5060)),
-        Err(_) if rest.contains(':') => rest.to_owned(),
-        Err(_) => format!("{rest}:5060"),
+    let transport = match scheme {
+        "udp" => Transport::Udp,
+        "tcp" => Transport::Tcp,
+        "tls" => Transport::Tls,
+        other => {
+            let what = format!(
+                "the upstream is spoken to over udp, tcp or tls, not '{other}'; write upstream = \"udp:{rest}\""
+            );
+            return Err(wrong(text, what));
+        }
     };
-    let found = with_port
-        .to_socket_addrs()
-        .ok()
-        .and_then(|mut all| all.next());
-    found.ok_or_else(|| wrong(text, format!("the upstream '{rest}' is neither an address nor a name that can be looked up; write it as \"udp:10.0.0.5:5060\"")))
+    let port = transport.default_port();
+    let bare = rest.trim_matches(['[', ']']);
+    let (host, port) = match (rest.parse::<SocketAddr>(), bare.parse::<IpAddr>()) {
+        (Ok(address), _) => (address.ip().to_string(), address.port()),
+        (_, Ok(ip)) => (ip.to_string(), port),
+        _ => match rest.split_once(':') {
+            Some((host, given)) => (host.to_owned(), given.parse().unwrap_or(0)),
+            None => (rest.to_owned(), port),
+        },
+    };
+    let found = (host.as_str(), port).to_socket_addrs().ok();
+    match found.and_then(|mut all| all.next()).filter(|_| port != 0) {
+        Some(address) => Ok(Upstream {
+            hop: Hop { transport, address },
+            host,
+        }),
+        None => {
+            let what = format!(
+                "the upstream '{rest}' is neither an address nor a name that can be looked up; write it as \"{scheme}:10.0.0.5:{}\"",
+                transport.default_port()
+            );
+            Err(wrong(text, what))
+        }
+    }
+}
+
+/// `[tls]`: whom a SIP server that is connected to by TLS must be vouched for by, and who we are.
+fn upstream_tls(tls: &file::Tls, upstream: Hop, path: &Path) -> Result<UpstreamTls, Fault> {
+    let given = [&tls.upstream_ca, &tls.upstream_cert, &tls.upstream_key];
+    if let Some(unused) = given.into_iter().flatten().next()
+        && upstream.transport != Transport::Tls
+    {
+        let what = "[tls] is for an upstream that is connected to by TLS; write upstream = \"tls:...\", or remove this";
+        return Err(wrong(unused, what.to_owned()));
+    }
+    let own = match (&tls.upstream_cert, &tls.upstream_key) {
+        (Some(cert), Some(key)) => Some(Certificate {
+            cert: readable(cert, path)?,
+            key: readable(key, path)?,
+        }),
+        (None, None) => None,
+        (Some(lonely), None) | (None, Some(lonely)) => {
+            let what = "upstream_cert and upstream_key belong together; add the other one to [tls]";
+            return Err(wrong(lonely, what.to_owned()));
+        }
+    };
+    let ca = tls.upstream_ca.as_ref();
+    let ca = ca.map(|file| readable(file, path)).transpose()?;
+    Ok(UpstreamTls { ca, own })
 }
 
 /// Splits `scheme:rest`; without a scheme it is UDP.
@@ -365,7 +333,7 @@ fn scheme(text: &str) -> (&str, &str) {
     }
 }
 
-fn origin(text: &Text) -> Result<String, Fault> {
+pub(super) fn origin(text: &Text) -> Result<String, Fault> {
     let sound = ["https://", "http://"].iter().any(|s| {
         text.get_ref()
             .strip_prefix(s)
@@ -381,20 +349,6 @@ fn origin(text: &Text) -> Result<String, Fault> {
             text.get_ref()
         ),
     ))
-}
-
-fn readable(text: &Text, config: &Path) -> Result<PathBuf, Fault> {
-    let path = beside(text, config);
-    match std::fs::File::open(&path) {
-        Ok(_) => Ok(path),
-        Err(error) => Err(wrong(
-            text,
-            format!(
-                "{} cannot be read ({error}); give the path of a PEM file",
-                path.display()
-            ),
-        )),
-    }
 }
 
 /// The secret in a file, without the line's end.

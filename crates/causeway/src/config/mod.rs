@@ -2,19 +2,21 @@
 //! in which nothing contradicts anything else; what could not be made so is one
 //! sentence with the file, the line and the cure ([`ConfigError`]).
 //!
-//! The file's shape is in `file.rs`, the judgement in `judge.rs`, that of the relay's addresses in `faces.rs`, that of mere
-//! numbers in `limits.rs`, that of what becomes of calls in `calls.rs`.
+//! The file's shape is in `file.rs`, the judgement in `judge.rs`, that of the proxy's addresses in `listen.rs`, of the relay's
+//! in `faces.rs`, of mere numbers in `limits.rs`, of what becomes of calls in `calls.rs`.
 
 mod calls;
 mod faces;
 mod file;
 mod judge;
 mod limits;
+mod listen;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use proxy::core::{Hop, Transport};
 use relay::core::SharedPort;
 use relay::server::{BackendChoice, ControlAddress, ControlKey};
 
@@ -26,8 +28,10 @@ pub(crate) use limits::Limits;
 pub(crate) struct Edge {
     /// The SIP domain of the users.
     pub(crate) domain: String,
-    /// The existing SIP server, spoken to over UDP.
-    pub(crate) upstream: SocketAddr,
+    /// The existing SIP server.
+    pub(crate) upstream: Upstream,
+    /// How it is trusted where it is connected to by TLS.
+    pub(crate) tls: UpstreamTls,
     /// Where browsers and the SIP server reach the proxy.
     pub(crate) listen: Listen,
     /// What becomes of calls.
@@ -59,24 +63,56 @@ pub(crate) struct Relay {
     pub(crate) media: Media,
 }
 
+/// The existing SIP server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Upstream {
+    /// Where it is, and how it is spoken to.
+    pub(crate) hop: Hop,
+    /// The name or address that was written: its certificate must be for that.
+    pub(crate) host: String,
+}
+
+/// Trust towards a SIP server that is connected to by TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UpstreamTls {
+    /// PEM file with the certificates that vouch for it; `None`: those that the system trusts.
+    pub(crate) ca: Option<PathBuf>,
+    /// What we show when it asks who we are.
+    pub(crate) own: Option<Certificate>,
+}
+
 /// Listening addresses of the proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listen {
     /// SIP over WebSocket without TLS.
-    pub(crate) ws: Option<SocketAddr>,
+    pub(crate) ws: Vec<SocketAddr>,
     /// SIP over WebSocket with TLS.
-    pub(crate) wss: Option<Secure>,
-    /// SIP over UDP, towards the SIP server. Its address stands in Via, Path and Record-Route.
-    pub(crate) udp: SocketAddr,
+    pub(crate) wss: Vec<SocketAddr>,
+    /// SIP over UDP, TCP and TLS, towards the SIP server: these stand in Via, Path and Record-Route.
+    pub(crate) udp: Vec<SocketAddr>,
+    pub(crate) tcp: Vec<SocketAddr>,
+    pub(crate) tls: Vec<SocketAddr>,
+    /// For everything with TLS; there wherever something has it.
+    pub(crate) certificate: Option<Certificate>,
     /// `Origin`s that may connect; empty for all.
     pub(crate) origins: Vec<String>,
 }
 
-/// An address with its certificate.
+impl Listen {
+    /// Those on the SIP server's side: UDP, TCP, TLS.
+    pub(crate) fn own(&self) -> Vec<Hop> {
+        let of = |transport, addresses: &[SocketAddr]| -> Vec<Hop> {
+            let hop = |&address| Hop { transport, address };
+            addresses.iter().map(hop).collect()
+        };
+        let (udp, tcp) = (of(Transport::Udp, &self.udp), of(Transport::Tcp, &self.tcp));
+        [udp, tcp, of(Transport::Tls, &self.tls)].concat()
+    }
+}
+
+/// A certificate with its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Secure {
-    /// The address.
-    pub(crate) address: SocketAddr,
+pub(crate) struct Certificate {
     /// PEM file with the certificate and its chain.
     pub(crate) cert: PathBuf,
     /// PEM file with the private key.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use proxy::core::Transport;
 use relay::core::SharedPort;
 
 use super::{Edge, Relay};
@@ -23,11 +24,12 @@ fn parse(text: &str) -> Result<Edge, super::ConfigError> {
 #[test]
 fn the_short_file_is_a_whole_edge() {
     let edge = parse(GOOD).unwrap();
-    assert_eq!(edge.upstream, "127.0.0.5:5060".parse().unwrap());
-    assert_eq!(edge.listen.udp.port(), 5060);
+    assert_eq!(edge.upstream.hop.to_string(), "udp:127.0.0.5:5060");
+    let own = edge.listen.own();
     assert!(
-        edge.listen.udp.ip().is_loopback(),
-        "the address towards the upstream"
+        matches!(&own[..], [own] if own.address.ip().is_loopback()
+            && (own.transport, own.address.port()) == (Transport::Udp, 5060)),
+        "the address towards the upstream: {own:?}"
     );
     assert_eq!(edge.relay.media.ports, 30_000..=39_999);
     assert!(edge.relays.is_empty());
@@ -45,10 +47,27 @@ fn the_example_of_the_readme_needs_no_media_section() {
     let edge =
         parse("domain = \"a.example\"\nupstream = \"127.0.0.5\"\n[listen]\nws = \"0.0.0.0:80\"\n")
             .unwrap();
-    assert_eq!(edge.upstream.port(), 5060);
+    assert_eq!(edge.upstream.hop.address.port(), 5060);
     assert_eq!(
         edge.relay.media.addresses("public"),
         edge.relay.media.addresses("private")
+    );
+}
+
+#[test]
+fn a_stream_to_the_sip_server_has_a_listener_of_its_own_transport() {
+    let text = GOOD.replace("udp:127.0.0.5:5060", "tcp:[::1]:5070");
+    let edge = parse(&text).unwrap();
+    assert_eq!(edge.upstream.hop.to_string(), "tcp:[::1]:5070");
+    assert_eq!(edge.listen.own()[0].to_string(), "tcp:[::1]:5060");
+    let text = GOOD.replace("udp:127.0.0.5:5060", "tcp:127.0.0.5:5070");
+    let text = text.replace("[media]", "udp = \"127.0.0.4:5090\"\n[media]");
+    let own = parse(&text).unwrap().listen.own();
+    let own: Vec<_> = own.iter().map(ToString::to_string).collect();
+    assert!(
+        matches!(&own[..], [udp, tcp] if udp == "udp:127.0.0.4:5090"
+            && tcp.starts_with("tcp:127.0.0.") && tcp.ends_with(":5060")),
+        "{own:?}"
     );
 }
 
@@ -63,9 +82,27 @@ fn each_wrong_setting_is_one_sentence_with_line_and_cure() {
         ),
         (
             "udp:127.0.0.5:5060",
-            "tls:127.0.0.5:5061",
+            "ws:127.0.0.5:5061",
             Some(2),
-            "write upstream = \"udp:127.0.0.5:5061\"",
+            "over udp, tcp or tls, not 'ws'; write upstream = \"udp:127.0.0.5:5061\"",
+        ),
+        (
+            "udp:127.0.0.5:5060",
+            "tls:127.0.0.5:5061",
+            None,
+            "calls us back over it; add cert",
+        ),
+        (
+            "ws = \"0.0.0.0:8080\"",
+            "ws = [\"0.0.0.0:8080\", \"[::]:8080\"]\ntcp = [\"127.0.0.4:5060\", \"127.0.0.4:5060\"]",
+            Some(5),
+            "tcp and tcp both want 127.0.0.4:5060",
+        ),
+        (
+            "[media]",
+            "[tls]\nupstream_ca = \"ca.pem\"\n[media]",
+            Some(6),
+            "[tls] is for an upstream",
         ),
         (
             "ws = \"0.0.0.0:8080\"",
@@ -77,7 +114,7 @@ fn each_wrong_setting_is_one_sentence_with_line_and_cure() {
             "ws = \"0.0.0.0:8080\"",
             "ws = \"0.0.0.0:8080\"\ncert = \"c.pem\"",
             Some(5),
-            "nothing listens with TLS",
+            "cert and key belong together",
         ),
         ("ws = \"0.0.0.0:8080\"", "", None, "neither ws nor wss"),
         (

@@ -20,6 +20,9 @@ pub enum ClientEvent {
     Timer,
     /// The connection to the server is gone.
     TransportFailed,
+    /// The connection that the request went over has closed. What nobody has answered may be lost with it: it is
+    /// sent again, once, and absorbed as a retransmission if it was not. Another closing is a failure.
+    ConnectionClosed,
 }
 
 /// The asking side of one request.

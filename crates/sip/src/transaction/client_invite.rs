@@ -11,6 +11,8 @@ pub struct ClientInvite {
     state: State,
     transport: Transport,
     timers: Timers,
+    /// Whether the request was sent again because its connection closed.
+    again: bool,
     out: VecDeque<Output>,
 }
 
@@ -49,6 +51,7 @@ impl ClientInvite {
             state,
             transport,
             timers,
+            again: false,
             out,
         }
     }
@@ -58,6 +61,7 @@ impl ClientInvite {
             ClientEvent::Response { status, ack } => self.response(status, ack, now),
             ClientEvent::Timer => self.timer(now),
             ClientEvent::TransportFailed => self.fail(Failure::Transport),
+            ClientEvent::ConnectionClosed => self.connection_closed(),
         }
     }
 
@@ -115,6 +119,17 @@ impl ClientInvite {
             _ => return,
         }
         self.out.push_back(Output::Deliver);
+    }
+
+    fn connection_closed(&mut self) {
+        match &self.state {
+            State::Calling { request, .. } if !self.again => {
+                self.again = true;
+                self.out.push_back(Output::Send(request.clone()));
+            }
+            State::Calling { .. } => self.fail(Failure::Transport),
+            _ => {}
+        }
     }
 
     fn timer(&mut self, now: Instant) {
@@ -259,6 +274,23 @@ mod tests {
             response(&mut m, 486, t),
             [Output::Send(wire("ACK")), Output::Deliver, Output::Ended]
         );
+    }
+
+    #[test]
+    fn a_connection_that_closes_under_it_makes_it_ask_once_more() {
+        let (mut m, t) = machine(Transport::Reliable);
+        m.receive(ClientEvent::ConnectionClosed, t);
+        assert!(matches!(&drain(&mut m)[..], [Output::Send(_)]));
+        m.receive(ClientEvent::ConnectionClosed, t);
+        assert_eq!(
+            drain(&mut m),
+            [Output::Failed(Failure::Transport), Output::Ended]
+        );
+
+        let (mut m, t) = machine(Transport::Reliable);
+        response(&mut m, 180, t);
+        m.receive(ClientEvent::ConnectionClosed, t);
+        assert_eq!(drain(&mut m), []);
     }
 
     #[test]

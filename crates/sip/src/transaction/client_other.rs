@@ -11,6 +11,8 @@ pub struct ClientOther {
     state: State,
     transport: Transport,
     timers: Timers,
+    /// Whether the request was sent again because its connection closed.
+    again: bool,
     out: VecDeque<Output>,
 }
 
@@ -44,6 +46,7 @@ impl ClientOther {
             state,
             transport,
             timers,
+            again: false,
             out,
         }
     }
@@ -53,6 +56,7 @@ impl ClientOther {
             ClientEvent::Response { status, .. } => self.response(status, now),
             ClientEvent::Timer => self.timer(now),
             ClientEvent::TransportFailed => self.fail(Failure::Transport),
+            ClientEvent::ConnectionClosed => self.connection_closed(),
         }
     }
 
@@ -91,6 +95,21 @@ impl ClientOther {
             self.state = State::Completed {
                 timer_k: after(now, self.timers.t4),
             };
+        }
+    }
+
+    fn connection_closed(&mut self) {
+        match &self.state {
+            State::Waiting {
+                request,
+                heard: false,
+                ..
+            } if !self.again => {
+                self.again = true;
+                self.out.push_back(Output::Send(request.clone()));
+            }
+            State::Waiting { heard: false, .. } => self.fail(Failure::Transport),
+            _ => {}
         }
     }
 

@@ -45,7 +45,7 @@ impl Bench {
     }
 
     pub(super) fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = Config::new("example.com", Hop::udp(address(EDGE)));
+        let mut config = Config::new("example.com", vec![Hop::udp(address(EDGE))]);
         change(&mut config);
         let upstream = Hop::udp(address(UPSTREAM));
         let secrets = Secrets {

@@ -96,7 +96,7 @@ fn a_request_from_a_connection_is_answered_on_it_whatever_its_via_says() {
 
 #[test]
 fn an_upstream_is_told_our_address_of_its_own_transport_and_family() {
-    let mut config = Config::new("example.com", Hop::udp(address(EDGE)));
+    let mut config = Config::new("example.com", vec![Hop::udp(address(EDGE))]);
     let others = [
         hop(Transport::Udp, "[2001:db8::1]:5060"),
         hop(Transport::Tcp, "192.0.2.1:5070"),
@@ -107,4 +107,65 @@ fn an_upstream_is_told_our_address_of_its_own_transport_and_family() {
     assert_eq!(own(Transport::Udp, "[2001:db8::5]:5060"), others[0]);
     assert_eq!(own(Transport::Tcp, "[2001:db8::5]:5060"), others[1]);
     assert_eq!(own(Transport::Tls, "[2001:db8::5]:5060"), others[0]);
+}
+
+#[test]
+fn a_connection_that_closes_under_an_unanswered_request_makes_it_go_out_once_more() {
+    let mut bench = bench(Transport::Tcp);
+    let (flow, hop) = (bench.open(1), bench.upstream);
+    bench.browser_sends(flow, register("alice", 1));
+    let first = bench.upstream_gets();
+    bench.input(Input::HopClosed { hop });
+    assert_eq!(text(&bench.upstream_gets()), text(&first));
+    bench.input(Input::HopClosed { hop });
+    assert_eq!(bench.browser_gets(flow).status(), Some(503));
+    bench.silence();
+    bench.assert_drained();
+}
+
+#[test]
+fn a_call_that_rings_outlives_its_connection_and_what_waits_for_one_is_told() {
+    let mut bench = bench(Transport::Tcp);
+    let (flow, hop) = (bench.open(1), bench.upstream);
+    bench.browser_sends(flow, invite("rings", "alice", "1", "", BROWSER_SDP));
+    let rings = bench.upstream_gets();
+    bench.upstream_sends(reply(&rings, 180, &[], ""));
+    bench.browser_sends(flow, invite("waits", "alice", "2", "", BROWSER_SDP));
+    let waits = bench.upstream_gets();
+    assert_eq!(waits.call_id(), Some("waits"));
+    bench.browser_has(flow);
+    bench.input(Input::HopUnreachable { hop });
+    let told = bench.browser_gets(flow);
+    assert_eq!((told.status(), told.call_id()), (Some(503), Some("waits")));
+    let answered = reply(&rings, 200, &[("Contact", "<sip:bob@10.0.0.9>")], PHONE_SDP);
+    bench.upstream_sends(answered);
+    assert_eq!(bench.browser_gets(flow).status(), Some(200));
+}
+
+#[test]
+fn who_asked_on_a_connection_that_closed_is_answered_where_its_via_says() {
+    let mut bench = bench(Transport::Tcp);
+    let flow = bench.open(1);
+    let path = bench.register(flow, "alice");
+    let source = hop(Transport::Tcp, "192.0.2.5:41234");
+    bench.upstream = source;
+    bench.upstream_sends(incoming("c", "alice", &path, PHONE_SDP));
+    let ringing = bench.browser_gets(flow);
+    bench.input(Input::HopClosed { hop: source });
+    bench.browser_sends(flow, reply(&ringing, 486, &[], ""));
+    assert_eq!(bench.upstream_has().pop().unwrap().status(), Some(486));
+    assert_eq!(bench.last_hop, Some(hop(Transport::Tcp, UPSTREAM)));
+}
+
+#[test]
+fn a_message_of_a_stream_says_how_long_it_is_or_is_refused() {
+    let mut bench = bench(Transport::Tcp);
+    let from = Source::Upstream(bench.upstream);
+    let text = "OPTIONS sip:192.0.2.1 SIP/2.0\r\n\
+        Via: SIP/2.0/TCP 192.0.2.5:5060;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
+        To: <sip:192.0.2.1>\r\nFrom: <sip:x@example.com>;tag=1\r\nCall-ID: o\r\n\
+        CSeq: 1 OPTIONS\r\n\r\n";
+    let bytes = text.as_bytes().to_vec();
+    bench.input(Input::Message { from, bytes });
+    assert_eq!(bench.upstream_gets().status(), Some(400));
 }

@@ -1,0 +1,153 @@
+//! Where the proxy listens: for browsers, and on the side of the SIP server, which must be told an address that leads back.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use proxy::core::{Hop, Transport};
+use toml::Spanned;
+
+use super::file::{self, OneOrMore};
+use super::judge::{Text, beside, fault, origin, towards, wrong};
+use super::{Certificate, Fault, Listen};
+
+type Addresses = Option<Spanned<OneOrMore>>;
+
+/// Judges `[listen]` for an edge before this SIP server.
+pub(super) fn judge(listen: &file::Listen, upstream: Hop, path: &Path) -> Result<Listen, Fault> {
+    if listen.ws.is_none() && listen.wss.is_none() {
+        return Err(fault(
+            None,
+            "nobody could connect: [listen] has neither ws nor wss; add wss = \"0.0.0.0:443\" with cert and key",
+        ));
+    }
+    let certificate = certificate(listen, path)?;
+    let own = |name, addresses, transport| own(name, addresses, transport, upstream);
+    let judged = Listen {
+        ws: addresses("ws", &listen.ws)?,
+        wss: addresses("wss", &listen.wss)?,
+        udp: own("udp", &listen.udp, Transport::Udp)?,
+        tcp: own("tcp", &listen.tcp, Transport::Tcp)?,
+        tls: own("tls", &listen.tls, Transport::Tls)?,
+        certificate,
+        origins: listen
+            .origins
+            .iter()
+            .map(origin)
+            .collect::<Result<_, _>>()?,
+    };
+    if !judged.tls.is_empty() && judged.certificate.is_none() {
+        let what = "the SIP server is spoken to over TLS, and calls us back over it; add cert = \"cert.pem\" and key = \"key.pem\" to [listen]";
+        return Err(fault(None, what));
+    }
+    distinct(&judged, listen)?;
+    Ok(judged)
+}
+
+fn certificate(listen: &file::Listen, path: &Path) -> Result<Option<Certificate>, Fault> {
+    let of_tls = [("wss", &listen.wss), ("tls", &listen.tls)];
+    let user = of_tls
+        .iter()
+        .find_map(|(name, value)| Some((name, value.as_ref()?)));
+    match (&listen.cert, &listen.key, user) {
+        (None, None, None) => Ok(None),
+        (Some(cert), Some(key), _) => Ok(Some(Certificate {
+            cert: readable(cert, path)?,
+            key: readable(key, path)?,
+        })),
+        (_, _, Some((name, user))) => {
+            let what = format!(
+                "{name} needs a certificate: add cert = \"cert.pem\" and key = \"key.pem\" to [listen], or listen without TLS"
+            );
+            Err(fault(Some(user.span().start), what))
+        }
+        (Some(lonely), ..) | (_, Some(lonely), _) => {
+            let what = "cert and key belong together; add the other one to [listen]";
+            Err(fault(Some(lonely.span().start), what))
+        }
+    }
+}
+
+fn addresses(name: &str, given: &Addresses) -> Result<Vec<SocketAddr>, Fault> {
+    let Some(given) = given else {
+        return Ok(Vec::new());
+    };
+    let parsed = given.get_ref().as_slice().iter().map(|text| {
+        text.parse().map_err(|_| {
+            let what = format!(
+                "{name} = \"{text}\" is not an address with a port; write it as \"0.0.0.0:443\""
+            );
+            fault(Some(given.span().start), what)
+        })
+    });
+    parsed.collect()
+}
+
+/// The addresses on the SIP server's side. They stand in Via and Path, so each must be one that it can answer to: never the
+/// unspecified one. Without a setting there is one for the transport that the SIP server is spoken to by.
+fn own(
+    name: &str,
+    given: &Addresses,
+    transport: Transport,
+    upstream: Hop,
+) -> Result<Vec<SocketAddr>, Fault> {
+    let mut own = addresses(name, given)?;
+    if given.is_none() && transport == upstream.transport {
+        let ip = towards(upstream.address)?;
+        own.push(SocketAddr::new(ip, transport.default_port()));
+    }
+    let at = given.as_ref().map(|given| given.span().start);
+    for address in &mut own {
+        if address.ip().is_unspecified() {
+            address.set_ip(towards(upstream.address)?);
+        }
+        if (Hop {
+            transport,
+            address: *address,
+        }) == upstream
+        {
+            let what = format!(
+                "the proxy's own SIP address {address} is the upstream's; give the proxy another port, as in [listen] {name} = \"{}\"",
+                SocketAddr::new(address.ip(), 5080)
+            );
+            return Err(fault(at, what));
+        }
+    }
+    Ok(own)
+}
+
+/// No address twice among those that connections come to.
+fn distinct(judged: &Listen, listen: &file::Listen) -> Result<(), Fault> {
+    let mut seen: Vec<(SocketAddr, &str)> = Vec::new();
+    for (name, addresses, given) in [
+        ("ws", &judged.ws, &listen.ws),
+        ("wss", &judged.wss, &listen.wss),
+        ("tcp", &judged.tcp, &listen.tcp),
+        ("tls", &judged.tls, &listen.tls),
+    ] {
+        for &address in addresses {
+            let other = seen.iter().find(|(known, _)| *known == address);
+            if let Some((_, other)) = other.filter(|_| address.port() != 0) {
+                let what =
+                    format!("{other} and {name} both want {address}; give them different ports");
+                return Err(fault(given.as_ref().map(|g| g.span().start), what));
+            }
+            seen.push((address, name));
+        }
+    }
+    Ok(())
+}
+
+/// The path of a file that is there.
+pub(super) fn readable(text: &Text, config: &Path) -> Result<PathBuf, Fault> {
+    let path = beside(text, config);
+    match std::fs::File::open(&path) {
+        Ok(_) => Ok(path),
+        Err(error) => {
+            let what = format!(
+                "{} cannot be read ({error}); give the path of a PEM file",
+                path.display()
+            );
+            Err(wrong(text, what))
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The SIP server's side: datagrams, and the connections that are open, by the hop at their other end.
+//!
+//! Bytes for a hop go over the connection to it that is open, whoever opened it; without one a new one is made. It decides
+//! nothing: who is heard is the core's business, and what a lost connection means, too.
+
+mod connection;
+mod link;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use net::stream::Stream;
+use rustls::{ClientConfig, ServerConfig};
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use self::link::{Link, Origin};
+use crate::core::{Hop, Input, Source, Transport};
+
+/// Connections at once, to and from the SIP server's side; it needs a handful.
+const MAX_LINKS: usize = 1024;
+
+/// How connections under TLS are made.
+#[derive(Clone, Debug)]
+pub struct TlsUpstream {
+    /// Whom we trust, and who we are.
+    pub config: Arc<ClientConfig>,
+    /// The names that certificates must be for (RFC 5922). An address that is not here must be in the certificate itself.
+    pub names: HashMap<SocketAddr, ServerName<'static>>,
+}
+
+/// What happened on a connection.
+pub(super) enum News {
+    /// Somebody has connected to us.
+    Accepted {
+        stream: TcpStream,
+        peer: SocketAddr,
+        tls: Option<Arc<ServerConfig>>,
+    },
+    /// A message came, or the head of one that cannot be measured.
+    Message { hop: Hop, bytes: Vec<u8> },
+    /// A connection is over.
+    Ended { hop: Hop, link: u64, end: End },
+}
+
+/// How a connection came to its end.
+#[derive(Debug)]
+pub(super) enum End {
+    /// It never was one.
+    Unreachable(io::Error),
+    /// The other side closed it, or it broke.
+    ByPeer,
+    /// The other side sent what cannot be cut into messages.
+    Unframed,
+    /// A message did not become whole in time, or the other side did not read.
+    Slow,
+    /// We closed it.
+    ByUs,
+}
+
+pub(super) struct Hops {
+    links: HashMap<Hop, Link>,
+    named: u64,
+    news: mpsc::Sender<News>,
+    tls: Option<TlsUpstream>,
+}
+
+impl Hops {
+    /// No connections; `news` is where they will report.
+    pub(super) fn new(news: mpsc::Sender<News>, tls: Option<TlsUpstream>) -> Self {
+        Self {
+            links: HashMap::new(),
+            named: 0,
+            news,
+            tls,
+        }
+    }
+
+    /// Takes news, and says what the core is to know of it. `hears` says whether the core would hear a hop.
+    pub(super) fn take(&mut self, news: News, hears: impl Fn(Hop) -> bool) -> Option<Input> {
+        match news {
+            News::Accepted { stream, peer, tls } => {
+                let transport = match tls {
+                    None => Transport::Tcp,
+                    Some(_) => Transport::Tls,
+                };
+                let hop = Hop {
+                    transport,
+                    address: peer,
+                };
+                match hears(hop) && self.links.len() < MAX_LINKS {
+                    true => self.open(hop, Origin::Accepted(stream, tls)),
+                    false => super::report::unheard(hop),
+                }
+                None
+            }
+            News::Message { hop, bytes } => Some(Input::Message {
+                from: Source::Upstream(hop),
+                bytes,
+            }),
+            News::Ended { hop, link, end } => Some(self.ended(hop, link, &end)),
+        }
+    }
+
+    fn ended(&mut self, hop: Hop, link: u64, end: &End) -> Input {
+        if self.links.get(&hop).is_some_and(|l| l.number() == link) {
+            self.links.remove(&hop);
+        }
+        match end {
+            End::Unreachable(error) => {
+                tracing::warn!(%hop, %error, "no connection; see that the SIP server listens there, and that its certificate is for its name");
+                Input::HopUnreachable { hop }
+            }
+            end => {
+                tracing::debug!(%hop, ?end, "connection closed");
+                Input::HopClosed { hop }
+            }
+        }
+    }
+
+    /// Sends to a hop that is spoken to over connections. What does not fit into the queue of one that does not read is
+    /// lost with that connection, which the core will hear of.
+    pub(super) fn send(&mut self, hop: Hop, bytes: Vec<u8>) {
+        let gone = self.links.get(&hop).is_none_or(Link::is_over);
+        if gone {
+            let name = self.server_name(hop);
+            self.open(hop, Origin::Ours(name));
+        }
+        if self.links.get(&hop).is_some_and(|link| !link.send(bytes)) {
+            tracing::warn!(%hop, "the other side does not read; its connection is closed");
+            self.links.remove(&hop);
+        }
+    }
+
+    fn open(&mut self, hop: Hop, origin: Origin) {
+        self.named = self.named.wrapping_add(1);
+        let link = Link::open(hop, self.named, origin, self.news.clone());
+        self.links.insert(hop, link);
+    }
+
+    fn server_name(&self, hop: Hop) -> Option<(Arc<ClientConfig>, ServerName<'static>)> {
+        let tls = self.tls.as_ref()?;
+        let name = tls.names.get(&hop.address);
+        let name = name.map_or_else(|| ServerName::from(hop.address.ip()), Clone::clone);
+        Some((tls.config.clone(), name))
+    }
+}
