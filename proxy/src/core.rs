@@ -33,6 +33,7 @@ mod forward;
 mod guard;
 mod hangup;
 mod hop;
+mod large;
 mod left;
 mod local;
 mod loops;
@@ -74,6 +75,7 @@ pub use self::event::{Drop, Event};
 pub use self::face::{AskId, Command, FlowId, Input, RelayFailure, Source};
 use self::flows::Flows;
 pub use self::hop::{Hop, Transport};
+use self::large::Large;
 use self::media::MediaSessions;
 use self::names::Names;
 use self::pacing::Pace;
@@ -96,6 +98,8 @@ pub struct Core {
     calls: Calls,
     /// Where requests from browsers go.
     upstreams: Upstreams,
+    /// Which of them take large requests over TCP.
+    large: Large,
     /// REGISTERs that wait for their turn.
     pace: Pace,
     /// When what is due.
@@ -115,6 +119,7 @@ impl Core {
             media: MediaSessions::default(),
             calls: Calls::default(),
             upstreams: Upstreams::new(watch),
+            large: Large::default(),
             pace: Pace::default(),
             alarms: Alarms::default(),
             commands: VecDeque::new(),
@@ -130,6 +135,7 @@ impl Core {
             } => self.flow_opened(flow, &host, secure),
             Input::Message { from, bytes } => self.admit(from, bytes, now),
             Input::FlowClosed { flow } => self.flow_closed(flow, now),
+            Input::HopOpened { hop } => self.hop_opened(hop),
             Input::HopClosed { hop } => self.hop_closed(hop, now),
             Input::HopUnreachable { hop } => self.hop_unreachable(hop, now),
             Input::Relayed { id, reply } => self.relayed(id, reply, now),

@@ -290,6 +290,7 @@ impl Shell {
             match command {
                 Command::SendFlow { flow, bytes } => self.flows.send(flow, bytes),
                 Command::Send { to, bytes } => self.send(to, bytes).await,
+                Command::Connect { to } => self.hops.connect(to),
                 Command::AskRelay { id, request } => self.relays.ask(id, &request, now),
                 Command::CloseFlow { flow, why } => self.flows.close(flow, why),
                 Command::Report(Event::CallEnded(record)) => self.records.take(&record),

@@ -166,3 +166,39 @@ async fn a_connection_from_elsewhere_is_closed_unheard() {
     let mut stranger = connect(&edge, "127.0.0.2:0").await;
     assert!(stranger.receive().await.is_none());
 }
+
+#[tokio::test]
+async fn a_large_request_leaves_udp_for_tcp_where_the_server_takes_it() {
+    let mut server = SipServer::start(None);
+    let udp = tokio::net::UdpSocket::bind(server.address).await.unwrap();
+    let edge = Edge::start(Hop::udp(server.address), |_| {}).await;
+    let mut browser = edge.browser().await;
+    let large = |number| {
+        let fill = format!("X-Fill: {}\r\nExpires", "x".repeat(1300));
+        register(number).replacen("Expires", &fill, 1)
+    };
+    browser.send(large(1)).await;
+    let mut buffer = vec![0; 65_535];
+    let (length, _) = udp.recv_from(&mut buffer).await.unwrap();
+    assert!(length > 1300, "the first one goes as ever");
+    let mut talk = server.next().await;
+    let mut number = 1;
+    let request = loop {
+        number += 1;
+        browser.send(large(number)).await;
+        tokio::select! {
+            request = talk.receive() => break request.unwrap(),
+            // The edge does not know of the connection yet; or it is the first one, again.
+            _ = udp.recv_from(&mut buffer) => {}
+        }
+    };
+    assert!(
+        request
+            .values("Via")
+            .next()
+            .unwrap()
+            .starts_with("SIP/2.0/TCP ")
+    );
+    talk.send(ok(&request)).await;
+    assert_eq!(browser.receive().await.status(), Some(200));
+}

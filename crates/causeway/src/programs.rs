@@ -159,6 +159,7 @@ fn proxy_config(
 /// The proxy core's reading of the file.
 pub(crate) fn core_config(edge: &Edge) -> CoreConfig {
     let mut config = CoreConfig::new(edge.domain.clone(), edge.listen.own());
+    config.udp_only = edge.listen.udp_only;
     edge.calls.apply(&mut config);
     config.dtmf_events = edge.dtmf_events;
     config

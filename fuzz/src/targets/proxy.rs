@@ -131,7 +131,7 @@ impl Scene {
                     self.sends(bytes);
                 }
                 Command::AskRelay { id, .. } => self.asked.push(id),
-                Command::CloseFlow { .. } | Command::Report(_) => {}
+                Command::Connect { .. } | Command::CloseFlow { .. } | Command::Report(_) => {}
             }
         }
     }

@@ -17,6 +17,8 @@ pub struct Config {
     pub upstream_sources: Vec<IpAddr>,
     /// Our addresses as the upstream sees them, at least one: written in Via, Path and Record-Route.
     pub advertised: Vec<Hop>,
+    /// Whether requests that are too large for a datagram stay on UDP, too.
+    pub udp_only: bool,
     /// How the SIP server's addresses are watched.
     pub watch: Watch,
     /// Whether a key that a browser sends in INFO becomes telephone events (RFC 4733) where the phone takes them.
@@ -34,6 +36,7 @@ impl Config {
             domain: domain.into(),
             upstream_sources: Vec::new(),
             advertised,
+            udp_only: false,
             watch: Watch::default(),
             dtmf_events: true,
             timers: Timers::default(),

@@ -40,6 +40,7 @@ impl Core {
     /// A call that rings already goes on: its answer may come by a connection of the other side's.
     pub(super) fn hop_unreachable(&mut self, hop: Hop, now: Instant) {
         let place = Source::Upstream(hop);
+        let instead = self.instead(hop, now);
         for id in self.transactions.at(place) {
             let Some(context) = self.transactions.get_mut(id) else {
                 continue;
@@ -52,14 +53,16 @@ impl Core {
                 self.take_back(id, Vec::new(), by, now);
                 self.serve(id, ServerEvent::TransportFailed, now);
             }
-            if waits {
-                self.ask(id, ClientEvent::TransportFailed, None, now);
+            match instead {
+                Some(hop) if waits => self.send_instead(id, hop, now),
+                None if waits => self.ask(id, ClientEvent::TransportFailed, None, now),
+                _ => {}
             }
         }
         for id in self.transactions.errands_to(place) {
             self.ask_errand(id, ClientEvent::TransportFailed, now);
         }
-        if let Some(target) = self.upstreams.at(hop) {
+        if let (None, Some(target)) = (instead, self.upstreams.at(hop)) {
             self.upstream_is_down(target, now);
         }
     }

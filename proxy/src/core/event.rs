@@ -94,6 +94,13 @@ pub enum Event {
     },
     /// More clients register than the SIP server is to take at once: they wait for their turn.
     RegistersWait,
+    /// A request is too large for a datagram, and the SIP server takes no connection.
+    TooLarge {
+        /// Where it goes.
+        upstream: Hop,
+        /// Its octets.
+        size: usize,
+    },
     /// The upstream left a request unanswered.
     UpstreamSilent {
         /// Where the request went.

@@ -52,6 +52,11 @@ pub enum Input {
         /// Which.
         flow: FlowId,
     },
+    /// A connection was made to the SIP server's side.
+    HopOpened {
+        /// Its other end.
+        hop: Hop,
+    },
     /// A connection to or from the SIP server's side has closed.
     HopClosed {
         /// Its other end.
@@ -106,6 +111,11 @@ pub enum Command {
         to: Hop,
         /// The message, whole.
         bytes: Vec<u8>,
+    },
+    /// Connect to the SIP server's side, and report with [`Input::HopOpened`] or [`Input::HopUnreachable`].
+    Connect {
+        /// To whom.
+        to: Hop,
     },
     /// Ask the relay, and report with [`Input::Relayed`]. Retransmission is the shell's
     /// (`control_proto::Client` has it).

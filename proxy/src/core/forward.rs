@@ -68,6 +68,14 @@ impl Core {
         let too_large = |_| Answer::new(513, "Message Too Large");
         self.rewrite_request(&mut request, from, &route, &name)
             .map_err(too_large)?;
+        if let Source::Upstream(hop) = route.to {
+            let by = Source::Upstream(self.hop_for_size(hop, request.as_bytes().len(), now));
+            if by != route.to {
+                route.to = by;
+                let via = self.via(by, &name);
+                request.set_value("Via", 0, via).map_err(too_large)?;
+            }
+        }
 
         let wire = request.as_bytes().into();
         let machine = Client::new(invite, wire, transport(route.to), self.config.timers, now);
@@ -108,7 +116,12 @@ impl Core {
             .as_mut()
     }
 
-    fn drain_client(&mut self, id: ContextId, mut response: Option<Message>, now: Instant) {
+    pub(super) fn drain_client(
+        &mut self,
+        id: ContextId,
+        mut response: Option<Message>,
+        now: Instant,
+    ) {
         while let Some(output) = self.client_of(id).and_then(Client::poll) {
             match output {
                 Output::Send(bytes) => {

@@ -4,6 +4,7 @@ mod bench;
 mod calls;
 mod hops;
 mod info;
+mod large;
 mod left;
 mod lost;
 mod offers;

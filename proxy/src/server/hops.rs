@@ -40,6 +40,8 @@ pub(super) enum News {
         peer: SocketAddr,
         tls: Option<Arc<ServerConfig>>,
     },
+    /// A connection that we wanted is there.
+    Opened { hop: Hop },
     /// A message came, or the head of one that cannot be measured.
     Message { hop: Hop, bytes: Vec<u8> },
     /// A connection is over.
@@ -97,6 +99,7 @@ impl Hops {
                 }
                 None
             }
+            News::Opened { hop } => Some(Input::HopOpened { hop }),
             News::Message { hop, bytes } => Some(Input::Message {
                 from: Source::Upstream(hop),
                 bytes,
@@ -121,14 +124,18 @@ impl Hops {
         }
     }
 
-    /// Sends to a hop that is spoken to over connections. What does not fit into the queue of one that does not read is
-    /// lost with that connection, which the core will hear of.
-    pub(super) fn send(&mut self, hop: Hop, bytes: Vec<u8>) {
-        let gone = self.links.get(&hop).is_none_or(Link::is_over);
-        if gone {
+    /// Makes a connection, unless there is one.
+    pub(super) fn connect(&mut self, hop: Hop) {
+        if self.links.get(&hop).is_none_or(Link::is_over) {
             let name = self.server_name(hop);
             self.open(hop, Origin::Ours(name));
         }
+    }
+
+    /// Sends to a hop that is spoken to over connections. What does not fit into the queue of one that does not read is
+    /// lost with that connection, which the core will hear of.
+    pub(super) fn send(&mut self, hop: Hop, bytes: Vec<u8>) {
+        self.connect(hop);
         if self.links.get(&hop).is_some_and(|link| !link.send(bytes)) {
             tracing::warn!(%hop, "the other side does not read; its connection is closed");
             self.links.remove(&hop);

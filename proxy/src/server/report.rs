@@ -48,6 +48,9 @@ pub(super) fn log(event: &Event) {
         Event::RegistersWait => tracing::info!(
             "more clients register than `register_rate` lets pass; they wait for their turn"
         ),
+        Event::TooLarge { upstream, size } => {
+            tracing::warn!(%upstream, size, "a request over 1300 octets goes in fragments, which networks may lose; let the SIP server take TCP there, or speak to it by tcp: or tls:");
+        }
         Event::UpstreamSilent { upstream, method } => {
             tracing::warn!(%upstream, method, "the SIP server does not answer; see that it runs at `upstream`");
         }

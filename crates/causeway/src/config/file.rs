@@ -33,6 +33,8 @@ pub(super) struct Listen {
     pub(super) udp: Option<Spanned<OneOrMore>>,
     pub(super) tcp: Option<Spanned<OneOrMore>>,
     pub(super) tls: Option<Spanned<OneOrMore>>,
+    #[serde(default)]
+    pub(super) udp_only: bool,
     pub(super) cert: Option<Spanned<String>>,
     pub(super) key: Option<Spanned<String>>,
     #[serde(default)]

@@ -28,6 +28,7 @@ pub(super) fn judge(listen: &file::Listen, upstream: Hop, path: &Path) -> Result
         udp: own("udp", &listen.udp, Transport::Udp)?,
         tcp: own("tcp", &listen.tcp, Transport::Tcp)?,
         tls: own("tls", &listen.tls, Transport::Tls)?,
+        udp_only: listen.udp_only,
         certificate,
         origins: listen
             .origins

@@ -92,6 +92,8 @@ pub(crate) struct Listen {
     pub(crate) udp: Vec<SocketAddr>,
     pub(crate) tcp: Vec<SocketAddr>,
     pub(crate) tls: Vec<SocketAddr>,
+    /// Requests that are too large for a datagram stay on UDP, too.
+    pub(crate) udp_only: bool,
     /// For everything with TLS; there wherever something has it.
     pub(crate) certificate: Option<Certificate>,
     /// `Origin`s that may connect; empty for all.

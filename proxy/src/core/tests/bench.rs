@@ -37,6 +37,8 @@ pub(super) struct Bench {
     pub(super) upstream: Hop,
     /// Where the last message to it went.
     pub(super) last_hop: Option<Hop>,
+    /// Where connections were asked for.
+    pub(super) connects: Vec<Hop>,
 }
 
 impl Bench {
@@ -67,6 +69,7 @@ impl Bench {
             closed: Vec::new(),
             upstream,
             last_hop: None,
+            connects: Vec::new(),
         };
         bench.upstreams(&[Target::new(upstream)]);
         bench.events.clear();
@@ -99,6 +102,7 @@ impl Bench {
                     );
                     self.sent_up(to, bytes);
                 }
+                Command::Connect { to } => self.connects.push(to),
                 Command::AskRelay { id, request } => self.ask(id, *request),
                 Command::CloseFlow { flow, .. } => self.closed.push(flow),
                 Command::Report(event) => self.events.push(event),

@@ -35,7 +35,12 @@ impl Link {
         tokio::spawn(async move {
             let ours = matches!(origin, Origin::Ours(_));
             let end = match established(hop, origin).await {
-                Ok(stream) => serve(stream, hop, ours, &news, queued).await,
+                Ok(stream) => {
+                    if ours {
+                        _ = news.send(News::Opened { hop }).await;
+                    }
+                    serve(stream, hop, ours, &news, queued).await
+                }
                 Err(error) if ours => End::Unreachable(error),
                 Err(_) => End::ByPeer,
             };
