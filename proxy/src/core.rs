@@ -23,6 +23,7 @@ mod challenge;
 mod closed;
 mod config;
 mod connections;
+mod contacts;
 mod deadline;
 mod errand;
 mod event;

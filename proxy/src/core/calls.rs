@@ -18,7 +18,7 @@ pub(super) use self::dialog::Dialog;
 use self::record::Begun;
 pub use self::record::{CallRecord, Party};
 use super::face::{FlowId, Source};
-use super::names::{ClientId, MediaId};
+use super::names::{ClientId, MediaId, Side};
 
 /// Dialogs of one call: as many answers as a fork may sensibly have.
 const MAX_DIALOGS: usize = 8;
@@ -135,6 +135,14 @@ impl Calls {
         let media: Vec<_> = self.by_media.keys().copied().collect();
         let all = media.into_iter().filter_map(|media| self.remove(media));
         all.filter(|call| call.standing != Standing::Over).collect()
+    }
+
+    /// Where an end of the dialog that a message belongs to is reached, if it has said so.
+    pub(super) fn target(&self, media: MediaId, message: &Message, side: Side) -> Option<&str> {
+        let tags = [message.from_tag(), message.to_tag()];
+        let mut dialogs = self.by_media.get(&media)?.dialogs.iter();
+        let target = dialogs.find(|dialog| dialog.is_between(tags))?.target(side);
+        Some(target).filter(|target| !target.is_empty())
     }
 
     /// When the first is due.

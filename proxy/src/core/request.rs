@@ -102,7 +102,8 @@ impl Core {
         if let Some(ask) = self.media_of_info(id, &request, route.media, now) {
             return self.hold(id, ask, request);
         }
-        if let Some(answer) = self.refreshes(side(from), route.media, &request) {
+        let way_here = self.way_here(self.token_of(&route, from), from);
+        if let Some(answer) = self.refreshes(side(from), route.media, way_here, &request) {
             self.answer(id, &answer, now);
             return Ok(());
         }
@@ -121,7 +122,7 @@ impl Core {
                 return answer;
             }
         }
-        let refreshed = self.refreshes(Side::Phone, unroutable.media, request);
+        let refreshed = self.refreshes(Side::Phone, unroutable.media, unroutable.way_here, request);
         refreshed.unwrap_or(unroutable.answer)
     }
 

@@ -148,6 +148,7 @@ impl Core {
         };
         let challenged = matches!(response.status(), Some(401 | 407));
         let (asking, registration) = (context.from, context.registration.clone());
+        let (invite, route) = (context.request.clone(), context.route.clone());
         let result = match (asking, registration) {
             // A challenge from a browser could only be a trick to have somebody's credentials sent to it.
             (Source::Upstream(_), _) if challenged => {
@@ -168,9 +169,15 @@ impl Core {
         let result = result.and_then(|()| match side(asking) {
             Side::Browser => {
                 schemes::show(response, &self.config.domain)?;
+                if let Some(route) = &route {
+                    self.stand_in(response, &invite, route)?;
+                }
                 provisional::tag(response, &self.names)
             }
-            Side::Phone => Ok(()),
+            Side::Phone => match &route {
+                Some(route) => self.lead_here(response, route, asking),
+                None => Ok(()),
+            },
         });
         result.map_err(|_| Answer::new(502, "The Response Cannot Be Used"))
     }

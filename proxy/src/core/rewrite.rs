@@ -11,7 +11,6 @@ use super::names::Side;
 use super::request::side;
 use super::route::Route;
 use super::timers;
-use super::token::Token;
 use super::{reliable, schemes};
 
 /// The RFC's own proposal; a client that asks for more does not get it.
@@ -45,6 +44,9 @@ impl Core {
             }
             emit_only_ws(request)?;
             schemes::restore(request)?;
+            if !request.is(&Method::Register) {
+                self.lead_here(request, route, route.to)?;
+            }
         }
         if let Source::Flow(flow) = route.to {
             let number = request.uri().is_some_and(|uri| uri.scheme() == Scheme::Tel);
@@ -97,13 +99,7 @@ impl Core {
         from: Source,
         route: &Route,
     ) -> Result<(), Error> {
-        let target = self.upstream_of(route.to).or(self.upstream_of(from));
-        let token = Token {
-            client: route.client,
-            media: route.media,
-            target,
-        }
-        .encode(&self.names);
+        let token = self.token_of(route, from).encode(&self.names);
         let host = self.ws_name(route.flow).1;
         // transport=ws for WSS too: RFC 7118 knows no other.
         let browser = format!("<sip:{token}@{host};transport=ws;lr>");
@@ -118,7 +114,7 @@ impl Core {
         request.prepend("Record-Route", above)
     }
 
-    fn ws_name(&self, flow: FlowId) -> (&'static str, &str) {
+    pub(super) fn ws_name(&self, flow: FlowId) -> (&'static str, &str) {
         match self.flows.get(flow) {
             Some(flow) => (if flow.secure { "WSS" } else { "WS" }, &flow.host),
             None => ("WS", "gone.invalid"),

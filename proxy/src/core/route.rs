@@ -34,6 +34,8 @@ pub(super) struct Unroutable {
     pub(super) answer: Answer,
     /// The session of the dialog that a token named all the same: its client is away.
     pub(super) media: Option<MediaId>,
+    /// By what URI the SIP side calls that client.
+    pub(super) way_here: Option<String>,
 }
 
 impl From<Answer> for Unroutable {
@@ -41,6 +43,7 @@ impl From<Answer> for Unroutable {
         Self {
             answer,
             media: None,
+            way_here: None,
         }
     }
 }
@@ -77,6 +80,7 @@ impl Core {
                 if self.flows.reach(token.client) != Reach::Flow(flow) {
                     return Err(Answer::new(403, "This Dialog Is Not Of This Connection"));
                 }
+                self.stand_aside(request, token).map_err(|_| unreadable())?;
                 (token.client, token.media)
             }
             None if request.to_tag().is_some() && !request.is(&Method::Register) => {
@@ -137,8 +141,11 @@ impl Core {
             return Err(Answer::new(404, reason).into());
         };
         let Reach::Flow(flow) = self.flows.reach(token.client) else {
-            let (answer, media) = (gone(), token.media);
-            return Err(Unroutable { answer, media });
+            return Err(Unroutable {
+                answer: gone(),
+                media: token.media,
+                way_here: self.way_here(token, from),
+            });
         };
         // Addressed as we registered it: the client knows itself only by its own Contact.
         if let (Some(_), Some(contact)) = (addressed, self.flows.contact(token.client)) {

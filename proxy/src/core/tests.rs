@@ -18,5 +18,6 @@ mod repaired;
 mod restored;
 mod routing;
 mod torture;
+mod transfers;
 mod traps;
 mod upstreams;

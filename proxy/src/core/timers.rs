@@ -23,11 +23,12 @@ pub(super) fn take_out(message: &mut Message) -> Result<(), Error> {
 }
 
 impl Core {
-    /// The answer to an UPDATE that changes nothing.
+    /// The answer to an UPDATE that changes nothing. A phone calls the browser by `way_here`, if there is one.
     pub(super) fn refreshes(
         &mut self,
         from: Side,
         media: Option<MediaId>,
+        way_here: Option<String>,
         request: &Message,
     ) -> Option<Answer> {
         if !request.is(&Method::Update) || !request.body().is_empty() {
@@ -36,7 +37,8 @@ impl Core {
         let dialog = self.calls.dialog_mut(media?, request)?;
         let same_place = dialog.is_where_it_was(from, request);
         same_place.then(|| {
-            let contact = format!("<{}>", dialog.target(from.other()));
+            let known = || dialog.target(from.other()).to_owned();
+            let contact = format!("<{}>", way_here.unwrap_or_else(known));
             Answer::new(200, "OK").with("Contact", contact)
         })
     }

@@ -6,6 +6,9 @@ import { COMBINATIONS, HALF } from './matrix.mjs';
 const DIGITS = '159#';
 const QUIET_MS = 300;
 
+/** The edges whose proxy has the relay play what a browser sends in INFO. */
+const OUR_PROXY = ['causeway', 'proxy+rtpengine'];
+
 export async function all(runner, stage) {
   for (const { label, ...combination } of COMBINATIONS) {
     const both = (cleanup) => Promise.all([stage.softphone(cleanup, combination), stage.phone(cleanup)]);
@@ -70,13 +73,18 @@ export async function all(runner, stage) {
       return `the browser plays 852 + 1477 Hz, ${Math.round(100 * sound.share)} % of the sound; then ${heard(after)}`;
     });
 
-    await runner.run(`${label}: SIP INFO digits pass both ways`, async (cleanup) => {
+    await runner.run(`${label}: SIP INFO digits reach the other side, a phone behind our proxy as events`, async (cleanup) => {
       const [alice, desk] = await both(cleanup);
       const { call, far } = await stage.browserCallsPhone(alice, desk);
       await stage.bothHear(alice, call, desk, far);
       await alice.act(call, 'info', '7');
-      const info = await desk.until('info', { call: far });
-      assert(info.type === 'application/dtmf-relay' && /Signal=\s*7/.test(info.body), `the phone got ${info.type}: ${info.body}`);
+      if (OUR_PROXY.includes(stage.edge.name)) {
+        const { digit } = await desk.until('digit', { call: far });
+        assert(digit === '7', `the phone heard ${digit}`);
+      } else {
+        const info = await desk.until('info', { call: far });
+        assert(info.type === 'application/dtmf-relay' && /Signal=\s*7/.test(info.body), `the phone got ${info.type}: ${info.body}`);
+      }
       const status = await desk.info(far, 'application/dtmf-relay', 'Signal=4\r\nDuration=160\r\n');
       assert(status === 200, `the browser answered INFO with ${status}`);
       const back = await alice.until('info', { call });

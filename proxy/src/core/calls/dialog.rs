@@ -90,6 +90,11 @@ impl Dialog {
         }
     }
 
+    /// An end is reached there.
+    pub(super) fn moved_to(&mut self, side: Side, target: &str) {
+        self.end_mut(side).target = target.to_owned();
+    }
+
     /// Whether an end says, if it says anything of it, that it is reached where it was.
     pub(in crate::core) fn is_where_it_was(&self, side: Side, message: &Message) -> bool {
         target(message).is_none_or(|target| target == self.end(side).target)

@@ -84,9 +84,13 @@ impl Core {
         let context = self.transactions.get_mut(id)?;
         let media = context.route.as_ref()?.media;
         let (names, caller) = (&self.names, side(context.from));
-        Dialog::new(&context.request, response, caller, |value| {
+        let mut dialog = Dialog::new(&context.request, response, caller, |value| {
             Token::is_of_pass(value, names, media)
-        })
+        })?;
+        if let (Side::Phone, Some(own)) = (caller, self.name_behind(response)) {
+            dialog.moved_to(Side::Browser, own);
+        }
+        Some(dialog)
     }
 
     fn answered(&mut self, id: ContextId, media: MediaId, response: &Message, now: Instant) {
@@ -138,10 +142,15 @@ impl Core {
             return;
         };
         let asking = side(context.from);
+        let request = context.request.clone();
+        let own = self.name_behind(response).map(str::to_owned);
         let call = self.calls.standing_mut(media);
         if let Some(dialog) = call.and_then(|call| call.dialog_mut(response)) {
-            dialog.moved(asking, &context.request);
+            dialog.moved(asking, &request);
             dialog.moved(asking.other(), response);
+            if let (Side::Phone, Some(own)) = (asking, own) {
+                dialog.moved_to(Side::Browser, &own);
+            }
         }
     }
 }

@@ -38,6 +38,60 @@ fn a_ringing_without_to_tag_gets_one_that_stays_the_same() {
 }
 
 #[test]
+fn a_ringing_without_contact_gets_one_and_what_the_browser_sends_there_reaches_the_phone() {
+    let mut bench = Bench::new();
+    let flow = bench.open(1);
+    bench.browser_sends(flow, invite("c", "alice", "1", "", BROWSER_SDP));
+    bench.browser_gets(flow);
+    let up = bench.upstream_gets();
+    let mut contacts = Vec::new();
+    for _ in 0..2 {
+        bench.upstream_sends(reply(&up, 180, &[], ""));
+        let seen = bench.browser_gets(flow);
+        contacts.push(
+            seen.contacts()
+                .next()
+                .unwrap()
+                .unwrap()
+                .uri_text()
+                .to_owned(),
+        );
+    }
+    assert_eq!(contacts[0], contacts[1]);
+    assert!(
+        contacts[0].ends_with("@edge.example.com:8443;transport=ws"),
+        "{contacts:?}"
+    );
+    // In the early dialog, where nobody has said where the phone is, it is what was called.
+    let early = reply(&up, 180, &[], "");
+    let early = Message::parse(early).unwrap();
+    let at = format!("{} SIP", contacts[0]);
+    let update = edited(
+        in_dialog("UPDATE", &early, 2, "", "up"),
+        "sip:bob@10.0.0.9 SIP",
+        &at,
+    );
+    bench.browser_sends(flow, update);
+    let update = bench.upstream_gets();
+    assert_eq!(update.uri_text(), Some("sip:bob@example.com"));
+    bench.upstream_sends(reply(&update, 200, &[], ""));
+    bench.browser_gets(flow);
+    bench.upstream_sends(reply(&up, 200, &PHONE, PHONE_SDP));
+    let answer = bench.browser_gets(flow);
+    assert_eq!(answer.header("Contact").unwrap(), PHONE[0].1);
+    // sip.js keeps the name that it saw first.
+    for (method, cseq) in [("ACK", 1), ("BYE", 3)] {
+        let request = in_dialog(method, &answer, cseq, "", method);
+        bench.browser_sends(flow, edited(request, "sip:bob@10.0.0.9 SIP", &at));
+        assert_eq!(
+            bench.upstream_gets().uri_text(),
+            Some("sip:bob@10.0.0.9"),
+            "{method}"
+        );
+    }
+}
+
+#[test]
 fn a_telephone_number_or_sips_in_to_reaches_the_browser_as_sip_and_the_phone_as_it_was() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
