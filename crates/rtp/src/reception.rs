@@ -178,9 +178,11 @@ impl Reception {
 
 /// A duration in the codec's clock, wrapping as RTP timestamps do.
 fn units(duration: Duration, clock_rate: u32) -> u32 {
-    // 94 bits by 32 stay within 128.
-    let units = duration.as_nanos().wrapping_mul(u128::from(clock_rate)) / 1_000_000_000;
-    (units & 0xffff_ffff) as u32
+    let clock_rate = u64::from(clock_rate);
+    // Both products wrap at multiples of 2^32, or fit: 30 bits by 32.
+    let whole = duration.as_secs().wrapping_mul(clock_rate);
+    let part = u64::from(duration.subsec_nanos()).wrapping_mul(clock_rate) / 1_000_000_000;
+    (whole.wrapping_add(part) & 0xffff_ffff) as u32
 }
 
 #[cfg(test)]

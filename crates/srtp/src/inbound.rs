@@ -9,7 +9,7 @@ use crate::packet::{self, RtpHeader, Unreadable};
 use crate::session::{ENCRYPTED, INDEX_LEN, Session};
 use crate::sources::Sources;
 use crate::window::{LAST_RTP_INDEX, Verdict, Window};
-use crate::{InboundState, MasterKey, state};
+use crate::{InboundState, MasterKey, Suite, state};
 
 /// How many SSRCs one inbound context remembers per protocol. A leg has one to four; each change of media source may
 /// bring another. Beyond it the one idle for longest is forgotten, and with it what replays of it are.
@@ -27,7 +27,9 @@ const MAX_COPY: usize = 2048;
 
 /// Takes protection off what one peer sends under one master key.
 pub struct Inbound {
-    key: MasterKey,
+    suite: Suite,
+    /// Only for [`export`](Self::export): no packet asks for it.
+    key: Box<MasterKey>,
     rtp: Session,
     rtcp: Session,
     rtp_sources: Sources<Window>,
@@ -55,7 +57,8 @@ impl Inbound {
     #[must_use]
     pub fn new(key: &MasterKey) -> Self {
         Self {
-            key: key.clone(),
+            suite: key.suite(),
+            key: Box::new(key.clone()),
             rtp: Session::new(key, Protocol::Rtp),
             rtcp: Session::new(key, Protocol::Rtcp),
             rtp_sources: Sources::new(),
@@ -70,7 +73,7 @@ impl Inbound {
     /// [`Rejected`]: the context is as it was; what `packet` holds then is unspecified.
     pub fn unprotect(&mut self, packet: &mut [u8]) -> Result<usize, Rejected> {
         let header = packet::rtp_header(packet)?;
-        let overhead = self.key.suite().rtp_overhead();
+        let overhead = self.suite.rtp_overhead();
         if packet.len() < header.len.saturating_add(overhead) {
             return Err(Rejected::TooShort);
         }
@@ -93,7 +96,7 @@ impl Inbound {
     /// # Errors
     /// [`Rejected`]: the context is as it was; what `packet` holds then is unspecified.
     pub fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, Rejected> {
-        let suite = self.key.suite();
+        let suite = self.suite;
         let ssrc = packet::rtcp_ssrc(packet)?;
         if packet.len() < packet::RTCP_CLEAR.saturating_add(suite.rtcp_overhead()) {
             return Err(Rejected::TooShort);
@@ -138,7 +141,7 @@ impl Inbound {
     #[must_use]
     pub fn export(&self) -> InboundState {
         InboundState {
-            key: self.key.clone(),
+            key: MasterKey::clone(&self.key),
             rtp: state::windows(&self.rtp_sources),
             rtcp: state::windows(&self.rtcp_sources),
         }

@@ -8,7 +8,7 @@ use crate::packet::{self, Unreadable};
 use crate::session::{ENCRYPTED, Session};
 use crate::sources::Sources;
 use crate::window::{LAST_RTP_INDEX, Verdict, WINDOW, Window};
-use crate::{MasterKey, OutboundState, state};
+use crate::{MasterKey, OutboundState, Suite, state};
 
 /// How many SSRCs one outbound context takes per protocol. None is ever forgotten, since its indices would be used
 /// twice if it came back; so a phone that changes its SSRC with every packet is refused beyond this. Hold music and
@@ -20,7 +20,9 @@ const LAST_RTCP_INDEX: u32 = ENCRYPTED - 1;
 
 /// Protects what we send to one peer under one master key.
 pub struct Outbound {
-    key: MasterKey,
+    suite: Suite,
+    /// Only for [`export`](Self::export): no packet asks for it.
+    key: Box<MasterKey>,
     rtp: Session,
     rtcp: Session,
     rtp_sources: Sources<Window>,
@@ -53,7 +55,8 @@ impl Outbound {
     #[must_use]
     pub fn new(key: &MasterKey) -> Self {
         Self {
-            key: key.clone(),
+            suite: key.suite(),
+            key: Box::new(key.clone()),
             rtp: Session::new(key, Protocol::Rtp),
             rtcp: Session::new(key, Protocol::Rtcp),
             rtp_sources: Sources::new(),
@@ -66,7 +69,7 @@ impl Outbound {
     /// # Errors
     /// [`Refused`]: buffer and context are as they were.
     pub fn protect(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, Refused> {
-        let end = len.saturating_add(self.key.suite().rtp_overhead());
+        let end = len.saturating_add(self.suite.rtp_overhead());
         let buffer = buffer.get_mut(..end).ok_or(Refused::NoRoom)?;
         let header = packet::rtp_header(buffer.get(..len).ok_or(Refused::NoRoom)?)?;
         let index = if let Some(window) = self.rtp_sources.find(header.ssrc) {
@@ -88,7 +91,7 @@ impl Outbound {
     /// # Errors
     /// [`Refused`]: buffer and context are as they were.
     pub fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, Refused> {
-        let end = len.saturating_add(self.key.suite().rtcp_overhead());
+        let end = len.saturating_add(self.suite.rtcp_overhead());
         let buffer = buffer.get_mut(..end).ok_or(Refused::NoRoom)?;
         let ssrc = packet::rtcp_ssrc(buffer.get(..len).ok_or(Refused::NoRoom)?)?;
         let index = if let Some(last) = self.rtcp_sources.find(ssrc) {
@@ -116,7 +119,7 @@ impl Outbound {
     #[must_use]
     pub fn export(&self) -> OutboundState {
         OutboundState {
-            key: self.key.clone(),
+            key: MasterKey::clone(&self.key),
             rtp: state::windows(&self.rtp_sources),
             rtcp: state::indices(&self.rtcp_sources),
         }

@@ -17,7 +17,7 @@ impl Shard {
         let lacks = |transport: Option<&Transport>| {
             transport.is_some_and(|one| one.agent.is_none() && one.beside.is_empty())
         };
-        let (rtp_lacks, rtcp_lacks) = (lacks(leg.rtp.as_ref()), lacks(leg.rtcp.as_ref()));
+        let (rtp_lacks, rtcp_lacks) = (lacks(leg.rtp.as_ref()), lacks(leg.rtcp.as_deref()));
         let shares = leg
             .rtp
             .as_ref()
@@ -57,7 +57,10 @@ impl Shard {
             let Some(leg) = self.legs.get_mut(key) else {
                 return;
             };
-            for (transport, bound) in [&mut leg.rtp, &mut leg.rtcp].into_iter().zip(bound) {
+            for (transport, bound) in [leg.rtp.as_mut(), leg.rtcp.as_deref_mut()]
+                .into_iter()
+                .zip(bound)
+            {
                 if let (Some(transport), Some(bound)) = (transport, bound) {
                     transport.beside.push(Beside { bound, shown });
                     transport.tos = 0;

@@ -117,7 +117,7 @@ impl Shard {
             .iter()
             .filter(|leg| **leg != key)
             .filter_map(|leg| self.legs.get(*leg))
-            .map(|leg| &leg.terms.extensions)
+            .map(|leg| &*leg.terms.extensions)
             .collect();
         let Some(leg) = self.legs.get(key) else {
             return;

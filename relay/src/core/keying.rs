@@ -97,14 +97,15 @@ impl Shard {
 impl Leg {
     /// Takes the keys of a finished handshake: with multiplexing, or on the RTP port, they are the leg's.
     fn key(&mut self, component: Component, keys: dtls::Keys) {
-        let place = match component {
-            Component::Rtp => &mut self.keys,
-            Component::Rtcp => match &mut self.rtcp {
-                Some(transport) => &mut transport.keys,
-                None => return,
-            },
-        };
-        Keys::install(place, keys.local, keys.remote);
+        match (component, &mut self.rtcp) {
+            (Component::Rtp, _) => Keys::install(&mut self.keys, keys.local, keys.remote),
+            (Component::Rtcp, Some(transport)) => {
+                let mut place = transport.keys.take().map(|boxed| *boxed);
+                Keys::install(&mut place, keys.local, keys.remote);
+                transport.keys = place.map(Box::new);
+            }
+            (Component::Rtcp, None) => {}
+        }
     }
 }
 

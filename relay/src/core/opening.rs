@@ -91,7 +91,7 @@ impl Shard {
             leg.terms.interface = index;
             leg.terms.shown = shown;
             leg.rtp = leg.rtp.take().or(rtp.map(Transport::new));
-            leg.rtcp = leg.rtcp.take().or(rtcp.map(Transport::new));
+            leg.rtcp = leg.rtcp.take().or(rtcp.map(Transport::new).map(Box::new));
         }
         Ok(())
     }
@@ -110,7 +110,7 @@ impl Shard {
         self.release_ports(key, now, ports);
         if let Some(leg) = self.legs.get_mut(key) {
             leg.terms.sdes.clear();
-            leg.terms.dtls = super::leg::DtlsTerms::default();
+            *leg.terms.dtls = super::leg::DtlsTerms::default();
             leg.terms.mux = super::leg::Mux::default();
         }
     }
@@ -121,7 +121,7 @@ impl Shard {
             return;
         };
         self.past.leg_relayed(leg);
-        let mut closed = [leg.rtp.take(), leg.rtcp.take()];
+        let mut closed = [leg.rtp.take(), leg.rtcp.take().map(|rtcp| *rtcp)];
         leg.sources = super::sources::Sources::default();
         leg.keys = None;
         leg.passing = None;

@@ -227,7 +227,7 @@ fn take_in(
     } = leg;
     let (transport, beside) = match component {
         Component::Rtp => (rtp.as_mut(), None),
-        Component::Rtcp => (rtcp.as_mut(), rtp.as_ref()),
+        Component::Rtcp => (rtcp.as_deref_mut(), rtp.as_ref()),
     };
     let transport = transport.ok_or(Drop::NoLeg)?;
     let from = datagram.from;
@@ -247,7 +247,10 @@ fn take_in(
             ssrc,
             ..
         } = transport;
-        let keys = keys.as_mut().or(shared.as_mut()).ok_or(Drop::NoKeys)?;
+        let keys = keys
+            .as_deref_mut()
+            .or(shared.as_mut())
+            .ok_or(Drop::NoKeys)?;
         let proof = match kind {
             Media::Rtp => authentic::srtp(keys, datagram.bytes())?,
             Media::Rtcp => authentic::srtcp(keys, datagram.bytes())?,
@@ -291,7 +294,7 @@ fn send_out(leg: &mut Leg, kind: Media, datagram: &mut Datagram<'_>) -> Result<S
         ..
     } = leg;
     let transport = match kind {
-        Media::Rtcp if !terms.mux.agreed => rtcp.as_mut(),
+        Media::Rtcp if !terms.mux.agreed => rtcp.as_deref_mut(),
         _ => rtp.as_mut(),
     };
     let transport = transport.ok_or(Drop::PeerUnknown)?;
@@ -303,7 +306,7 @@ fn send_out(leg: &mut Leg, kind: Media, datagram: &mut Datagram<'_>) -> Result<S
     if secure {
         let keys = transport
             .keys
-            .as_mut()
+            .as_deref_mut()
             .or(shared.as_mut())
             .ok_or(Drop::PeerKeysMissing)?;
         datagram.len = protect(keys, kind, datagram)?;

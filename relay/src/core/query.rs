@@ -146,7 +146,7 @@ impl Shard {
             },
         };
         let at = transport.local(transport.out);
-        let keys = transport.keys.as_ref().or(leg.keys.as_ref());
+        let keys = transport.keys.as_deref().or(leg.keys.as_ref());
         let heard = transport
             .last_heard
             .map_or(0, |heard| seconds(self.wall_clock(heard.min(now))));

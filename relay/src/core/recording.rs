@@ -211,7 +211,7 @@ impl Leg {
         let tap = self.tap.as_ref()?;
         let transport = match component {
             Component::Rtp => self.rtp.as_ref(),
-            Component::Rtcp => self.rtcp.as_ref(),
+            Component::Rtcp => self.rtcp.as_deref(),
         };
         let number = rtp::Packet::parse(packet).map(|packet| packet.payload_type());
         let codec = number.ok().and_then(|number| self.codecs.get(number));

@@ -72,12 +72,13 @@ impl Shard {
         for leg in self.leg_keys(key) {
             let ssrc = (self.random_u64() >> 32) as u32;
             if let Some(leg) = self.legs.get_mut(leg) {
-                let fresh = || Reports {
+                let fresh = Reports {
                     next: after(now, INTERVAL),
                     ssrc,
                     cname: cname.clone(),
                 };
-                leg.reports = on.then(|| leg.reports.take().unwrap_or_else(fresh));
+                let reports = leg.reports.take().filter(|_| on);
+                leg.reports = reports.or_else(|| on.then(|| Box::new(fresh)));
             }
             self.arm_leg(leg);
         }

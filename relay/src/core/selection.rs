@@ -55,7 +55,7 @@ impl Shard {
             let legs = party.legs.iter().filter_map(|leg| self.legs.get(*leg));
             legs.flat_map(super::leg::Leg::transports)
                 .any(|(_, transport)| {
-                    let selected = transport.agent.as_ref().and_then(ice::Agent::selected);
+                    let selected = transport.agent.as_deref().and_then(ice::Agent::selected);
                     let told = transport.peer.signalled().map(|at| at.ip());
                     told == Some(address) || selected.map(|pair| pair.remote.ip()) == Some(address)
                 })

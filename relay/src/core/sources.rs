@@ -38,7 +38,7 @@ pub(super) struct Source {
     pub(super) passed: u64,
     pub(super) passed_bytes: u64,
     pub(super) last: Last,
-    pub(super) quality: Quality,
+    pub(super) quality: Box<Quality>,
     clock_rate: u32,
     /// Its numbers; and whether packets of it were lost since a picture was last asked for.
     gaps: Gaps,
@@ -99,7 +99,7 @@ impl Source {
             passed: 0,
             passed_bytes: 0,
             last: Last::of(packet, now),
-            quality: Quality::default(),
+            quality: Box::default(),
             clock_rate,
             gaps: Gaps::new(sequence),
             has_lost: false,

@@ -84,7 +84,7 @@ impl Shard {
         let is_new = leg.rtp.is_none();
         leg.peer = Some(source);
         leg.listens = true;
-        leg.offered = Codecs::of(media);
+        *leg.offered = Codecs::of(media);
         leg.choose_protocol(&media.protocol, request, is_new);
         let one_port = leg.terms.mux.requires(request.rtcp_mux);
         let family = request.address_family.map(|family| match family {

@@ -33,7 +33,7 @@ impl Leg {
     }
 
     fn all_keys(&self) -> impl Iterator<Item = &super::leg::Keys> {
-        let own = self.rtp.as_ref().and_then(|rtp| rtp.keys.as_ref());
+        let own = self.rtp.as_ref().and_then(|rtp| rtp.keys.as_deref());
         own.or(self.keys.as_ref()).into_iter()
     }
 }

@@ -150,7 +150,7 @@ impl Leg {
 
     /// No DTLS on this leg.
     pub(super) fn end_dtls(&mut self) {
-        self.terms.dtls = DtlsTerms::default();
+        *self.terms.dtls = DtlsTerms::default();
         for (_, transport) in self.transports_mut() {
             transport.dtls.close();
             transport.keys = None;

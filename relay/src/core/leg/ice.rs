@@ -119,7 +119,7 @@ impl Leg {
                     // One that nobody could send to is left out; the others serve.
                     let _ = add(beside.bound.at, beside.shown);
                 }
-                transport.agent = Some(agent);
+                transport.agent = Some(Box::new(agent));
             }
         }
     }

@@ -291,7 +291,7 @@ impl Leg {
         let rtcp = if one_port || self.rtcp.is_none() {
             rtp
         } else {
-            port(self.rtcp.as_ref())
+            port(self.rtcp.as_deref())
         };
         out.port = rtp;
         if out.protocol.is_rtp() && !request.flags.has(flag::NO_RTCP_ATTRIBUTE) {

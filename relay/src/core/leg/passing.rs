@@ -40,11 +40,11 @@ impl Leg {
         self.terms.protocol = media.protocol.clone();
         self.terms.mid = media.mid.clone();
         let there = [media.rtp_address(), media.rtcp_address()];
-        self.passing = Some(Passing {
+        self.passing = Some(Box::new(Passing {
             kind,
             theirs: credentials_of(media),
             lite: there.map(|address| address.filter(|_| is_lite)),
-        });
+        }));
         self.take_addresses(media, own);
     }
 
@@ -52,10 +52,12 @@ impl Leg {
     pub(crate) fn begin_passing(&mut self, media: &Media, kind: Kind) {
         self.terms.protocol = media.protocol.clone();
         self.terms.mid = media.mid.clone();
-        self.passing.get_or_insert(Passing {
-            kind,
-            theirs: None,
-            lite: [None; 2],
+        self.passing.get_or_insert_with(|| {
+            Box::new(Passing {
+                kind,
+                theirs: None,
+                lite: [None; 2],
+            })
         });
     }
 

@@ -25,15 +25,15 @@ pub(crate) struct Transport {
     pub(crate) tos: u8,
     pub(crate) peer: PeerAddress,
     /// ICE, where it is used: then it alone decides who is heard and where to send.
-    pub(crate) agent: Option<ice::Agent>,
+    pub(crate) agent: Option<Box<ice::Agent>>,
     /// Whose checks pass through us, where ICE is the two sides' own.
     pub(crate) witness: Option<Box<ice::Witness>>,
-    pub(crate) dtls: Handshake,
+    pub(crate) dtls: Box<Handshake>,
     /// Who spoke DTLS last, of those that ICE has verified, and on which socket.
     pub(crate) dtls_peer: Option<(SocketId, SocketAddr)>,
     /// Keys of this port alone: those of a DTLS association for RTCP without multiplexing (RFC 5764 section 3).
     /// All others are the leg's.
-    pub(crate) keys: Option<Keys>,
+    pub(crate) keys: Option<Box<Keys>>,
     pub(crate) received: Counters,
     pub(crate) sent: Counters,
     /// When something valid last came in: media, a STUN check.
@@ -57,12 +57,17 @@ pub(crate) struct Keys {
     outbound: Outbound,
     /// What we write into each packet, and what the peer writes.
     mki: (Option<Mki>, Option<Mki>),
+    numbering: Numbering,
+    kept: Box<Kept>,
+}
+
+/// What no packet asks for.
+struct Kept {
     ours: MasterKey,
     theirs: MasterKey,
     /// What we sent with under keys that are not in use now. A fork that takes turns among the lines that we offered
     /// comes back to one.
     laid_by: Vec<(MasterKey, Outbound)>,
-    numbering: Numbering,
 }
 
 /// Keys laid by at most: as many as there are suites to offer.
@@ -78,7 +83,7 @@ impl Transport {
             peer: PeerAddress::default(),
             agent: None,
             witness: None,
-            dtls: Handshake::default(),
+            dtls: Box::default(),
             dtls_peer: None,
             keys: None,
             received: Counters::default(),
@@ -107,7 +112,7 @@ impl Transport {
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let agent = self.agent.as_ref().and_then(ice::Agent::deadline);
+        let agent = self.agent.as_deref().and_then(ice::Agent::deadline);
         let witness = self.witness.as_deref().and_then(ice::Witness::deadline);
         agent.into_iter().chain(witness).min()
     }
@@ -119,10 +124,12 @@ impl Keys {
             inbound: Inbound::new(&theirs),
             outbound: Outbound::new(&ours),
             mki: (None, None),
-            ours,
-            theirs,
-            laid_by: Vec::new(),
             numbering: Numbering::default(),
+            kept: Box::new(Kept {
+                ours,
+                theirs,
+                laid_by: Vec::new(),
+            }),
         }
     }
 
@@ -133,11 +140,11 @@ impl Keys {
             return;
         };
         keys.mki = (None, None);
-        if keys.theirs != theirs {
+        if keys.kept.theirs != theirs {
             keys.inbound = Inbound::new(&theirs);
-            keys.theirs = theirs;
+            keys.kept.theirs = theirs;
         }
-        if keys.ours != ours {
+        if keys.kept.ours != ours {
             keys.send_under(ours);
         }
     }
@@ -163,14 +170,14 @@ impl Keys {
 
     fn without_mki(&self, rtcp: bool, packet: &mut [u8]) -> Result<usize, Rejected> {
         match self.mki.1 {
-            Some(mki) => mki.take_out(self.theirs.suite(), rtcp, packet),
+            Some(mki) => mki.take_out(self.kept.theirs.suite(), rtcp, packet),
             None => Ok(packet.len()),
         }
     }
 
     fn with_mki(&self, rtcp: bool, buffer: &mut [u8], len: usize) -> Result<usize, Refused> {
         match self.mki.0 {
-            Some(mki) => mki.put_in(self.ours.suite(), rtcp, buffer, len),
+            Some(mki) => mki.put_in(self.kept.ours.suite(), rtcp, buffer, len),
             None => Ok(len),
         }
     }
@@ -210,19 +217,20 @@ impl Keys {
     }
 
     pub(crate) fn suite(&self) -> Suite {
-        self.ours.suite()
+        self.kept.ours.suite()
     }
 
     fn send_under(&mut self, ours: MasterKey) {
-        let known = self.laid_by.iter().position(|(key, _)| *key == ours);
+        let kept = &mut *self.kept;
+        let known = kept.laid_by.iter().position(|(key, _)| *key == ours);
         let context =
-            known.map_or_else(|| Outbound::new(&ours), |at| self.laid_by.swap_remove(at).1);
+            known.map_or_else(|| Outbound::new(&ours), |at| kept.laid_by.swap_remove(at).1);
         let before = std::mem::replace(&mut self.outbound, context);
-        if self.laid_by.len() >= MAX_LAID_BY {
-            self.laid_by.remove(0);
+        if kept.laid_by.len() >= MAX_LAID_BY {
+            kept.laid_by.remove(0);
         }
-        self.laid_by
-            .push((std::mem::replace(&mut self.ours, ours), before));
+        let was_ours = std::mem::replace(&mut kept.ours, ours);
+        kept.laid_by.push((was_ours, before));
     }
 }
 
