@@ -26,6 +26,7 @@ mod counters;
 mod deadline;
 mod deletion;
 mod dtmf;
+mod early;
 mod exchange;
 mod extensions;
 mod extmap_words;

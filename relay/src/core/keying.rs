@@ -18,8 +18,9 @@ impl Shard {
         self.handshakes.take()
     }
 
-    /// Takes news of an endpoint; what they are of may be gone meanwhile.
-    pub fn take_handshake(&mut self, id: HandshakeId, news: HandshakeNews) {
+    /// Takes news of an endpoint; what they are of may be gone meanwhile. Packets that have waited for keys are among what
+    /// [`poll`](Self::poll) then yields: let them leave before those that came later.
+    pub fn take_handshake(&mut self, id: HandshakeId, news: HandshakeNews, now: Instant) {
         let Some(place) = self.handshaking.get(&id).copied() else {
             return;
         };
@@ -29,7 +30,7 @@ impl Shard {
         }
         match news {
             HandshakeNews::Refused => self.count_drop(place, Drop::DtlsRefused),
-            HandshakeNews::Output(output) => self.take_output(place, output),
+            HandshakeNews::Output(output) => self.take_output(place, output, now),
         }
     }
 
@@ -51,17 +52,17 @@ impl Shard {
                 None => self.outputs.push_back(Output::Handshake { id, order }),
             }
         }
-        self.hear_handshakes();
+        self.hear_handshakes(now);
     }
 
     /// News of the endpoints that are the shard's own.
-    pub(super) fn hear_handshakes(&mut self) {
+    pub(super) fn hear_handshakes(&mut self, now: Instant) {
         while let Some((id, news)) = self.handshakes.as_mut().and_then(Handshakes::poll) {
-            self.take_handshake(id, news);
+            self.take_handshake(id, news, now);
         }
     }
 
-    fn take_output(&mut self, place: Place, output: dtls::Output) {
+    fn take_output(&mut self, place: Place, output: dtls::Output, now: Instant) {
         let Some(leg) = self.legs.get_mut(place.leg) else {
             return;
         };
@@ -86,6 +87,7 @@ impl Shard {
         if kind == EventKind::DtlsConnected {
             self.ask_for_key_frame(place.leg);
         }
+        self.take_early(place, now);
         if let Some(call) = self.calls.get(call) {
             let call_id = call.id.clone();
             self.outputs
@@ -110,6 +112,14 @@ impl Leg {
 }
 
 impl Transport {
+    /// Whether this address is the peer's: with ICE one that has passed a check, without it that of the SDP.
+    pub(super) fn hears(&self, from: SocketAddr) -> bool {
+        match &self.agent {
+            Some(agent) => agent.validated(from),
+            None => self.peer.is_expected(from),
+        }
+    }
+
     /// The selected pair; before one is selected, whoever verified speaks DTLS to us.
     fn dtls_destination(&self) -> Option<(SocketId, SocketAddr)> {
         let Some(agent) = &self.agent else {

@@ -4,7 +4,7 @@
 //! 1. the socket names the leg ([`Shard::receive`])
 //! 2. the first bytes name the protocol (RFC 7983); STUN and DTLS leave here
 //! 3. is this source heard on this leg?
-//! 4. SRTP: replay window, tag, decryption
+//! 4. SRTP: replay window, tag, decryption; what is here before its keys waits for them (`early.rs`)
 //! 5. learn where the peer is: only from what step 4 has proved, or from what the SDP said; count (`sources.rs`),
 //!    and drop what is more than the medium can need (`rate.rs`)
 //! 6. what a command holds back is dropped or silenced (`leg.gate`), what the other side does not understand is taken
@@ -95,6 +95,11 @@ impl Shard {
                 done.map(|()| None)
             }
             Kind::Zrtp | Kind::TurnChannel | Kind::Unknown => Err(Drop::Malformed),
+        };
+        let done = match done {
+            // It may be right behind the handshake's last word.
+            Err(Drop::NoKeys) => self.hold((place, socket), from, datagram.bytes(), now),
+            done => done,
         };
         self.or_count(place, done)
     }

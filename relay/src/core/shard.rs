@@ -170,7 +170,7 @@ impl Shard {
         self.pool.timeout(now);
         if let Some(handshakes) = &mut self.handshakes {
             handshakes.timeout(now);
-            self.hear_handshakes();
+            self.hear_handshakes(now);
         }
         let mut due = Vec::new();
         while let Some(timer) = self.timers.take_due(now) {

@@ -95,9 +95,6 @@ impl Shard {
 impl Leg {
     /// Whether this address is its peer's.
     fn hears(&self, source: SocketAddr) -> bool {
-        self.rtp.as_ref().is_some_and(|rtp| match &rtp.agent {
-            Some(agent) => agent.validated(source),
-            None => rtp.peer.is_expected(source),
-        })
+        self.rtp.as_ref().is_some_and(|rtp| rtp.hears(source))
     }
 }

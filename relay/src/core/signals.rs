@@ -40,11 +40,7 @@ impl Shard {
         now: Instant,
     ) -> Result<(), Drop> {
         let transport = self.transport(place)?;
-        let verified = match &transport.agent {
-            Some(agent) => agent.validated(from),
-            None => transport.peer.is_expected(from),
-        };
-        if !verified {
+        if !transport.hears(from) {
             return Err(Drop::DtlsUnverified);
         }
         transport.dtls.take(datagram, now)?;

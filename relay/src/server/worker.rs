@@ -121,7 +121,7 @@ impl<B: Backend> Worker<B> {
                 self.take_calls(!is_over);
             }
             self.commands(now);
-            self.handshakes();
+            self.handshakes(now);
             self.datagrams(now);
             if self
                 .shard
@@ -183,16 +183,17 @@ impl<B: Backend> Worker<B> {
         }
     }
 
-    /// Hears what came of handshakes.
-    fn handshakes(&mut self) {
+    /// Hears what came of handshakes. Packets that have waited for keys leave before those that are read next.
+    fn handshakes(&mut self, now: Instant) {
         for _ in 0..NEWS {
             let Some((id, news)) = self.queues.handshakes.news() else {
                 self.more_news = false;
-                return;
+                return self.outputs();
             };
-            self.shard.take_handshake(id, news);
+            self.shard.take_handshake(id, news, now);
         }
         self.more_news = true;
+        self.outputs();
     }
 
     fn datagrams(&mut self, now: Instant) {

@@ -170,7 +170,7 @@ impl World {
         if let Some(mut elsewhere) = self.elsewhere.take() {
             elsewhere.timeout(self.now);
             while let Some((id, news)) = elsewhere.poll() {
-                self.shard.take_handshake(id, news);
+                self.shard.take_handshake(id, news, self.now);
             }
             self.elsewhere = Some(elsewhere);
             self.drain();

@@ -1,11 +1,13 @@
 //! A port's DTLS endpoint, as its leg knows it: the endpoint itself is elsewhere ([`Handshakes`](crate::core::Handshakes)),
 //! what is wanted of it is written down here until the shard hands it over.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use dtls::{Fingerprint, Role};
 
-use crate::core::{Drop, HandshakeId, HandshakeOrder};
+use crate::core::early::Early;
+use crate::core::{Drop, HandshakeId, HandshakeOrder, SocketId};
 
 /// The endpoint of one port, if there is one.
 #[derive(Debug, Default)]
@@ -15,6 +17,21 @@ pub(crate) struct Handshake {
     /// Datagrams that may still be carried to the endpoint, and since when that is so.
     left: u32,
     since: Option<Instant>,
+    stage: Stage,
+    /// What waits for the keys.
+    early: Early,
+}
+
+/// How far the endpoint has come, as far as we know.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// The peer has said nothing to it.
+    #[default]
+    Unheard,
+    /// Its keys may be here any moment.
+    UnderWay,
+    /// It has given keys, or never will.
+    Over,
 }
 
 /// Datagrams that one port may have carried to its endpoint at once, and then one in each [`REFILL_MS`]: several times
@@ -28,6 +45,7 @@ impl Handshake {
         self.close();
         self.open = Some((id, role));
         self.left = BURST;
+        self.stage = Stage::Unheard;
         self.order(HandshakeOrder::Open { role, expected });
     }
 
@@ -60,7 +78,29 @@ impl Handshake {
         self.refill(now);
         self.left = self.left.checked_sub(1).ok_or(Drop::TooMany)?;
         self.order(HandshakeOrder::Datagram(datagram.to_vec()));
+        if self.stage == Stage::Unheard {
+            self.stage = Stage::UnderWay;
+        }
         Ok(())
+    }
+
+    /// Keeps SRTP of the peer's until there are keys for it, if there may be soon. An error is one packet lost.
+    pub(crate) fn hold(
+        &mut self,
+        from: (SocketId, SocketAddr),
+        packet: &[u8],
+        now: Instant,
+    ) -> Result<(), Drop> {
+        match self.stage {
+            Stage::UnderWay => self.early.hold(from, packet, now),
+            Stage::Unheard | Stage::Over => Err(Drop::NoKeys),
+        }
+    }
+
+    /// The endpoint has given keys, or never will: what has waited.
+    pub(crate) fn end(&mut self) -> Early {
+        self.stage = Stage::Over;
+        std::mem::take(&mut self.early)
     }
 
     fn refill(&mut self, now: Instant) {
@@ -76,6 +116,8 @@ impl Handshake {
     pub(crate) fn close(&mut self) {
         self.order(HandshakeOrder::Close);
         self.open = None;
+        // Whoever sent it has no part in what comes next.
+        self.end();
     }
 
     /// What is wanted, once.
