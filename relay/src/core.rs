@@ -22,6 +22,7 @@ mod call;
 mod codec_words;
 mod codecs;
 mod config;
+mod contested;
 mod counters;
 mod deadline;
 mod deletion;

@@ -25,6 +25,7 @@ use super::authentic;
 use super::leg::{Component, Keys, Leg, Transport};
 use super::reports;
 use super::shard::Place;
+use super::shared::Owners;
 use super::table::Key;
 use super::{Drop, HEADROOM, Output, Send, Shard, SocketId};
 
@@ -38,14 +39,14 @@ pub(super) enum Media {
 }
 
 /// A datagram in its buffer.
-struct Datagram<'a> {
-    buffer: &'a mut [u8],
-    len: usize,
-    from: SocketAddr,
+pub(super) struct Datagram<'a> {
+    pub(super) buffer: &'a mut [u8],
+    pub(super) len: usize,
+    pub(super) from: SocketAddr,
 }
 
 impl Datagram<'_> {
-    fn bytes(&mut self) -> &mut [u8] {
+    pub(super) fn bytes(&mut self) -> &mut [u8] {
         let len = self.len.min(self.buffer.len());
         self.buffer.get_mut(..len).unwrap_or_default()
     }
@@ -64,28 +65,50 @@ impl Shard {
     ) -> Option<Send> {
         let mut datagram = Datagram { buffer, len, from };
         // 1. socket to leg; where many share one, source to leg
-        let place = self
-            .place(socket)
-            .or_else(|| self.shared_place(socket, from, datagram.bytes()));
-        let Some(place) = place else {
-            self.strays = self.strays.wrapping_add(1);
-            return None;
+        let place = match self.place(socket) {
+            Some(place) => place,
+            None => match self.shared.find(socket, from, datagram.bytes()) {
+                Some(Owners {
+                    first,
+                    second: None,
+                }) => Place::of(first),
+                Some(Owners {
+                    first,
+                    second: Some(second),
+                }) => return self.contested([first, second], socket, datagram, now),
+                None => {
+                    self.strays = self.strays.wrapping_add(1);
+                    return None;
+                }
+            },
         };
+        let done = self.walk(place, socket, &mut datagram, now);
+        self.or_count(place, done)
+    }
+
+    /// From the leg's port on.
+    pub(super) fn walk(
+        &mut self,
+        place: Place,
+        socket: SocketId,
+        datagram: &mut Datagram<'_>,
+        now: Instant,
+    ) -> Result<Option<Send>, Drop> {
+        let from = datagram.from;
         // 2. which protocol
         match self.legs.get(place.leg) {
             Some(leg) if leg.passing.is_some() => {
                 let done = self.pass_through((place, socket), from, datagram.bytes(), now);
-                return self.or_count(place, done.map(Some));
+                return done.map(Some);
             }
             Some(leg) if !leg.terms.protocol.is_rtp() => {
-                let done = self.forward(place, Media::Other, &mut datagram, now);
-                return self.or_count(place, done);
+                return self.forward(place, Media::Other, datagram, now);
             }
             _ => {}
         }
         let done = match rtp::demux(datagram.bytes()) {
-            Kind::Rtp => self.forward(place, Media::Rtp, &mut datagram, now),
-            Kind::Rtcp => self.forward(place, Media::Rtcp, &mut datagram, now),
+            Kind::Rtp => self.forward(place, Media::Rtp, datagram, now),
+            Kind::Rtcp => self.forward(place, Media::Rtcp, datagram, now),
             Kind::Stun => {
                 let done = self.stun((place, socket), from, datagram.bytes(), now);
                 done.map(|()| None)
@@ -96,15 +119,18 @@ impl Shard {
             }
             Kind::Zrtp | Kind::TurnChannel | Kind::Unknown => Err(Drop::Malformed),
         };
-        let done = match done {
+        match done {
             // It may be right behind the handshake's last word.
             Err(Drop::NoKeys) => self.hold((place, socket), from, datagram.bytes(), now),
             done => done,
-        };
-        self.or_count(place, done)
+        }
     }
 
-    fn or_count(&mut self, place: Place, done: Result<Option<Send>, Drop>) -> Option<Send> {
+    pub(super) fn or_count(
+        &mut self,
+        place: Place,
+        done: Result<Option<Send>, Drop>,
+    ) -> Option<Send> {
         done.unwrap_or_else(|reason| {
             self.count_drop(place, reason);
             None

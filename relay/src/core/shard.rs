@@ -59,6 +59,16 @@ pub(super) struct Place {
     pub(super) component: Component,
 }
 
+impl Place {
+    /// On a port that many share: there RTCP is multiplexed.
+    pub(super) fn of(leg: Key<Leg>) -> Self {
+        Self {
+            leg,
+            component: Component::Rtp,
+        }
+    }
+}
+
 /// What has a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Timer {

@@ -1,12 +1,16 @@
 //! The shared ports of a shard and its legs.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 
-use super::leg::{Component, Leg};
+use super::leg::Leg;
 use super::ports::Bound;
-use super::shard::Place;
+use super::shared::Standing;
 use super::table::Key;
 use super::{Ports, Shard, SharedPort, SocketId};
+
+/// Who has said nothing for longer than this makes room where others speak.
+const MOMENT: Duration = Duration::from_secs(1);
 
 impl Shard {
     /// Opens the shared port on every address of every interface, if there is to be one. Call it once, before anything
@@ -51,32 +55,21 @@ impl Shard {
         self.shared.has(socket)
     }
 
-    /// Whose a datagram is that came to a shared port.
-    pub(super) fn shared_place(
-        &self,
-        socket: SocketId,
-        from: SocketAddr,
-        datagram: &[u8],
-    ) -> Option<Place> {
-        let leg = self.shared.find(socket, from, datagram)?;
-        Some(Place {
-            leg,
-            component: Component::Rtp,
-        })
-    }
-
-    /// What comes from `source` is the leg's from now on, if it is nobody's else.
-    pub(super) fn settle(&mut self, leg: Key<Leg>, source: (SocketId, SocketAddr)) {
+    /// What comes from `source` may be the leg's from now on.
+    pub(super) fn settle(&mut self, leg: Key<Leg>, source: (SocketId, SocketAddr), now: Instant) {
         if self.shared.has(source.0) {
             let legs = &self.legs;
-            let holds = |owner| legs.get(owner).is_some_and(|leg: &Leg| leg.hears(source.1));
-            self.shared.settle(leg, source, holds);
+            let standing = |owner| match legs.get(owner) {
+                Some(leg) => leg.standing(source.1, now),
+                None => Standing::Gone,
+            };
+            self.shared.settle(leg, source, standing);
         }
     }
 
     /// Makes a leg on a shared port known by its present fragment. One that has turned out to be without ICE is known
     /// by the address of its SDP.
-    pub(super) fn make_known(&mut self, key: Key<Leg>) {
+    pub(super) fn make_known(&mut self, key: Key<Leg>, now: Instant) {
         let Some(transport) = self.legs.get(key).and_then(|leg| leg.rtp.as_ref()) else {
             return;
         };
@@ -86,15 +79,26 @@ impl Shard {
         }
         match (&transport.agent, transport.peer.destination()) {
             (Some(agent), _) => self.shared.name(key, agent.credentials().ufrag()),
-            (None, Some(told)) => self.settle(key, (socket, told)),
+            (None, Some(told)) => self.settle(key, (socket, told), now),
             (None, None) => {}
         }
     }
 }
 
 impl Leg {
-    /// Whether this address is its peer's.
-    fn hears(&self, source: SocketAddr) -> bool {
-        self.rtp.as_ref().is_some_and(|rtp| rtp.hears(source))
+    /// How it stands to a source that it has had checks from.
+    fn standing(&self, source: SocketAddr, now: Instant) -> Standing {
+        match &self.rtp {
+            Some(rtp) if rtp.hears(source) && self.talks(now) => Standing::Heard,
+            Some(rtp) if rtp.hears(source) => Standing::Silent,
+            _ => Standing::Gone,
+        }
+    }
+
+    /// Whether something valid of this side came a moment ago.
+    pub(super) fn talks(&self, now: Instant) -> bool {
+        let since = |heard| now.saturating_duration_since(heard);
+        self.last_heard()
+            .is_some_and(|heard| since(heard) <= MOMENT)
     }
 }

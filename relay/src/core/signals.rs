@@ -24,7 +24,7 @@ impl Shard {
         }
         transport.last_heard = Some(now);
         if agent.validated(from) {
-            self.settle(place.leg, (socket, from));
+            self.settle(place.leg, (socket, from), now);
         }
         self.drain(place.leg, now);
         Ok(())
@@ -51,7 +51,7 @@ impl Shard {
 
     /// Carries out what the agents of a leg want, and what the leg wants of its DTLS endpoints.
     pub(super) fn drain(&mut self, key: Key<Leg>, now: Instant) {
-        self.make_known(key);
+        self.make_known(key, now);
         let mut asked = Vec::new();
         let Some(leg) = self.legs.get_mut(key) else {
             return;
@@ -91,7 +91,7 @@ impl Shard {
             }
         }
         for source in asked {
-            self.settle(key, source);
+            self.settle(key, source, now);
         }
         self.arm_leg(key);
         for (place, orders) in orders {

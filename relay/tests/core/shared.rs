@@ -166,6 +166,135 @@ fn a_check_in_anothers_name_does_not_take_its_address_over() {
     speaks_to(&mut world, &mut browser, relay, 1);
 }
 
+/// A second browser at the place of the first, in a call of its own name; and the relay's port towards its phone.
+fn another_at(world: &mut World, at: SocketAddr, name: &str) -> (Browser, SocketAddr) {
+    let mut other = Browser::new(&at.to_string());
+    let body = other.body("actpass", 1);
+    let to_phone = world.sdp(&offer_to_phone(name, "a", None, &body));
+    let to_other = world.sdp(&answer(name, "a", "b", PHONE));
+    other.take(&to_other, world);
+    (other, addresses(&to_phone).0)
+}
+
+#[test]
+fn a_page_that_begins_anew_behind_the_same_port_connects_at_once() {
+    let mut world = sharing();
+    let (mut gone, old) = call(&mut world, 1);
+    speaks_to(&mut world, &mut gone, old, 1);
+    let (mut browser, relay) = another_at(&mut world, gone.at, "anew");
+    let began = world.now;
+    browser.connect(&mut world);
+    assert!(world.now - began < Duration::from_millis(500));
+    for sequence in 1..100 {
+        speaks_to(&mut world, &mut browser, relay, sequence);
+        world.advance(Duration::from_millis(20));
+    }
+    // Long after, and when the old call has ended, too.
+    for _ in 0..40 {
+        browser.step(&mut world);
+        world.advance(Duration::from_secs(1));
+    }
+    speaks_to(&mut world, &mut browser, relay, 100);
+    world.command(&request(Command::Delete, "call 1"));
+    speaks_to(&mut world, &mut browser, relay, 101);
+}
+
+#[test]
+fn a_page_that_begins_anew_again_and_again_connects_each_time() {
+    let mut world = sharing();
+    let at = "198.51.100.1:50000".parse().unwrap();
+    for number in 0..10 {
+        let (mut browser, relay) = another_at(&mut world, at, &format!("page {number}"));
+        browser.connect(&mut world);
+        speaks_to(&mut world, &mut browser, relay, 1);
+        world.advance(Duration::from_millis(1001));
+    }
+}
+
+#[test]
+fn a_page_that_begins_anew_in_its_handshake_connects_a_second_later() {
+    let mut world = sharing();
+    let at = "198.51.100.1:50000".parse().unwrap();
+    let (mut gone, _) = another_at(&mut world, at, "half");
+    let mut dtls = gone.dtls.take().expect("an endpoint");
+    gone.until(&mut world, |gone| gone.agent.selected().is_some());
+    // Its ClientHello is the last that is heard of it.
+    dtls.start(world.now);
+    while let Some(output) = dtls.poll() {
+        if let dtls::Output::Send(hello) = output {
+            world.send(at, port(), &hello);
+        }
+    }
+    world.sent.clear();
+    world.advance(Duration::from_millis(1001));
+    let (mut browser, relay) = another_at(&mut world, at, "anew");
+    browser.connect(&mut world);
+    speaks_to(&mut world, &mut browser, relay, 1);
+}
+
+/// Somebody with a call that stands, who from now on writes another's address into all packets.
+fn thief_of(world: &mut World, at: SocketAddr, number: u8) -> Browser {
+    let (mut thief, _) = call(world, number);
+    thief.at = at;
+    let local = Local::host(at);
+    thief.agent = Agent::new(ice::Config::full(
+        thief.agent.credentials().clone(),
+        true,
+        u64::from(number),
+    ));
+    thief.agent.add_local(local).unwrap();
+    thief
+}
+
+#[test]
+fn who_forges_a_live_calls_address_takes_nothing_whatever_he_sends() {
+    let mut world = sharing();
+    let (mut browser, relay) = call(&mut world, 1);
+    let mut thieves = [2, 3].map(|number| {
+        let mut thief = thief_of(&mut world, browser.at, number);
+        thief.restart_ice();
+        let name = format!("call {number}");
+        world.sdp(&offer_to_phone(
+            &name,
+            "a",
+            Some("b"),
+            &thief.body("actpass", 2),
+        ));
+        let to_thief = world.sdp(&answer(&name, "a", "b", PHONE));
+        thief.take(&to_thief, &world);
+        thief
+    });
+    for sequence in 1..200 {
+        for thief in &mut thieves {
+            thief.agent.timeout(world.now);
+            while let Some(output) = thief.agent.poll() {
+                if let ice::Output::Send { to, bytes, .. } = output {
+                    world.send(browser.at, to, &bytes);
+                }
+            }
+            let speech = thief.protect(&rtp(sequence, 0x7e1f, b"from the thief"));
+            world.send(browser.at, port(), &speech);
+        }
+        world.sent.clear();
+        speaks_to(&mut world, &mut browser, relay, sequence);
+        world.advance(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_call_that_was_silent_is_heard_again_although_its_address_was_forged_meanwhile() {
+    let mut world = sharing();
+    let (mut browser, relay) = call(&mut world, 1);
+    let (mut thief, _) = another_at(&mut world, browser.at, "theft");
+    for _ in 0..100 {
+        thief.step(&mut world);
+        world.sent.clear();
+        world.advance(Duration::from_millis(200));
+    }
+    speaks_to(&mut world, &mut browser, relay, 1);
+    speaks_to(&mut world, &mut browser, relay, 2);
+}
+
 #[test]
 fn the_answers_to_the_relays_own_checks_find_their_leg() {
     let mut world = World::with(|config| {
