@@ -17,6 +17,7 @@ mod relay;
 mod repaired;
 mod restored;
 mod routing;
+mod slim;
 mod torture;
 mod transfers;
 mod traps;
