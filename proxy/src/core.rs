@@ -13,10 +13,13 @@
 //! The walk of a request, file by file: `admit` (size, parse, validate), `request` (server transaction), `guard`,
 //! `route`, `media`, `rewrite`, `forward` (client transaction). A response comes back by `response`, `media`, `answer`.
 
+mod absent;
+mod accounts;
 mod ack;
 mod admit;
 mod alarms;
 mod answer;
+mod auth;
 mod calls;
 mod cancel;
 mod challenge;
@@ -30,9 +33,11 @@ mod event;
 mod face;
 mod failover;
 mod flows;
+mod fork;
 mod forward;
 mod guard;
 mod hangup;
+mod home;
 mod hop;
 mod large;
 mod left;
@@ -68,6 +73,8 @@ use std::time::Instant;
 
 use sip::transaction::{ClientEvent, ServerEvent};
 
+use self::absent::Absent;
+pub use self::accounts::{BadUser, Users};
 use self::alarms::{Alarms, Due};
 use self::calls::Calls;
 pub use self::calls::{CallRecord, Party};
@@ -80,6 +87,8 @@ use self::large::Large;
 use self::media::MediaSessions;
 use self::names::Names;
 use self::pacing::Pace;
+use self::register::Bindings;
+pub use self::register::{Local, Registering};
 use self::transactions::{ContextId, Transactions};
 use self::upstreams::Upstreams;
 pub use self::upstreams::{Target, Watch};
@@ -89,6 +98,12 @@ pub struct Core {
     config: Config,
     /// Keys, and what is derived from them: tokens, branches, ids.
     names: Names,
+    /// Who has registered with us, where we are the registrar.
+    bindings: Bindings,
+    /// Calls that wait for a client to come back.
+    absent: Absent,
+    /// When the first nonce was made.
+    began: Option<Instant>,
     /// Who is connected, and where each registered client is.
     flows: Flows,
     /// Requests under way.
@@ -115,6 +130,9 @@ impl Core {
         Self {
             config,
             names: Names::new(secrets),
+            bindings: Bindings::default(),
+            absent: Absent::default(),
+            began: None,
             flows: Flows::default(),
             transactions: Transactions::default(),
             media: MediaSessions::default(),
@@ -141,9 +159,11 @@ impl Core {
             Input::HopUnreachable { hop } => self.hop_unreachable(hop, now),
             Input::Relayed { id, reply } => self.relayed(id, reply, now),
             Input::Upstreams(list) => self.upstreams_are(&list, now),
+            Input::Users(users) => self.new_users(users),
             Input::Timer => self.timer(now),
             Input::Stopping => self.stopped(now),
         }
+        self.welcome(now);
     }
 
     /// Whether anything from there would be heard: a connection from elsewhere need not be kept.
@@ -183,6 +203,7 @@ impl Core {
                 Due::Media(id) => self.session_due(id, now),
                 Due::Upstreams => self.watch_upstreams(now),
                 Due::Registers => self.registers_due(now),
+                Due::Binding(client) => self.binding_due(client, now),
                 Due::Suspended => {
                     self.flows.expire(now);
                     self.alarms.arm(Due::Suspended, self.flows.deadline());
@@ -196,6 +217,7 @@ impl Core {
         self.serve(id, ServerEvent::Timer, now);
         self.ask(id, ClientEvent::Timer, None, now);
         self.silence_due(id, now);
+        self.parked_due(id, now);
         let patience = self
             .transactions
             .get_mut(id)

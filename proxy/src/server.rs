@@ -9,6 +9,7 @@ mod records;
 mod relays;
 mod report;
 mod udp;
+mod users;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ use hops::{Hops, News};
 use records::Records;
 use relays::Relays;
 use udp::{MAX_DATAGRAM, Udp};
+pub use users::UsersFile;
 
 /// Events of all flows that wait for the core; beyond it browsers wait, each in its own socket.
 const EVENTS: usize = 4096;
@@ -59,6 +61,8 @@ pub struct Config {
     pub records: Option<PathBuf>,
     /// Control addresses of the relays; calls are spread over them by Call-ID.
     pub relays: Vec<SocketAddr>,
+    /// The file with the users, where the edge is its own registrar and they stand in one.
+    pub users: Option<UsersFile>,
     /// Fresh random octets for the cookies of control requests.
     pub cookie_seed: [u8; 8],
     /// What control requests are signed with, and replies must be. Every relay must have it.
@@ -113,6 +117,7 @@ pub struct Server {
     listeners: Vec<ws::Listener>,
     relays: Relays,
     records: Records,
+    users: Option<UsersFile>,
 }
 
 impl Server {
@@ -156,6 +161,7 @@ impl Server {
             listeners,
             relays,
             records,
+            users: config.users,
         })
     }
 
@@ -184,6 +190,7 @@ impl Server {
             tokio::spawn(greet(listener, tls, sender.clone()));
         }
         let hops = Hops::new(sender, self.tls_upstream);
+        let mut users = self.users.map(UsersFile::watch);
         let mut shell = Shell {
             core: self.core,
             udp: self.udp,
@@ -210,6 +217,7 @@ impl Server {
                 received = shell.udp.receive(&mut buffer) => shell.datagram(received, &buffer),
                 Some(news) = news.recv() => shell.hop_news(news),
                 reply = shell.relays.receive() => shell.relay_datagram(reply),
+                Some(users) = next(&mut users) => shell.core.receive(Input::Users(users), Instant::now()),
                 () = sleep_until(wake) => shell.core.receive(Input::Timer, Instant::now()),
             }
             shell.obey().await;
@@ -334,6 +342,14 @@ async fn greet(listener: tcp::Listener, tls: Option<Arc<ServerConfig>>, news: mp
     };
     if let Err(error) = listener.run(NEWCOMERS, show).await {
         tracing::error!(%error, "a SIP listener has ended");
+    }
+}
+
+/// What comes next, where anything comes at all.
+async fn next<T>(from: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
+    match from {
+        Some(from) => from.recv().await,
+        None => std::future::pending().await,
     }
 }
 

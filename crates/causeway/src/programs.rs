@@ -151,6 +151,7 @@ fn proxy_config(
         records: edge.calls.records.clone(),
         listeners,
         relays,
+        users: edge.registration.users.clone(),
         cookie_seed: random()?,
         relay_key: edge.relay.control_key.clone(),
     })
@@ -162,6 +163,7 @@ pub(crate) fn core_config(edge: &Edge) -> CoreConfig {
     config.udp_only = edge.listen.udp_only;
     edge.calls.apply(&mut config);
     config.dtmf_events = edge.dtmf_events;
+    config.registering = edge.registration.way.clone();
     config
 }
 

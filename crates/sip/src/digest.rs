@@ -65,6 +65,11 @@ impl Qop {
     }
 }
 
+/// What a server may keep instead of a password: `H(user:realm:password)` in hex (RFC 7616 3.4.2).
+pub fn ha1(algorithm: Algorithm, user: &str, realm: &str, password: &str) -> String {
+    hash::ha1(algorithm, user, realm, password)
+}
+
 /// A nonce out of 16 random bytes, also good as a cnonce.
 pub fn nonce(random: [u8; 16]) -> String {
     hash::hex(&random)
@@ -154,6 +159,10 @@ mod tests {
                 assert_eq!(got, made);
                 assert_eq!(got.count(), (!qop.is_empty()).then_some(10));
                 assert!(got.verify("ex, ample", "s3cret", &request));
+                let kept = ha1(algorithm, "al\"ice", "ex, ample", "s3cret");
+                assert!(got.verify_ha1("ex, ample", &kept, &request));
+                let others = ha1(algorithm, "al\"ice", "ex, ample", "s3creT");
+                assert!(!got.verify_ha1("ex, ample", &others, &request));
                 assert!(!got.verify("ex, ample", "s3creT", &request));
                 assert!(!got.verify("other", "s3cret", &request));
                 assert!(!got.verify(

@@ -53,7 +53,7 @@ impl Core {
         else {
             return self.drop_message(from, Drop::StrayAck);
         };
-        match self.media_of_ack(&request, &route, side(from).other()) {
+        match self.media_of_ack(&request, &route, side(route.to)) {
             AckBody::None => self.send_ack(HeldAck {
                 from,
                 route,
@@ -112,7 +112,7 @@ impl Core {
         let Ok(body) = body else {
             return self.drop_message(held.from, Drop::UnusableBody);
         };
-        let body = shown_to(side(held.from).other(), body);
+        let body = shown_to(side(held.route.to), body);
         self.media.acknowledged(media, held.request.body(), &body);
         self.media.agreed(media);
         let edited = held.request.set_body("application/sdp", &body);

@@ -5,7 +5,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::time::Instant;
 
 use super::face::AskId;
-use super::names::MediaId;
+use super::names::{ClientId, MediaId};
 use super::transactions::{ContextId, ErrandId};
 
 /// What waits.
@@ -19,6 +19,8 @@ pub(super) enum Due {
     Ask(AskId),
     /// A media session.
     Media(MediaId),
+    /// A client's binding.
+    Binding(ClientId),
     /// The suspended clients.
     Suspended,
     /// The calls that stand.

@@ -45,6 +45,20 @@ impl Core {
         let Some(status) = response.status() else {
             return;
         };
+        let Some(context) = self.transactions.get_mut(id) else {
+            return;
+        };
+        if let Some(parent) = context.parent {
+            // A branch gives one final response, but every 2xx: each makes a dialog.
+            if status >= 300 && context.final_status.is_some() {
+                return;
+            }
+            if status >= 200 {
+                self.settle(id, status, response, now);
+            }
+            self.branch_answered(parent, id, response, now);
+            return self.tidy(id);
+        }
         let bytes = response.as_bytes().into();
         self.drive(id, ServerEvent::Respond { status, bytes }, now);
         if status >= 200 {
@@ -60,8 +74,8 @@ impl Core {
         let first = context.final_status.is_none();
         context.final_status.get_or_insert(status);
         context.give_up = None;
-        let from = context.from;
-        if first {
+        let (from, is_branch) = (context.from, context.parent.is_some());
+        if first && !is_branch {
             self.pending(from, -1);
         }
         self.follow(id, status, response, first, now);

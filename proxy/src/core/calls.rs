@@ -30,6 +30,8 @@ pub(super) struct Call {
     client: ClientId,
     /// Where that client was when it was last known to know of the call.
     flow: FlowId,
+    /// The other browser, where no SIP server is between the two: it called, and stands where else a phone does.
+    peer: Option<ClientId>,
     /// Where requests to the phone's side go.
     upstream: Source,
     dialogs: Vec<Dialog>,
@@ -51,6 +53,11 @@ enum Standing {
 }
 
 impl Call {
+    /// Whose call it is.
+    fn clients(&self) -> impl Iterator<Item = ClientId> + use<> {
+        [Some(self.client), self.peer].into_iter().flatten()
+    }
+
     fn deadline(&self) -> Instant {
         match self.standing {
             Standing::Away(until) => until.min(self.until),
@@ -84,7 +91,9 @@ impl Calls {
 
     fn insert(&mut self, media: MediaId, call: Call) {
         self.remove(media);
-        self.by_client.entry(call.client).or_default().insert(media);
+        for client in call.clients() {
+            self.by_client.entry(client).or_default().insert(media);
+        }
         self.due.insert((call.deadline(), media));
         let over = usize::from(call.standing == Standing::Over);
         self.over = self.over.saturating_add(over);
@@ -93,10 +102,13 @@ impl Calls {
 
     fn remove(&mut self, media: MediaId) -> Option<Call> {
         let call = self.by_media.remove(&media)?;
-        if let Some(calls) = self.by_client.get_mut(&call.client) {
+        for client in call.clients() {
+            let Some(calls) = self.by_client.get_mut(&client) else {
+                continue;
+            };
             calls.remove(&media);
             if calls.is_empty() {
-                self.by_client.remove(&call.client);
+                self.by_client.remove(&client);
             }
         }
         self.due.remove(&(call.deadline(), media));

@@ -62,8 +62,18 @@ impl Core {
         if !pending || !matches!(context.cancel, Cancel::No) {
             return;
         }
-        context.cancel = Cancel::Wanted { reasons };
+        let forked = context.fork.is_some();
+        context.cancel = Cancel::Wanted {
+            reasons: reasons.clone(),
+        };
         context.taken_back = Some(by);
+        if forked {
+            return self.end_branches(id, reasons, by, now);
+        }
+        self.unpark(id);
+        let Some(context) = self.transactions.get_mut(id) else {
+            return;
+        };
         if context.branch.is_none() {
             // It has not left yet: the relay's reply will find nobody waiting.
             context.held = None;

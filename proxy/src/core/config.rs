@@ -6,6 +6,7 @@ use std::time::Duration;
 use sip::transaction::Timers;
 
 use super::hop::Hop;
+use super::register::Registering;
 use super::upstreams::Watch;
 
 /// Everything that the core must be told before the first message.
@@ -23,6 +24,8 @@ pub struct Config {
     pub watch: Watch,
     /// Whether a key that a browser sends in INFO becomes telephone events (RFC 4733) where the phone takes them.
     pub dtmf_events: bool,
+    /// Who registers the browsers.
+    pub registering: Registering,
     /// T1, T2 and T4 of RFC 3261.
     pub timers: Timers,
     /// What is kept finite, and how finite.
@@ -39,6 +42,7 @@ impl Config {
             udp_only: false,
             watch: Watch::default(),
             dtmf_events: true,
+            registering: Registering::default(),
             timers: Timers::default(),
             limits: Limits::default(),
         }
@@ -83,6 +87,8 @@ pub struct Limits {
     pub bindings: usize,
     /// How long the binding of a closed flow waits for the client to come back.
     pub suspend: Duration,
+    /// How long a call waits for a client whose flow has closed to come back.
+    pub comeback: Duration,
     /// Timer C of RFC 3261 section 16.6: how long a call may ring.
     pub ringing: Duration,
     /// How long the relay may think. Beyond it the caller is better off with a 503.
@@ -104,6 +110,7 @@ impl Default for Limits {
             register_rate: 1_000,
             bindings: 50_000,
             suspend: Duration::from_secs(15 * 60),
+            comeback: Duration::from_secs(4),
             ringing: Duration::from_secs(185),
             relay_patience: Duration::from_secs(8),
             challenge_linger: Duration::from_secs(30),

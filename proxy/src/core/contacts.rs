@@ -83,6 +83,7 @@ impl Core {
     pub(super) fn token_of(&self, route: &Route, other_end: Source) -> Token {
         Token {
             client: route.client,
+            beside: route.beside.is_some(),
             media: route.media,
             target: self.upstream_of(route.to).or(self.upstream_of(other_end)),
         }

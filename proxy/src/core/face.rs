@@ -1,7 +1,9 @@
 //! What goes into the core and what comes out of it. No sockets: the shell has those.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use super::accounts::Users;
 use super::event::Event;
 use super::hop::Hop;
 use super::upstreams::Target;
@@ -74,6 +76,8 @@ pub enum Input {
         /// Its reply: a failure is only that no reply came. `result=error` is a reply.
         reply: Result<control_proto::Response, RelayFailure>,
     },
+    /// The users of an edge that is its own registrar are others now.
+    Users(Arc<Users>),
     /// [`Core::deadline`](super::Core::deadline) has passed.
     Timer,
     /// Nothing more will come: the process ends.

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
+use super::auth::Counts;
 use super::config::Limits;
 use super::deadline::after;
 use super::face::FlowId;
@@ -26,6 +27,10 @@ pub(super) struct Flow {
     pub(super) offences: u32,
     /// Whether its browser knows PRACK, once it has said.
     pub(super) prack: Option<bool>,
+    /// Wrong passwords in a row.
+    pub(super) failures: u32,
+    /// How often its nonces were used.
+    pub(super) nonces: Counts,
     /// Its name while nobody has registered on it.
     anonymous: ClientId,
     /// Who has: client and address of record.
@@ -67,6 +72,8 @@ struct Client {
     binding: Binding,
     /// The URI that it registered, which is how it wants to be addressed; empty for a nameless one.
     contact: String,
+    /// Its registrar knows of flows (RFC 5626).
+    outbound: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +96,7 @@ impl Flows {
         let nameless = Client {
             binding: Binding::On(flow),
             contact: String::new(),
+            outbound: false,
         };
         self.clients.insert(anonymous, nameless);
         let new = Flow {
@@ -97,6 +105,8 @@ impl Flows {
             pending: 0,
             offences: 0,
             prack: None,
+            failures: 0,
+            nonces: Counts::default(),
             anonymous,
             registered: Vec::new(),
         };
@@ -128,6 +138,19 @@ impl Flows {
             .filter(|uri| !uri.is_empty())
     }
 
+    /// The registrar of this client has said that it knows of flows (RFC 5626 section 6).
+    pub(super) fn outbound(&mut self, client: ClientId) {
+        if let Some(client) = self.clients.get_mut(&client) {
+            client.outbound = true;
+        }
+    }
+
+    pub(super) fn is_outbound(&self, client: ClientId) -> bool {
+        self.clients
+            .get(&client)
+            .is_some_and(|client| client.outbound)
+    }
+
     /// The client that speaks when this flow begins a dialog as `aor`.
     pub(super) fn speaker(&self, flow: FlowId, aor: &str) -> Option<ClientId> {
         let flow = self.open.get(&flow)?;
@@ -156,6 +179,7 @@ impl Flows {
         let bound = Client {
             binding: Binding::On(flow),
             contact: contact.to_owned(),
+            outbound: false,
         };
         match self
             .clients

@@ -9,6 +9,7 @@ use super::Core;
 use super::deadline::after;
 use super::event::Event;
 use super::face::{Command, Source};
+use super::fork::failed_flow;
 use super::loops;
 use super::refusal::Answer;
 use super::request::{side, transport};
@@ -164,6 +165,9 @@ impl Core {
             return;
         };
         let to = context.branch.as_ref().map(|branch| branch.to);
+        if let (Some(_), Some(Source::Flow(_))) = (context.parent, to) {
+            return self.answer(id, &failed_flow(), now);
+        }
         let method = context.method.to_string();
         let answer = match (failure, to) {
             (Failure::TimedOut, Some(Source::Upstream(upstream))) => {

@@ -100,7 +100,8 @@ impl Core {
         if !is_description(sdp) {
             return Err(Answer::new(488, "The SDP Cannot Be Read"));
         }
-        let question = self.question_of_request(id, request, media, &parties, sdp);
+        let receiver = side(route.to);
+        let question = self.question_of_request(id, request, media, &parties, sdp, receiver);
         if question.command == control_proto::Command::Offer {
             let remind = self.media.offered(media, &question, now);
             self.alarms.arm(Due::Media(media), remind);
@@ -117,8 +118,9 @@ impl Core {
         media: MediaId,
         parties: &ng::Parties,
         sdp: &[u8],
+        receiver: Side,
     ) -> control_proto::Request {
-        let (sdp, receiver) = (sdp.to_vec(), self.side_of(id).other());
+        let (sdp, sender) = (sdp.to_vec(), self.side_of(id));
         let (from, to) = (&parties.from_tag, parties.to_tag.as_deref());
         match self.media.late_offerer(media) {
             Some(offerer) if request.is(&Method::Prack) && to == Some(&offerer) => {
@@ -127,7 +129,7 @@ impl Core {
             }
             _ => {
                 self.set_exchange(id, Exchange::Offered);
-                ng::offer(&parties.call, from, to, sdp, receiver)
+                ng::offer(&parties.call, from, to, sdp, [sender, receiver])
             }
         }
     }
@@ -157,6 +159,8 @@ impl Core {
             return Ok(Fate::Replace(known.after.clone()));
         }
         let receiver = side(context.from);
+        let sender = context.route.as_ref().map(|route| side(route.to));
+        let sender = sender.unwrap_or(receiver.other());
         let Some(parties) = ng::Parties::of(response, media).filter(|_| status < 300) else {
             return Ok(Fate::Strip);
         };
@@ -176,7 +180,7 @@ impl Core {
                     to_tag,
                     Some(&parties.from_tag),
                     sdp.to_vec(),
-                    receiver,
+                    [sender, receiver],
                 )
             }
             Exchange::Invited | Exchange::None => return Ok(Fate::Strip),

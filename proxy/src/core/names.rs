@@ -9,8 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
 
 use super::config::Secrets;
+use super::face::FlowId;
 use super::hop::Hop;
 
 /// A registered client (or, without registration, a flow): what a token leads to.
@@ -171,6 +173,69 @@ impl Names {
         ClientId(self.draw(b"flow"))
     }
 
+    /// A nonce for this flow, made so many seconds after the first one.
+    pub(super) fn nonce(&mut self, flow: FlowId, made: u64) -> String {
+        self.drawn = self.drawn.wrapping_add(1);
+        let contents = [self.drawn.to_be_bytes(), made.to_be_bytes()].concat();
+        let signature: [u8; 12] = self.nonce_signature(flow, &contents);
+        URL_SAFE_NO_PAD.encode([contents.as_slice(), &signature].concat())
+    }
+
+    /// The serial number of a nonce that was made for this flow, and when it was made; `None` of any other text.
+    pub(super) fn nonce_of(&self, text: &str, flow: FlowId) -> Option<(u64, u64)> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (contents, signature) = bytes.split_at_checked(16)?;
+        if !bool::from(self.nonce_signature(flow, contents).ct_eq(signature)) {
+            return None;
+        }
+        let (serial, made) = contents.split_at_checked(8)?;
+        let number = |bytes: &[u8]| Some(u64::from_be_bytes(bytes.try_into().ok()?));
+        Some((number(serial)?, number(made)?))
+    }
+
+    fn nonce_signature(&self, flow: FlowId, contents: &[u8]) -> [u8; 12] {
+        first(&keyed(
+            &self.seed,
+            b"nonce",
+            &[&flow.0.to_be_bytes(), contents],
+        ))
+    }
+
+    /// What clients give back with their credentials: the same in every challenge of this process.
+    pub(super) fn opaque(&self) -> String {
+        URL_SAFE_NO_PAD.encode(first::<9>(&keyed(&self.seed, b"opaque", &[])))
+    }
+
+    /// A temporary GRUU's user part for a client (RFC 5627), and its serial number. Two of one client have nothing in
+    /// common that others could see.
+    pub(super) fn temporary(&mut self, client: ClientId) -> (String, u64) {
+        self.drawn = self.drawn.wrapping_add(1);
+        let serial = self.drawn.to_be_bytes();
+        let contents = [serial, self.masked(client.0, serial)].concat();
+        let signature: [u8; 12] = first(&keyed(&self.seed, b"gruu", &[&contents]));
+        let text = URL_SAFE_NO_PAD.encode([contents.as_slice(), &signature].concat());
+        (text, self.drawn)
+    }
+
+    /// The client and serial number of a temporary GRUU that we made.
+    pub(super) fn temporary_of(&self, text: &str) -> Option<(ClientId, u64)> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (contents, signature) = bytes.split_at_checked(16)?;
+        let right: [u8; 12] = first(&keyed(&self.seed, b"gruu", &[contents]));
+        if !bool::from(right.ct_eq(signature)) {
+            return None;
+        }
+        let (serial, masked) = contents.split_at_checked(8)?;
+        let serial: [u8; 8] = serial.try_into().ok()?;
+        let client = self.masked(masked.try_into().ok()?, serial);
+        Some((ClientId(client), u64::from_be_bytes(serial)))
+    }
+
+    fn masked(&self, id: [u8; 8], serial: [u8; 8]) -> [u8; 8] {
+        let mask: [u8; 8] = first(&keyed(&self.seed, b"mask", &[&serial]));
+        (u64::from_be_bytes(id) ^ u64::from_be_bytes(mask)).to_be_bytes()
+    }
+
     fn draw<const N: usize>(&mut self, label: &[u8]) -> [u8; N] {
         self.drawn = self.drawn.wrapping_add(1);
         first(&keyed(&self.seed, label, &[&self.drawn.to_be_bytes()]))
@@ -218,6 +283,32 @@ mod tests {
             first
         );
         assert_ne!(names.media("callt", "ag", Side::Browser, client), first);
+    }
+
+    #[test]
+    fn a_nonce_is_good_on_its_own_flow_only() {
+        let mut names = names();
+        let nonce = names.nonce(FlowId(1), 7);
+        let (serial, made) = names.nonce_of(&nonce, FlowId(1)).unwrap();
+        assert_eq!(made, 7);
+        assert_eq!(names.nonce_of(&nonce, FlowId(2)), None);
+        let next = names.nonce(FlowId(1), 7);
+        assert!(names.nonce_of(&next, FlowId(1)).unwrap().0 > serial);
+        for bad in ["", "AAAA", &nonce[1..], &format!("A{}", &nonce[1..])] {
+            assert!(bad == nonce || names.nonce_of(bad, FlowId(1)).is_none());
+        }
+    }
+
+    #[test]
+    fn temporary_gruus_of_one_client_have_nothing_in_common() {
+        let mut names = names();
+        let client = ClientId([7; 8]);
+        let (one, first) = names.temporary(client);
+        let (other, second) = names.temporary(client);
+        assert_eq!(names.temporary_of(&one), Some((client, first)));
+        assert_eq!(names.temporary_of(&other), Some((client, second)));
+        assert_ne!(one[11..22], other[11..22]);
+        assert_eq!(names.temporary_of(&one[1..]), None);
     }
 
     #[test]

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use sip::{Error, Message, ResponseBuilder};
 
-/// Status, reason phrase and at most one header that the status calls for.
+/// Status, reason phrase and the headers that the status calls for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) reason: Cow<'static, str>,
-    pub(super) header: Option<(&'static str, String)>,
+    pub(super) headers: Vec<(&'static str, String)>,
 }
 
 impl Answer {
@@ -17,13 +17,18 @@ impl Answer {
         Self {
             status,
             reason: reason.into(),
-            header: None,
+            headers: Vec::new(),
         }
     }
 
     pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.header = Some((name, value.into()));
+        self.headers.push((name, value.into()));
         self
+    }
+
+    /// Whether it has a header of that name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.headers.iter().any(|(known, _)| *known == name)
     }
 
     /// Too much at once: the sender may come again.
@@ -34,11 +39,12 @@ impl Answer {
     /// The response to `request`.
     pub(super) fn to(&self, request: &Message, tag: &str) -> Result<Message, Error> {
         let builder = ResponseBuilder::new(request, self.status, &self.reason).to_tag(tag);
-        match &self.header {
-            Some((name, value)) => builder.header(name, value),
-            None => builder,
-        }
-        .build()
+        self.headers
+            .iter()
+            .fold(builder, |builder, (name, value)| {
+                builder.header(name, value)
+            })
+            .build()
     }
 }
 

@@ -2,18 +2,27 @@
 //!
 //! A binding changes hands only here, and only after a registrar's word.
 
+mod bindings;
 mod contact;
+mod gruu;
+mod local;
 mod through;
+mod ways;
+
+use std::sync::Arc;
 
 use sip::{Message, NameAddr};
 
 use super::Core;
+use super::accounts::Users;
 use super::event::Event;
 use super::face::{Command, FlowId};
 use super::flows::Bound;
 use super::names::ClientId;
 use super::route::aor_of;
+pub(super) use bindings::{Binding, Bindings};
 use contact::device;
+pub use ways::{Local, Registering};
 
 /// What a REGISTER asked for.
 #[derive(Debug, Clone)]
@@ -51,8 +60,9 @@ impl Core {
         })
     }
 
-    /// The registrar has granted this lifetime to the client on this flow: binds it there, unless it is 0.
-    fn granted(&mut self, flow: FlowId, registration: &Registration, expires: u32) {
+    /// The registrar has granted this lifetime to the client on this flow: binds it there, unless it is 0. False if the
+    /// flow has too many clients already.
+    fn granted(&mut self, flow: FlowId, registration: &Registration, expires: u32) -> bool {
         let Registration {
             client, aor, uri, ..
         } = registration;
@@ -60,14 +70,30 @@ impl Core {
             0 => None,
             _ => self.flows.bind(flow, *client, aor, uri),
         };
+        if expires > 0 && bound.is_none() {
+            return false;
+        }
         if bound == Some(Bound::Moved) {
+            self.absent.came_back(*client);
             let aor = aor.clone();
             let event = Event::Rebound { flow, aor };
             self.commands.push_back(Command::Report(event));
         }
-        let aor = aor.clone();
+        self.report_registered(flow, aor, expires);
+        true
+    }
+
+    fn report_registered(&mut self, flow: FlowId, aor: &str, expires: u32) {
+        let aor = aor.to_owned();
         let event = Event::Registered { flow, aor, expires };
         self.commands.push_back(Command::Report(event));
+    }
+
+    /// The operator's users have changed. Who is no user any more cannot register again, nor call.
+    pub(super) fn new_users(&mut self, users: Arc<Users>) {
+        if let Registering::Local(local) = &mut self.config.registering {
+            local.users = users;
+        }
     }
 }
 

@@ -91,19 +91,54 @@ impl Core {
             return Ok(());
         }
         loops::check(&self.names, &request, side(from))?;
+        if let Some(answer) = self.at_home(from, &mut request, now)? {
+            self.answer(id, &answer, now);
+            return Ok(());
+        }
+        self.deliver(id, from, request, now)
+    }
+
+    /// Brings a request to where its tokens say, or up.
+    pub(super) fn deliver_by_route(
+        &mut self,
+        id: ContextId,
+        from: Source,
+        mut request: Message,
+        now: Instant,
+    ) -> Result<(), Answer> {
         let route = match self.route(&mut request, from, now) {
             Ok(route) => route,
+            Err(Unroutable {
+                client: Some(client),
+                media: None,
+                ..
+            }) => return self.wait_for(id, vec![client], now),
             Err(unroutable) => return Err(self.unroutable(&request, unroutable, now)),
         };
+        self.send_on(id, route, request, now)
+    }
+
+    /// Steps 7 to 10.
+    pub(super) fn send_on(
+        &mut self,
+        id: ContextId,
+        route: Route,
+        request: Message,
+        now: Instant,
+    ) -> Result<(), Answer> {
         self.once_for_each(id, &request, route.to)?;
         self.room_for_call(&request)?;
         self.remember(id, &route, &request);
-        self.heard(side(from), &route, &request);
+        self.heard(&route, &request);
         if let Some(ask) = self.media_of_info(id, &request, route.media, now) {
             return self.hold(id, ask, request);
         }
-        let way_here = self.way_here(self.token_of(&route, from), from);
-        if let Some(answer) = self.refreshes(side(from), route.media, way_here, &request) {
+        let from = self.transactions.get_mut(id).map(|context| context.from);
+        let way_here = from.and_then(|from| self.way_here(self.token_of(&route, from), from));
+        let sender = self.sender(&route);
+        if let Some(answer) =
+            sender.and_then(|sender| self.refreshes(sender, route.media, way_here, &request))
+        {
             self.answer(id, &answer, now);
             return Ok(());
         }

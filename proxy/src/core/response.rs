@@ -138,7 +138,8 @@ impl Core {
             return false;
         };
         let made = context.method == Method::Invite && matches!(response.status(), Some(200..=299));
-        made && (context.server.is_none() || context.final_status.is_some_and(|given| given >= 300))
+        let refused = context.final_status.is_some_and(|given| given >= 300);
+        made && (refused || self.is_abandoned(id))
     }
 
     /// What the asking side must see otherwise than the answering side wrote it, the body aside.
@@ -149,14 +150,16 @@ impl Core {
         let challenged = matches!(response.status(), Some(401 | 407));
         let (asking, registration) = (context.from, context.registration.clone());
         let (invite, route) = (context.request.clone(), context.route.clone());
+        let answered_by = context.route.as_ref().map(|route| side(route.to));
         let result = match (asking, registration) {
             // A challenge from a browser could only be a trick to have somebody's credentials sent to it.
-            (Source::Upstream(_), _) if challenged => {
+            _ if challenged && answered_by == Some(Side::Browser) => {
                 return Err(Answer::new(403, "A Browser May Not Challenge"));
             }
-            (Source::Upstream(_), _) => {
+            _ if answered_by == Some(Side::Browser) => {
                 schemes::restore(response).and_then(|()| emit_only_ws(response))
             }
+            (Source::Upstream(_), _) => Ok(()),
             (Source::Flow(_), _) if challenged => understood_last(response),
             (Source::Flow(flow), Some(registration))
                 if matches!(response.status(), Some(200..=299)) =>

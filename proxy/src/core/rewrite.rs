@@ -9,8 +9,9 @@ use super::guard::breadth;
 use super::hop::Hop;
 use super::names::Side;
 use super::request::side;
-use super::route::Route;
+use super::route::{Peer, Route};
 use super::timers;
+use super::token::Token;
 use super::{reliable, schemes};
 
 /// The RFC's own proposal; a client that asks for more does not get it.
@@ -99,16 +100,23 @@ impl Core {
         from: Source,
         route: &Route,
     ) -> Result<(), Error> {
-        let token = self.token_of(route, from).encode(&self.names);
-        let host = self.ws_name(route.flow).1;
-        // transport=ws for WSS too: RFC 7118 knows no other.
-        let browser = format!("<sip:{token}@{host};transport=ws;lr>");
+        let token = self.token_of(route, from);
+        let browser_of = |client, flow| {
+            let token = Token { client, ..token };
+            // transport=ws for WSS too: RFC 7118 knows no other.
+            let host = self.ws_name(flow).1;
+            format!("<sip:{}@{host};transport=ws;lr>", token.encode(&self.names))
+        };
+        let browser = browser_of(route.client, route.flow);
+        let token = token.encode(&self.names);
         let phone = |hop| format!("<{};lr>", self.own_uri(&token, hop));
         let [below, above] = match (from, route.to) {
             (Source::Upstream(hop), _) => [phone(hop), browser],
             (_, Source::Upstream(hop)) => [browser, phone(hop)],
-            // Whatever a browser sends goes to the upstream.
-            (Source::Flow(_), Source::Flow(_)) => return Ok(()),
+            (Source::Flow(_), Source::Flow(_)) => match &route.beside {
+                Some(Peer { flow, client }) => [browser_of(*client, *flow), browser],
+                None => return Ok(()),
+            },
         };
         request.prepend("Record-Route", below)?;
         request.prepend("Record-Route", above)

@@ -27,6 +27,15 @@ pub(super) struct Route {
     pub(super) media: Option<MediaId>,
     /// What spreads it over the SIP server's addresses; `None` if it has no choice among them.
     pub(super) spread: Option<u64>,
+    /// The browser that asks, where the request goes from one browser to another without the SIP server between them.
+    pub(super) beside: Option<Peer>,
+}
+
+/// A browser, as a party of a dialog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Peer {
+    pub(super) flow: FlowId,
+    pub(super) client: ClientId,
 }
 
 /// Why a request goes nowhere.
@@ -36,6 +45,8 @@ pub(super) struct Unroutable {
     pub(super) media: Option<MediaId>,
     /// By what URI the SIP side calls that client.
     pub(super) way_here: Option<String>,
+    /// The client that is away.
+    pub(super) client: Option<ClientId>,
 }
 
 impl From<Answer> for Unroutable {
@@ -44,6 +55,7 @@ impl From<Answer> for Unroutable {
             answer,
             media: None,
             way_here: None,
+            client: None,
         }
     }
 }
@@ -58,7 +70,7 @@ impl Core {
     ) -> Result<Route, Unroutable> {
         let recorded = strict::undo(request, &self.names).map_err(|_| unreadable())?;
         match from {
-            Source::Flow(flow) => Ok(self.route_up(request, flow, recorded, now)?),
+            Source::Flow(flow) => self.route_up(request, flow, recorded, now),
             Source::Upstream(_) => self.route_down(request, from, recorded),
         }
     }
@@ -69,7 +81,7 @@ impl Core {
         flow: FlowId,
         recorded: Option<Token>,
         now: Instant,
-    ) -> Result<Route, Answer> {
+    ) -> Result<Route, Unroutable> {
         let token = Token::take(request, &self.names)
             .or(recorded)
             .filter(|_| !request.is(&Method::Register));
@@ -78,13 +90,17 @@ impl Core {
             Some(token) => {
                 // A dialog belongs to its client: on another client's flow its tags and token are worth nothing.
                 if self.flows.reach(token.client) != Reach::Flow(flow) {
-                    return Err(Answer::new(403, "This Dialog Is Not Of This Connection"));
+                    let reason = "This Dialog Is Not Of This Connection";
+                    return Err(Answer::new(403, reason).into());
+                }
+                if token.beside {
+                    return self.route_beside(request, flow, token);
                 }
                 self.stand_aside(request, token).map_err(|_| unreadable())?;
                 (token.client, token.media)
             }
             None if request.to_tag().is_some() && !request.is(&Method::Register) => {
-                return Err(Answer::new(481, "Call/Transaction Does Not Exist"));
+                return Err(Answer::new(481, "Call/Transaction Does Not Exist").into());
             }
             None => {
                 // A preloaded Route of the client's own choice is not followed.
@@ -110,7 +126,52 @@ impl Core {
             client,
             media,
             spread,
+            beside: None,
         })
+    }
+
+    /// Within a call between two of our browsers: the next token names the other one.
+    fn route_beside(
+        &self,
+        request: &mut Message,
+        flow: FlowId,
+        own: Token,
+    ) -> Result<Route, Unroutable> {
+        let other = Token::take(request, &self.names)
+            .filter(|other| other.beside && other.media == own.media);
+        let Some(other) = other else {
+            return Err(Answer::new(481, "Call/Transaction Does Not Exist").into());
+        };
+        let Reach::Flow(to) = self.flows.reach(other.client) else {
+            return Err(self.unreachable(&other, Source::Flow(flow)));
+        };
+        // The other one's 1xx had no Contact of its own.
+        if let (true, Some(contact)) = (
+            Token::addressed(request, &self.names) == Some(other),
+            self.flows.contact(other.client),
+        ) {
+            request.set_uri(contact).map_err(|_| unreadable())?;
+        }
+        Ok(Route {
+            to: Source::Flow(to),
+            flow: to,
+            client: other.client,
+            media: own.media,
+            spread: None,
+            beside: Some(Peer {
+                flow,
+                client: own.client,
+            }),
+        })
+    }
+
+    fn unreachable(&self, token: &Token, from: Source) -> Unroutable {
+        Unroutable {
+            answer: self.away(Some(token.client)),
+            media: token.media,
+            way_here: self.way_here(*token, from),
+            client: Some(token.client),
+        }
     }
 
     /// All registrations of one user go the same way, and all requests with one Call-ID.
@@ -141,11 +202,7 @@ impl Core {
             return Err(Answer::new(404, reason).into());
         };
         let Reach::Flow(flow) = self.flows.reach(token.client) else {
-            return Err(Unroutable {
-                answer: gone(),
-                media: token.media,
-                way_here: self.way_here(token, from),
-            });
+            return Err(self.unreachable(&token, from));
         };
         // Addressed as we registered it: the client knows itself only by its own Contact.
         if let (Some(_), Some(contact)) = (addressed, self.flows.contact(token.client)) {
@@ -163,11 +220,17 @@ impl Core {
             client: token.client,
             media,
             spread: None,
+            beside: None,
         })
     }
 
     /// The media session of a call that begins here.
-    fn new_media(&self, request: &Message, from: Side, client: ClientId) -> Option<MediaId> {
+    pub(super) fn new_media(
+        &self,
+        request: &Message,
+        from: Side,
+        client: ClientId,
+    ) -> Option<MediaId> {
         if !request.is(&Method::Invite) {
             return None;
         }

@@ -2,10 +2,13 @@
 
 mod bench;
 mod calls;
+mod forks;
 mod hops;
+mod household;
 mod info;
 mod large;
 mod left;
+mod local;
 mod lost;
 mod offers;
 mod pacing;

@@ -11,11 +11,16 @@ use super::names::{ClientId, MediaId, Names, TargetId};
 /// Raised when the contents change, so that an old token is refused and not misread.
 const VERSION: u8 = 2;
 
+/// In the place of the version: a call between two browsers without the SIP server between them.
+const BESIDE: u8 = 101;
+
 /// What a token says. One exists only if we signed it: it is made here or its MAC was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token {
     /// The client that it leads to.
     pub(super) client: ClientId,
+    /// The dialog's other party is a browser of this edge, too: the next token names it, and no SIP server is between.
+    pub(super) beside: bool,
     /// The dialog's media session; `None` in Path, and in dialogs without media.
     pub(super) media: Option<MediaId>,
     /// The SIP server's address that the dialog is at; `None` in Path, and where it is not in the list.
@@ -27,6 +32,7 @@ impl Token {
     pub(super) fn of_client(client: ClientId) -> Self {
         Self {
             client,
+            beside: false,
             media: None,
             target: None,
         }
@@ -36,7 +42,7 @@ impl Token {
     pub(super) fn encode(&self, names: &Names) -> String {
         let media = self.media.map_or([0; 8], |media| media.0);
         let target = self.target.map_or([0; 4], |target| target.0);
-        let mut bytes = vec![VERSION];
+        let mut bytes = vec![if self.beside { BESIDE } else { VERSION }];
         bytes.extend(self.client.0);
         bytes.extend(media);
         bytes.extend(target);
@@ -56,8 +62,9 @@ impl Token {
         let (media, target) = rest.split_at_checked(8)?;
         let media: [u8; 8] = media.try_into().ok()?;
         let target: [u8; 4] = target.try_into().ok()?;
-        (*version == VERSION).then_some(Self {
+        [VERSION, BESIDE].contains(version).then_some(Self {
             client: ClientId(client.try_into().ok()?),
+            beside: *version == BESIDE,
             media: (media != [0; 8]).then_some(MediaId(media)),
             target: (target != [0; 4]).then_some(TargetId(target)),
         })
@@ -70,7 +77,7 @@ impl Token {
     }
 
     /// The token in the request's first Route.
-    fn next(request: &Message, names: &Names) -> Option<Self> {
+    pub(super) fn next(request: &Message, names: &Names) -> Option<Self> {
         Self::of(&request.routes().next()?.ok()?, names)
     }
 
@@ -112,6 +119,7 @@ mod tests {
     fn token() -> Token {
         Token {
             client: ClientId([7; 8]),
+            beside: false,
             media: Some(MediaId([9; 8])),
             target: Some(TargetId([5; 4])),
         }

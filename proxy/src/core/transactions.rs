@@ -8,11 +8,13 @@ use std::time::Instant;
 use sip::transaction::{Client, ClientKey, Server, ServerKey};
 use sip::{Message, Method};
 
+use super::absent::Parked;
 use super::calls::Party;
 use super::cancel::Cancel;
 use super::errand::Purpose;
 use super::face::{AskId, FlowId, Source};
 use super::failover::Failover;
+use super::fork::Fork;
 use super::media::{Exchange, Rewritten};
 use super::names::MediaId;
 use super::register::Registration;
@@ -52,6 +54,12 @@ pub(super) struct Proxied {
     pub(super) session: Option<MediaId>,
     /// What was rewritten for this transaction already, so that a repeated response is the same again.
     pub(super) rewritten: Vec<Rewritten>,
+    /// The branches, where it goes to several at once.
+    pub(super) fork: Option<Fork>,
+    /// The fork that this is a branch of: its responses go there.
+    pub(super) parent: Option<ContextId>,
+    /// It waits for a client to come back.
+    pub(super) parked: Option<Parked>,
     /// The message that waits for the relay.
     pub(super) held: Option<Held>,
     /// Responses that came behind the held one: order is kept.
@@ -145,32 +153,28 @@ impl Transactions {
         let id = ContextId(self.name());
         self.servers.insert(key.clone(), id);
         self.index(from, id);
-        let context = Proxied {
-            in_dialog: request.to_tag().is_some(),
-            from,
-            request,
-            method,
-            server: Some(server),
-            branch: None,
-            route: None,
-            failover: None,
-            registration: None,
-            exchange: Exchange::None,
-            session: None,
-            rewritten: Vec::new(),
-            held: None,
-            inbox: VecDeque::new(),
-            cancel: Cancel::No,
-            began: now,
-            taken_back: None,
-            answered_here: false,
-            final_status: None,
-            hung_up: Vec::new(),
-            give_up: None,
-            key,
-        };
+        let context = Proxied::new(from, key, request, method, Some(server), now);
         self.contexts.insert(id, context);
         id
+    }
+
+    /// Makes a branch of a request that goes to several at once. It is found by its responses only.
+    pub(super) fn branch_off(&mut self, parent: ContextId) -> Option<ContextId> {
+        let id = ContextId(self.name());
+        let whole = self.contexts.get(&parent)?;
+        let branch = Proxied {
+            parent: Some(parent),
+            ..Proxied::new(
+                whole.from,
+                whole.key.clone(),
+                whole.request.clone(),
+                whole.method.clone(),
+                None,
+                whole.began,
+            )
+        };
+        self.contexts.insert(id, branch);
+        Some(id)
     }
 
     /// Remembers that a context's request went out under this branch.
@@ -322,6 +326,48 @@ impl Errand {
 }
 
 impl Proxied {
+    fn new(
+        from: Source,
+        key: ServerKey,
+        request: Message,
+        method: Method,
+        server: Option<Server>,
+        now: Instant,
+    ) -> Self {
+        Self {
+            in_dialog: request.to_tag().is_some(),
+            from,
+            request,
+            method,
+            server,
+            branch: None,
+            route: None,
+            failover: None,
+            registration: None,
+            exchange: Exchange::None,
+            session: None,
+            rewritten: Vec::new(),
+            fork: None,
+            parent: None,
+            parked: None,
+            held: None,
+            inbox: VecDeque::new(),
+            cancel: Cancel::No,
+            began: now,
+            taken_back: None,
+            answered_here: false,
+            final_status: None,
+            hung_up: Vec::new(),
+            give_up: None,
+            key,
+        }
+    }
+
+    /// Whether its sender has taken it back.
+    pub(super) fn is_cancelled(&self) -> bool {
+        !matches!(self.cancel, Cancel::No)
+    }
+
     /// When any of its machines, or its own patience, wants the clock.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let server = self.server.as_ref().and_then(Server::deadline);
@@ -331,7 +377,8 @@ impl Proxied {
             .and_then(|branch| branch.machine.as_ref());
         let client = machine.and_then(Client::deadline);
         let silent = self.failover.as_ref().and_then(|f| f.deadline());
-        let waits = [server, client, self.give_up, silent];
+        let parked = self.parked.as_ref().map(|parked| parked.until);
+        let waits = [server, client, self.give_up, silent, parked];
         waits.into_iter().flatten().min()
     }
 

@@ -155,6 +155,7 @@ impl Edge {
             tls_upstream: None,
             listeners: vec![(local(), ws::Options::default())],
             records: None,
+            users: None,
             relays: Vec::new(),
             cookie_seed: [3; 8],
             relay_key: None,

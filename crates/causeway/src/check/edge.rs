@@ -1,5 +1,6 @@
 //! What a file describes, in the operator's words.
 
+use proxy::core::Registering;
 use relay::core::SharedPort;
 
 use crate::config::{Address, Certificate, Edge, Face};
@@ -12,6 +13,16 @@ pub(super) fn print(edge: &Edge) -> Result<(), String> {
         edge.upstream.hop,
         listed(&edge.listen.own())
     );
+    match &edge.registration.way {
+        Registering::Through => println!("registrar   the SIP server"),
+        Registering::Local(local) => println!(
+            "registrar   the edge, with {} users{}",
+            local.users.len(),
+            (edge.registration.users.as_ref())
+                .map(|file| format!(" of {}", file.path.display()))
+                .unwrap_or_default()
+        ),
+    }
     tls_upstream(edge)?;
     for ws in &edge.listen.ws {
         println!(

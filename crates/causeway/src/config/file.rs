@@ -13,6 +13,8 @@ use super::Fault;
 pub(super) struct File {
     pub(super) domain: Option<Spanned<String>>,
     pub(super) upstream: Option<Spanned<String>>,
+    pub(super) registration: Option<Spanned<String>>,
+    pub(super) users: Option<Spanned<UsersOf>>,
     #[serde(default)]
     pub(super) listen: Listen,
     #[serde(default)]
@@ -94,6 +96,16 @@ impl OneOrMore {
             Self::More(texts) => texts,
         }
     }
+}
+
+/// The users of an edge that is its own registrar.
+#[derive(Deserialize, Debug)]
+#[serde(untagged)]
+pub(super) enum UsersOf {
+    /// A file with a user in each line.
+    File(String),
+    /// Their passwords, by name.
+    Table(BTreeMap<String, String>),
 }
 
 /// A port, or a word in its place.

@@ -13,6 +13,7 @@ use relay::server::{BackendChoice, ControlAddress, ControlKey};
 use super::listen::{self, readable};
 use super::{
     Calls, Certificate, Edge, Fault, Limits, Media, Relay, Upstream, UpstreamTls, faces, file,
+    registration,
 };
 
 /// Where our relay takes commands when nothing is said: this machine only, rtpengine's customary port.
@@ -47,6 +48,7 @@ pub(super) fn edge(file: &file::File, path: &Path) -> Result<Edge, Fault> {
         listen: listen::judge(&file.listen, upstream.hop, path)?,
         tls: upstream_tls(&file.tls, upstream.hop, path)?,
         upstream,
+        registration: registration::judge(file, domain.get_ref(), path)?,
         calls: Calls::of(&file.calls, path)?,
         relays,
         dtmf_events: dtmf_events(&file.media.dtmf)?,

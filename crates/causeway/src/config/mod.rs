@@ -3,7 +3,7 @@
 //! sentence with the file, the line and the cure ([`ConfigError`]).
 //!
 //! The file's shape is in `file.rs`, the judgement in `judge.rs`, that of the proxy's addresses in `listen.rs`, of the relay's
-//! in `faces.rs`, of mere numbers in `limits.rs`, of what becomes of calls in `calls.rs`.
+//! in `faces.rs`, of mere numbers in `limits.rs`, of what becomes of calls in `calls.rs`, of the users in `registration.rs`.
 
 mod calls;
 mod faces;
@@ -11,12 +11,14 @@ mod file;
 mod judge;
 mod limits;
 mod listen;
+mod registration;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use proxy::core::{Hop, Transport};
+use proxy::core::{Hop, Registering, Transport};
+use proxy::server::UsersFile;
 use relay::core::SharedPort;
 use relay::server::{BackendChoice, ControlAddress, ControlKey};
 
@@ -24,7 +26,7 @@ pub(crate) use calls::Calls;
 pub(crate) use limits::Limits;
 
 /// Everything that the file says, checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Edge {
     /// The SIP domain of the users.
     pub(crate) domain: String,
@@ -32,6 +34,8 @@ pub(crate) struct Edge {
     pub(crate) upstream: Upstream,
     /// How it is trusted where it is connected to by TLS.
     pub(crate) tls: UpstreamTls,
+    /// Who registers the browsers.
+    pub(crate) registration: Registration,
     /// Where browsers and the SIP server reach the proxy.
     pub(crate) listen: Listen,
     /// What becomes of calls.
@@ -79,6 +83,15 @@ pub(crate) struct UpstreamTls {
     pub(crate) ca: Option<PathBuf>,
     /// What we show when it asks who we are.
     pub(crate) own: Option<Certificate>,
+}
+
+/// Who registers the browsers.
+#[derive(Clone, Debug)]
+pub(crate) struct Registration {
+    /// The SIP server, or the edge.
+    pub(crate) way: Registering,
+    /// The file with the users, if they stand in one.
+    pub(crate) users: Option<UsersFile>,
 }
 
 /// Listening addresses of the proxy.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use proxy::core::Transport;
+use proxy::core::{Registering, Transport};
 use relay::core::SharedPort;
 
 use super::{Edge, Relay};
@@ -69,6 +69,53 @@ fn a_stream_to_the_sip_server_has_a_listener_of_its_own_transport() {
             && tcp.starts_with("tcp:127.0.0.") && tcp.ends_with(":5060")),
         "{own:?}"
     );
+}
+
+#[test]
+fn users_stand_in_the_file_or_in_one_of_their_own() {
+    let local = |users: &str| parse(&format!("registration = \"local\"\n{GOOD}{users}"));
+    let count = |edge: Edge| match edge.registration.way {
+        Registering::Local(local) => local.users.len(),
+        _ => 0,
+    };
+    let edge =
+        local("[users]\nalice = \"secret\"\nbob = \"md5:0123456789abcdef0123456789abcdef\"\n");
+    assert_eq!(count(edge.unwrap()), 2);
+    let folder = std::env::temp_dir();
+    let name = format!("causeway-config-users-{}", std::process::id());
+    std::fs::write(folder.join(&name), "alice secret\n\ncarol\n").unwrap();
+    let text = format!("registration = \"local\"\nusers = \"{name}\"\n{GOOD}");
+    let error = Edge::parse(&folder.join("edge.toml"), &text).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains(":3: user 'carol' has no password"),
+        "{error}"
+    );
+    std::fs::write(folder.join(&name), "alice secret\n").unwrap();
+    let edge = Edge::parse(&folder.join("edge.toml"), &text).unwrap();
+    assert_eq!(
+        edge.registration.users.as_ref().unwrap().path,
+        folder.join(&name)
+    );
+    assert_eq!(count(edge), 1);
+    std::fs::remove_file(folder.join(&name)).unwrap();
+    for (users, cure) in [
+        ("", "needs users; write users = "),
+        ("[users]\n", "add one, as in alice"),
+        ("[users]\nalice = \"\"\n", "user 'alice' has no password"),
+        ("[users]\n\"a@b\" = \"x\"\n", "cannot be a user's name"),
+    ] {
+        let error = local(users).unwrap_err().to_string();
+        assert!(error.contains(cure), "{error}");
+    }
+    let error = parse(&format!("{GOOD}[users]\nalice = \"secret\"\n")).unwrap_err();
+    assert!(
+        error.what.contains("write registration = \"local\""),
+        "{error}"
+    );
+    let error = parse(&format!("registration = \"global\"\n{GOOD}")).unwrap_err();
+    assert!(error.what.contains("write \"through\""), "{error}");
 }
 
 #[test]

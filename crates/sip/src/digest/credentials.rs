@@ -56,6 +56,12 @@ impl Credentials {
     /// `request.uri` is the Request-URI: credentials made for another one are refused (RFC 7616 3.4.6). A proxy on the
     /// way may have changed it; a server behind one passes `uri` of these credentials instead, knowingly.
     pub fn verify(&self, realm: &str, password: &str, request: &Request<'_>) -> bool {
+        let ha1 = ha1(self.algorithm, &self.username, realm, password);
+        self.verify_ha1(realm, &ha1, request)
+    }
+
+    /// The same for a server that keeps [`super::ha1`] of these credentials' algorithm and no password.
+    pub fn verify_ha1(&self, realm: &str, ha1: &str, request: &Request<'_>) -> bool {
         let terms = Terms {
             algorithm: self.algorithm,
             nonce: &self.nonce,
@@ -67,7 +73,7 @@ impl Credentials {
                 .as_ref()
                 .map(|(qop, cnonce, nc)| (*qop, cnonce.as_str(), nc.as_str())),
         };
-        let expected = terms.response(&ha1(self.algorithm, &self.username, realm, password));
+        let expected = terms.response(ha1);
         let given = self.response.to_ascii_lowercase();
         let proven: bool = expected.as_bytes().ct_eq(given.as_bytes()).into();
         proven && self.realm == realm && self.uri == request.uri

@@ -45,10 +45,16 @@ impl Core {
         };
         for media in self.calls.of_client(client) {
             if let Some(call) = self.calls.standing_mut(media) {
-                call.flow = flow;
+                if call.client == client {
+                    call.flow = flow;
+                }
                 self.calls.set(media, Standing::There);
             } else if let Some(call) = self.calls.remove(media) {
-                self.say_bye(&call, Side::Browser, ENDED, now);
+                let side = match call.client == client {
+                    true => Side::Browser,
+                    false => Side::Phone,
+                };
+                self.say_bye(&call, side, ENDED, now);
             }
         }
     }
@@ -93,7 +99,9 @@ impl Core {
 
     /// Keeps a call that ended without its browser, in case that comes back.
     pub(super) fn remember_end(&mut self, media: MediaId, mut call: Call, now: Instant) {
-        let waits = self.flows.reach(call.client) == Reach::Suspended;
+        let waits = call
+            .clients()
+            .any(|client| self.flows.reach(client) == Reach::Suspended);
         if waits && self.calls.over < self.config.limits.calls {
             call.standing = Standing::Over;
             call.until = after(now, self.config.limits.suspend);
@@ -104,10 +112,14 @@ impl Core {
 
     /// Hangs up on one side, if it can be reached.
     fn say_bye(&mut self, call: &Call, side: Side, reason: &str, now: Instant) {
-        let to = match (side, self.flows.reach(call.client)) {
-            (Side::Phone, _) => call.upstream,
-            (Side::Browser, Reach::Flow(flow)) => Source::Flow(flow),
-            (Side::Browser, _) => return,
+        let client = match side {
+            Side::Browser => Some(call.client),
+            Side::Phone => call.peer,
+        };
+        let to = match client.map(|client| self.flows.reach(client)) {
+            None => call.upstream,
+            Some(Reach::Flow(flow)) => Source::Flow(flow),
+            Some(_) => return,
         };
         for dialog in &call.dialogs {
             let via = self.new_via(to);

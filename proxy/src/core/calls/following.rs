@@ -27,14 +27,21 @@ impl Core {
     }
 
     /// A request passes: inside a call, its sender has counted on.
-    pub(in crate::core) fn heard(&mut self, from: Side, route: &Route, request: &Message) {
+    pub(in crate::core) fn heard(&mut self, route: &Route, request: &Message) {
         let call = route.media.and_then(|media| self.calls.standing_mut(media));
         let (Some(call), Some(cseq)) = (call, request.cseq()) else {
             return;
         };
+        let sender = call.sender(route);
         if let Some(dialog) = call.dialog_mut(request) {
-            dialog.counted(from, cseq.number);
+            dialog.counted(sender, cseq.number);
         }
+    }
+
+    /// The end of a call that a request of this route comes from; `None` if it belongs to none that stands.
+    pub(in crate::core) fn sender(&mut self, route: &Route) -> Option<Side> {
+        let call = self.calls.standing_mut(route.media?)?;
+        Some(call.sender(route))
     }
 
     /// A final response was passed back. `first` is false for the further 2xx of a forked call.
@@ -82,8 +89,13 @@ impl Core {
         response: &Message,
     ) -> Option<Dialog> {
         let context = self.transactions.get_mut(id)?;
-        let media = context.route.as_ref()?.media;
-        let (names, caller) = (&self.names, side(context.from));
+        let route = context.route.as_ref()?;
+        // Of two browsers the caller stands where a phone would.
+        let caller = match route.beside {
+            Some(_) => Side::Phone,
+            None => side(context.from),
+        };
+        let (names, media) = (&self.names, route.media);
         let mut dialog = Dialog::new(&context.request, response, caller, |value| {
             Token::is_of_pass(value, names, media)
         })?;
@@ -117,6 +129,7 @@ impl Core {
             return;
         };
         let (client, flow, call_id) = (route.client, route.flow, call_id.to_owned());
+        let peer = route.beside.as_ref().map(|peer| peer.client);
         let phone = match route.to {
             Source::Flow(_) => context.from,
             upstream => upstream,
@@ -126,6 +139,7 @@ impl Core {
             call_id,
             client,
             flow,
+            peer,
             upstream: self.upstream_behind(phone),
             dialogs: vec![dialog],
             begun,
@@ -141,11 +155,16 @@ impl Core {
         let Some(context) = self.transactions.get_mut(id) else {
             return;
         };
-        let asking = side(context.from);
         let request = context.request.clone();
+        let Some(route) = context.route.clone() else {
+            return;
+        };
         let own = self.name_behind(response).map(str::to_owned);
-        let call = self.calls.standing_mut(media);
-        if let Some(dialog) = call.and_then(|call| call.dialog_mut(response)) {
+        let Some(call) = self.calls.standing_mut(media) else {
+            return;
+        };
+        let asking = call.sender(&route);
+        if let Some(dialog) = call.dialog_mut(response) {
             dialog.moved(asking, &request);
             dialog.moved(asking.other(), response);
             if let (Side::Phone, Some(own)) = (asking, own) {
@@ -156,6 +175,15 @@ impl Core {
 }
 
 impl Call {
+    /// The end that a request of this route comes from.
+    fn sender(&self, route: &Route) -> Side {
+        match (&route.beside, route.to) {
+            (Some(sender), _) if sender.client == self.client => Side::Browser,
+            (Some(_), _) | (None, Source::Flow(_)) => Side::Phone,
+            (None, Source::Upstream(_)) => Side::Browser,
+        }
+    }
+
     /// The dialog that a message belongs to.
     pub(super) fn dialog_mut(&mut self, message: &Message) -> Option<&mut Dialog> {
         let tags = [message.from_tag(), message.to_tag()];

@@ -120,7 +120,8 @@ impl Core {
         let Some(context) = self.transactions.get_mut(id) else {
             return;
         };
-        if may_come_again(&context.request, response) {
+        // A branch that fails is not yet the call.
+        if context.parent.is_some() || may_come_again(&context.request, response) {
             return;
         }
         let said = response.reason().unwrap_or_default().into_owned();

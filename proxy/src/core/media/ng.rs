@@ -43,13 +43,13 @@ pub(in crate::core) fn call_name(call_id: &str, media: MediaId) -> String {
     format!("{call_id}-{media}")
 }
 
-/// An offer, to be rewritten for `receiver`.
+/// An offer of `sender`, to be rewritten for `receiver`.
 pub(super) fn offer(
     call: &str,
     offerer: &str,
     answerer: Option<&str>,
     sdp: Vec<u8>,
-    receiver: Side,
+    [sender, receiver]: [Side; 2],
 ) -> Request {
     let mut request = about(Command::Offer, call, receiver);
     request.from_tag = Some(offerer.to_owned());
@@ -60,12 +60,6 @@ pub(super) fn offer(
             request.transport_protocol = Some(TransportProtocol::RtpAvp);
             request.ice = Some(Ice::Remove);
             request.rtcp_mux.demux = true;
-            request.direction = Some([PUBLIC.to_owned(), PRIVATE.to_owned()]);
-            // The browser's media stay on one port; the phone has a port for each.
-            request.other.push("bundle", vec![Value::from("accept")]);
-            // The browser's ICE may be done before the answer is here. An rtpengine that may be active then begins
-            // DTLS at once, as client against the browser's client, and the call stays silent: say the role now.
-            request.other.push("DTLS-reverse", Dtls::Passive.word());
         }
         Side::Browser => {
             request.transport_protocol = Some(TransportProtocol::UdpTlsRtpSavpf);
@@ -74,12 +68,32 @@ pub(super) fn offer(
             request.rtcp_mux.require = true;
             request.sdes.off = true;
             request.flags.set(flag::GENERATE_MID);
-            // A client that does not bundle keeps a port for each medium.
-            request.other.push("bundle", vec![Value::from("offer")]);
-            request.direction = Some([PRIVATE.to_owned(), PUBLIC.to_owned()]);
         }
     }
+    let mut bundle = Vec::new();
+    if sender == Side::Browser {
+        // The browser's media stay on one port; a phone has a port for each.
+        bundle.push(Value::from("accept"));
+        // The browser's ICE may be done before the answer is here. An rtpengine that may be active then begins
+        // DTLS at once, as client against the browser's client, and the call stays silent: say the role now.
+        request.other.push("DTLS-reverse", Dtls::Passive.word());
+    }
+    if receiver == Side::Browser {
+        // A client that does not bundle keeps a port for each medium.
+        bundle.push(Value::from("offer"));
+    }
+    if !bundle.is_empty() {
+        request.other.push("bundle", bundle);
+    }
+    request.direction = Some([sender, receiver].map(|side| interface(side).to_owned()));
     request
+}
+
+fn interface(side: Side) -> &'static str {
+    match side {
+        Side::Browser => PUBLIC,
+        Side::Phone => PRIVATE,
+    }
 }
 
 /// An answer, to be rewritten for `receiver`, who had made the offer.

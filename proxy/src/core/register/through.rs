@@ -55,7 +55,10 @@ impl Core {
         let bound_as = Token::of_client(registration.client).encode(&self.names);
         let granted = granted(response, registration, &bound_as);
         restore_contact(response, registration, granted, &bound_as)?;
-        self.granted(flow, registration, granted);
+        let is_outbound = response.lists("Require", "outbound");
+        if self.granted(flow, registration, granted) && is_outbound {
+            self.flows.outbound(registration.client);
+        }
         Ok(())
     }
 }

@@ -282,6 +282,7 @@ impl Bench {
         self.wait(Duration::from_secs(3600));
         assert_eq!(self.core.transactions.len(), 0, "requests are left");
         assert!(self.core.transactions.is_empty(), "indexes are left");
+        assert!(self.core.absent.is_empty(), "calls wait for somebody");
         assert_eq!(
             self.core.media.left(),
             "",

@@ -159,13 +159,9 @@ fn the_upstream_reaches_only_whom_a_token_names() {
     );
     bench.close(flow);
     bench.upstream_sends(incoming("c2", "alice", &path, PHONE_SDP));
-    assert_eq!(
-        [
-            bench.upstream_gets().status(),
-            bench.upstream_gets().status()
-        ],
-        [Some(100), Some(480)]
-    );
+    // She may come back.
+    bench.wait(std::time::Duration::from_secs(4));
+    assert_eq!(bench.upstream_has().pop().unwrap().status(), Some(480));
     assert!(bench.asked.is_empty());
 }
 

@@ -140,6 +140,43 @@ fn a_binding_moves_only_when_the_upstream_has_agreed() {
 }
 
 #[test]
+fn a_registrar_that_knows_of_flows_hears_that_one_has_failed_and_any_other_that_nobody_is_there() {
+    for (knows, status) in [(true, 430), (false, 480)] {
+        let mut bench = Bench::new();
+        let flow = bench.open(1);
+        bench.browser_sends(flow, register("alice", 1));
+        let up = bench.upstream_gets();
+        let path = up.header("Path").unwrap().into_owned();
+        let contact = up.header("Contact").unwrap().into_owned();
+        let mut headers = vec![("Contact", contact.as_str())];
+        if knows {
+            headers.push(("Require", "outbound"));
+        }
+        bench.upstream_sends(reply(&up, 200, &headers, ""));
+        bench.browser_gets(flow);
+        bench.close(flow);
+        let options = String::from_utf8(incoming("o", "alice", &path, "")).unwrap();
+        bench.upstream_sends(options.replace("INVITE", "OPTIONS"));
+        assert_eq!(bench.upstream_gets().status(), Some(status));
+    }
+}
+
+#[test]
+fn a_call_to_a_client_whose_connection_has_just_gone_waits_until_it_is_back() {
+    let mut bench = Bench::new();
+    let flow = bench.open(1);
+    let path = bench.register(flow, "alice");
+    bench.close(flow);
+    bench.upstream_sends(incoming("c", "alice", &path, PHONE_SDP));
+    assert_eq!(bench.upstream_gets().status(), Some(100));
+    bench.wait(Duration::from_secs(3));
+    let back = bench.open(2);
+    bench.register(back, "alice");
+    assert_eq!(bench.browser_gets(back).call_id(), Some("c"));
+    bench.silence();
+}
+
+#[test]
 fn a_silent_upstream_gives_408_and_retransmissions_before() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
