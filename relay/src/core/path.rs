@@ -1,16 +1,15 @@
-//! The walk of one packet, from top to bottom. It takes no lock, allocates nothing, writes no log line and reads no
-//! clock; the packet is decrypted, rewritten and encrypted where it lies.
+//! The walk of one packet, from top to bottom. It takes no lock, writes no log line, reads no clock, and allocates nothing
+//! but the copies that are named here; the packet is decrypted, rewritten and encrypted where it lies.
 //!
-//! 1. the socket names the leg ([`Shard::receive`])
+//! 1. the socket names the leg ([`Shard::receive`]); where two may be meant a copy is tried on both (`contested.rs`)
 //! 2. the first bytes name the protocol (RFC 7983); STUN and DTLS leave here
 //! 3. is this source heard on this leg?
-//! 4. SRTP: replay window, tag, decryption; what is here before its keys waits for them (`early.rs`)
+//! 4. SRTP: replay window, tag, decryption; a copy of what is here before its keys waits for them (`early.rs`)
 //! 5. learn where the peer is: only from what step 4 has proved, or from what the SDP said; count (`sources.rs`),
 //!    and drop what is more than the medium can need (`rate.rs`)
 //! 6. what a command holds back is dropped or silenced (`leg.gate`), what the other side does not understand is taken
 //!    out: feedback, header extensions (`leg.renumbering`); the numbers make room for events that are played (`leg.injection`)
-//!    and a copy is made where the call is recorded (`leg.tap`) or has subscribers (`leg.copies`): then, and only then,
-//!    something is allocated
+//!    and a copy is made where the call is recorded (`leg.tap`) or has subscribers (`leg.copies`)
 //! 7. protect for the other side; one datagram goes out
 //!
 //! Every step that says no names its [`Drop`].
