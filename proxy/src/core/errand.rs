@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use sip::Message;
 use sip::transaction::{Client, ClientEvent, Output};
+use sip::{Error, Message};
 
 use super::Core;
 use super::alarms::Due;
@@ -13,6 +13,7 @@ use super::left::LeftInvite;
 use super::names::TargetId;
 use super::request::transport;
 use super::response::same_place;
+use super::schemes;
 use super::transactions::{Errand, ErrandId, client_key};
 
 /// What a transaction is for.
@@ -28,7 +29,18 @@ pub(super) enum Purpose {
 impl Core {
     /// Sends a request of our own, whose response nobody waits for.
     pub(super) fn send_errand(&mut self, to: Source, request: &Message, now: Instant) {
-        self.send_own(to, request, Purpose::Ours, None, now);
+        let mut request = request.clone();
+        if self.name_for(to, &mut request).is_ok() {
+            self.send_own(to, &request, Purpose::Ours, None, now);
+        }
+    }
+
+    /// Shows both ends of a dialog to a browser as they were shown to it before.
+    pub(super) fn name_for(&self, to: Source, request: &mut Message) -> Result<(), Error> {
+        match to {
+            Source::Flow(_) => schemes::show(request, &self.config.domain),
+            Source::Upstream(_) => Ok(()),
+        }
     }
 
     /// Sends a request of our own, which ends at `until` at the latest.

@@ -52,7 +52,9 @@ impl Core {
         };
         let via = self.new_via(to);
         let ack = dialog.request(Method::Ack, side(to), call_id, via, cseq.number);
-        if let Ok(ack) = ack.build() {
+        if let Ok(mut ack) = ack.build()
+            && self.name_for(to, &mut ack).is_ok()
+        {
             self.send(to, ack.into_bytes());
         }
         let via = self.new_via(to);

@@ -295,6 +295,17 @@ fn mangled_messages_never_panic_and_leave_nothing_behind() {
             &[("Contact", "<sip:bob@10.0.0.9>")],
             PHONE_SDP,
         ),
+        String::from_utf8(incoming("e", "alice", &path, PHONE_SDP))
+            .unwrap()
+            .replace("To: <sip:", "To: <sips:")
+            .replace("From: <sip:bob@example.com>", "From: <tel:+1;isub=2>")
+            .into_bytes(),
+        {
+            let info = in_dialog("INFO", &call.at_browser, 3, "Signal=5\r\nDuration=9", "key");
+            let info = String::from_utf8(info).unwrap();
+            info.replace("application/sdp", "application/dtmf-relay")
+                .into_bytes()
+        },
     ];
     let mut dice = testkit::Dice::new(1);
     let mut random = |below: usize| dice.below(below as u64) as usize;

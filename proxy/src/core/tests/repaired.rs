@@ -144,6 +144,34 @@ fn a_telephone_number_or_sips_in_to_reaches_the_browser_as_sip_and_the_phone_as_
 }
 
 #[test]
+fn when_the_edge_hangs_up_the_browser_finds_the_names_that_it_was_shown() {
+    let hour = std::time::Duration::from_secs(3600);
+    let mut bench = Bench::with(|config| config.limits.longest_call = hour);
+    let flow = bench.open(1);
+    let path = bench.register(flow, "alice");
+    let invite = incoming("c", "alice", &path, PHONE_SDP);
+    bench.upstream_sends(edited(
+        invite,
+        "From: <sip:bob@example.com>",
+        "From: <tel:+15550199>",
+    ));
+    bench.upstream_gets();
+    let down = bench.browser_gets(flow);
+    bench.browser_sends(
+        flow,
+        reply(&down, 200, &[("Contact", &contact("alice"))], BROWSER_SDP),
+    );
+    let answer = bench.upstream_gets();
+    bench.upstream_sends(to_browser("ACK", &answer, 1, "", "ack"));
+    bench.browser_gets(flow);
+    bench.wait(hour);
+    let (up, down_again) = (bench.upstream_gets(), bench.browser_gets(flow));
+    assert!(up.is(&Method::Bye) && down_again.is(&Method::Bye));
+    assert_eq!(up.header("To").unwrap(), "<tel:+15550199>;tag=bobtag");
+    assert_eq!(down_again.header("From"), down.header("From"));
+}
+
+#[test]
 fn a_request_uri_of_another_scheme_reaches_the_browser_as_sip() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
