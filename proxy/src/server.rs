@@ -74,7 +74,7 @@ pub struct Config {
 pub enum StartError {
     /// A WebSocket listener cannot be bound.
     #[error("WebSocket: {0}")]
-    Listen(#[source] std::io::Error),
+    Listen(#[source] net::bind::BindError),
     /// The SIP address cannot be bound.
     #[error(
         "SIP over UDP cannot use {address} ({error}); set [listen] udp to a free address that the SIP server can reach"
@@ -132,15 +132,6 @@ impl Server {
             let listener = tcp::Listener::bind(address).map_err(StartError::Stream)?;
             streams.push((listener, tls));
         }
-        // With port 0 (tests, demo) the real one is known only now.
-        let bound = hops_of(&udp, &streams);
-        for own in &mut config.core.advertised {
-            let is_it =
-                |hop: &&Hop| hop.transport == own.transport && hop.address.ip() == own.address.ip();
-            if let (0, Some(hop)) = (own.address.port(), bound.iter().find(is_it)) {
-                own.address.set_port(hop.address.port());
-            }
-        }
         let mut listeners = Vec::new();
         for (address, options) in config.listeners {
             listeners.push(
@@ -148,6 +139,15 @@ impl Server {
                     .await
                     .map_err(StartError::Listen)?,
             );
+        }
+        // With port 0 (tests, demo) the real one is known only now.
+        let bound = hops_of(&udp, &streams, &listeners);
+        for own in &mut config.core.advertised {
+            let is_it =
+                |hop: &&Hop| hop.transport == own.transport && hop.address.ip() == own.address.ip();
+            if let (0, Some(hop)) = (own.address.port(), bound.iter().find(is_it)) {
+                own.address.set_port(hop.address.port());
+            }
         }
         let relays = Relays::connect(&config.relays, config.cookie_seed, config.relay_key).await?;
         let records = Records::to(config.records)?;
@@ -165,9 +165,10 @@ impl Server {
         })
     }
 
-    /// Where the SIP server reaches us, as bound: UDP, TCP, TLS, each in the order of the configuration.
+    /// Where the SIP server reaches us, as bound: UDP, TCP, TLS, each in the order of the configuration, then those that are
+    /// shared with WebSockets.
     pub fn sip_addrs(&self) -> Vec<Hop> {
-        hops_of(&self.udp, &self.streams)
+        hops_of(&self.udp, &self.streams, &self.listeners)
     }
 
     /// The WebSocket addresses as bound, in the order of the configuration.
@@ -254,6 +255,14 @@ impl Shell {
                 bytes,
             },
             ws::Event::Closed { flow, why } => self.flows.closed(flow, why),
+            ws::Event::Other {
+                stream,
+                peer,
+                secure,
+            } => {
+                let (core, hop) = (&self.core, hops::stream(peer, secure));
+                return self.hops.established(stream, hop, |hop| core.hears(hop));
+            }
         };
         self.core.receive(input, Instant::now());
     }
@@ -319,16 +328,17 @@ impl Shell {
     }
 }
 
-fn hops_of(udp: &Udp, streams: &[(tcp::Listener, Option<Arc<ServerConfig>>)]) -> Vec<Hop> {
-    let streams = streams.iter().map(|(listener, tls)| Hop {
-        transport: match tls {
-            None => Transport::Tcp,
-            Some(_) => Transport::Tls,
-        },
-        address: listener.local_addr(),
-    });
+type Streams = [(tcp::Listener, Option<Arc<ServerConfig>>)];
+
+fn hops_of(udp: &Udp, streams: &Streams, listeners: &[ws::Listener]) -> Vec<Hop> {
+    let streams = streams
+        .iter()
+        .map(|(listener, tls)| hops::stream(listener.local_addr(), tls.is_some()));
+    let shared = listeners.iter().filter(|shared| shared.options().others);
+    let shared =
+        shared.map(|shared| hops::stream(shared.local_addr(), shared.options().tls.is_some()));
     let udp = udp.addresses().into_iter().map(Hop::udp);
-    udp.chain(streams).collect()
+    udp.chain(streams).chain(shared).collect()
 }
 
 /// Accepts, and shows every newcomer to the shell.

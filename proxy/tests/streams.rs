@@ -6,6 +6,7 @@ mod parts;
 
 use causeway_proxy::core::{Hop, Transport};
 use causeway_proxy::server::TlsUpstream;
+use futures_util::{SinkExt as _, StreamExt as _};
 use parts::{Certificate, Edge, SipServer, Talk, local, ok, options, register};
 use tokio::net::TcpSocket;
 
@@ -201,4 +202,38 @@ async fn a_large_request_leaves_udp_for_tcp_where_the_server_takes_it() {
     );
     talk.send(ok(&request)).await;
     assert_eq!(browser.receive().await.status(), Some(200));
+}
+
+#[tokio::test]
+async fn browsers_and_the_sip_server_share_a_port_under_tls() {
+    let server = SipServer::start(None);
+    let certificate = Certificate::of("edge.example.com");
+    let edge = Edge::start(tcp(&server), |config| {
+        let options = net::ws::Options {
+            tls: Some(certificate.server()),
+            others: true,
+            ..Default::default()
+        };
+        config.listeners = vec![(local(), options)];
+    })
+    .await;
+    let shared = edge.own.last().unwrap();
+    assert_eq!(
+        (shared.transport, shared.address),
+        (Transport::Tls, edge.ws[0])
+    );
+    let name = "edge.example.com";
+    let mut browser = edge.secure_browser(&certificate, name).await;
+    let ping = tokio_websockets::Message::text("\r\n\r\n".to_owned());
+    browser.send(ping).await.unwrap();
+    let pong = browser.next().await.unwrap().unwrap();
+    assert_eq!(pong.as_text(), Some("\r\n"));
+
+    let tls = Some((certificate.client(), net::tls::server_name(name).unwrap()));
+    let stream = net::stream::connect(shared.address, tls).await.unwrap();
+    let mut talk = Talk::on(stream);
+    for number in 1..=2 {
+        talk.send(options(number, "Content-Length: 0\r\n")).await;
+        assert_eq!(talk.receive().await.unwrap().status(), Some(200));
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
+use net::proxied::Proxies;
 use net::{tls, ws};
 use proxy::core::{Config as CoreConfig, Hop, Secrets, Target, Transport};
 use proxy::server::TlsUpstream;
@@ -11,7 +13,7 @@ use relay::server::{ControlAddress, ControlTransport};
 
 use crate::child::{OwnRelay, READY};
 use crate::cli::RelayOptions;
-use crate::config::{Edge, Relay};
+use crate::config::{Certificate, Edge, Relay};
 use crate::signals;
 
 /// `causeway proxy FILE`, until it is told to stop.
@@ -123,20 +125,28 @@ fn proxy_config(
     pages: Option<ws::Pages>,
 ) -> Result<proxy::server::Config, String> {
     let origins: std::sync::Arc<[String]> = edge.listen.origins.clone().into();
-    let certificate = edge.listen.certificate.as_ref();
-    let tls = certificate.map(|c| tls::server_config(&c.cert, &c.key));
-    let tls = tls.transpose().map_err(|e| e.to_string())?;
-    let options = |tls| ws::Options {
-        tls,
-        pages: pages.clone(),
-        origins: origins.clone(),
+    let tls = tls_of(edge)?;
+    let listen = &edge.listen;
+    let options = |address: &SocketAddr, transport| {
+        let options = ws::Options {
+            tls: tls.clone().filter(|_| transport == Transport::Tls),
+            pages: pages.clone(),
+            origins: origins.clone(),
+            proxies: Proxies::new(&listen.proxy_protocol),
+            others: listen.is_shared(*address, transport),
+        };
+        (*address, options)
     };
-    let plain = edge.listen.ws.iter().map(|ws| (*ws, options(None)));
-    let secure = edge.listen.wss.iter();
-    let secure = secure.map(|wss| (*wss, options(tls.clone())));
+    let plain = listen.ws.iter().map(|ws| options(ws, Transport::Tcp));
+    let secure = listen.wss.iter().map(|wss| options(wss, Transport::Tls));
     let listeners = plain.chain(secure).collect();
-    let of_tls = edge.listen.tls.iter();
-    let of_tls = of_tls.filter_map(|address| Some((*address, tls.clone()?)));
+    let alone = |transport| {
+        let own = listen.own().into_iter();
+        let own = own.filter(move |own| own.transport == transport);
+        own.filter(|own| !listen.is_with_browsers(*own))
+            .map(|own| own.address)
+    };
+    let of_tls = alone(Transport::Tls).filter_map(|address| Some((address, tls.clone()?)));
     Ok(proxy::server::Config {
         core: core_config(edge),
         upstreams: upstreams(edge),
@@ -145,7 +155,7 @@ fn proxy_config(
             seed: random()?,
         },
         udp: edge.listen.udp.clone(),
-        tcp: edge.listen.tcp.clone(),
+        tcp: alone(Transport::Tcp).collect(),
         tls: of_tls.collect(),
         tls_upstream: tls_upstream(edge)?,
         records: edge.calls.records.clone(),
@@ -170,6 +180,17 @@ pub(crate) fn core_config(edge: &Edge) -> CoreConfig {
 /// Where the proxy's requests go.
 pub(crate) fn upstreams(edge: &Edge) -> Vec<Target> {
     vec![Target::new(edge.upstream.hop)]
+}
+
+/// The certificate of everything with TLS, watched from now on.
+fn tls_of(edge: &Edge) -> Result<Option<Arc<rustls::ServerConfig>>, String> {
+    let Some(Certificate { cert, key }) = &edge.listen.certificate else {
+        return Ok(None);
+    };
+    let certificate = tls::Certificate::read(cert, key).map_err(|e| e.to_string())?;
+    let config = certificate.server_config().map_err(|e| e.to_string())?;
+    tokio::spawn(certificate.watch());
+    Ok(Some(config))
 }
 
 /// How the SIP server is trusted, where it is connected to by TLS.

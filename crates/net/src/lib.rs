@@ -26,6 +26,7 @@ pub mod limits;
 #[cfg(target_os = "linux")]
 mod option;
 pub mod poll;
+pub mod proxied;
 #[cfg(target_os = "linux")]
 pub mod steer;
 pub mod stream;

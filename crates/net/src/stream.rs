@@ -1,5 +1,6 @@
 //! Connections that may be under TLS: made, or accepted, with a deadline. Knows nothing of what is said on them.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,6 +21,12 @@ const DEADLINE: Duration = Duration::from_secs(4);
 pub trait Octets: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Octets for S {}
+
+impl fmt::Debug for dyn Octets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a connection")
+    }
+}
 
 /// A connection, whatever is below it.
 pub type Stream = Box<dyn Octets>;

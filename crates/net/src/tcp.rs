@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::bind::{BindError, Transport};
 
 /// Connections that the kernel holds until we accept them.
-const BACKLOG: i32 = 128;
+const BACKLOG: i32 = 1024;
 
 /// A peer that has vanished without a word is noticed after about two minutes of silence.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
@@ -55,6 +55,11 @@ impl Listener {
         self.address
     }
 
+    /// The listener as a tokio one, to be accepted from by somebody else. Needs a runtime with I/O.
+    pub(crate) fn into_tokio(self) -> io::Result<tokio::net::TcpListener> {
+        tokio::net::TcpListener::from_std(self.socket)
+    }
+
     /// Accepts, and serves each connection by a task of its own, `limit` at once at most: the next
     /// ones wait in the kernel. Needs a tokio runtime with I/O and time. Never ends by itself but by
     /// an error of the runtime; dropping the future ends every connection.
@@ -66,7 +71,8 @@ impl Listener {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = tokio::net::TcpListener::from_std(self.socket)?;
+        let address = self.address;
+        let listener = self.into_tokio()?;
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -77,7 +83,7 @@ impl Listener {
                         connections.spawn(serve(stream, peer));
                     }
                     Err(error) => {
-                        tracing::warn!(%error, listener = %self.address, "accept failed");
+                        tracing::warn!(%error, listener = %address, "accept failed");
                         tokio::time::sleep(PAUSE).await;
                     }
                 },

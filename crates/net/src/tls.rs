@@ -1,6 +1,10 @@
 //! TLS: a certificate chain and key become a rustls server configuration; trusted roots and perhaps a certificate of
 //! our own become a client's. It never generates certificates and never talks to a CA.
 
+mod renewed;
+
+pub use renewed::{Certificate, Look, Looks};
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,12 +41,6 @@ pub enum TlsError {
         "certificate and key do not fit together ({0}); the key must be the one the certificate was issued for"
     )]
     Refused(#[from] rustls::Error),
-}
-
-/// Reads a PEM chain and a PEM key into a server configuration for TLS 1.2 and 1.3.
-pub fn server_config(chain: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let (chain, key) = identity(chain, key)?;
-    Ok(server_config_from(chain, key)?)
 }
 
 /// A client's configuration for TLS 1.2 and 1.3. Servers are trusted that have a certificate from `roots`, a PEM file,
@@ -123,16 +121,20 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-/// The same from certificates and a key that are already in memory.
+/// A server configuration for TLS 1.2 and 1.3 from certificates and a key that are in memory.
 pub fn server_config_from(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
-    let mut config = ServerConfig::builder_with_provider(provider())
+    let config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
-    // WebSocket is an HTTP/1.1 upgrade (RFC 6455); h2 must not be chosen.
+    Ok(with_protocols(config))
+}
+
+/// WebSocket is an HTTP/1.1 upgrade (RFC 6455); h2 must not be chosen.
+fn with_protocols(mut config: ServerConfig) -> Arc<ServerConfig> {
     config.alpn_protocols = vec![b"http/1.1".to_vec(), b"sip/2".to_vec()];
-    Ok(Arc::new(config))
+    Arc::new(config)
 }

@@ -85,18 +85,8 @@ impl Hops {
     pub(super) fn take(&mut self, news: News, hears: impl Fn(Hop) -> bool) -> Option<Input> {
         match news {
             News::Accepted { stream, peer, tls } => {
-                let transport = match tls {
-                    None => Transport::Tcp,
-                    Some(_) => Transport::Tls,
-                };
-                let hop = Hop {
-                    transport,
-                    address: peer,
-                };
-                match hears(hop) && self.links.len() < MAX_LINKS {
-                    true => self.open(hop, Origin::Accepted(stream, tls)),
-                    false => super::report::unheard(hop),
-                }
+                let hop = self::stream(peer, tls.is_some());
+                self.newcomer(hop, Origin::Accepted(stream, tls), hears);
                 None
             }
             News::Opened { hop } => Some(Input::HopOpened { hop }),
@@ -105,6 +95,18 @@ impl Hops {
                 bytes,
             }),
             News::Ended { hop, link, end } => Some(self.ended(hop, link, &end)),
+        }
+    }
+
+    /// Takes a connection that is established, from a listener that others share.
+    pub(super) fn established(&mut self, stream: Stream, hop: Hop, hears: impl Fn(Hop) -> bool) {
+        self.newcomer(hop, Origin::Ready(stream), hears);
+    }
+
+    fn newcomer(&mut self, hop: Hop, origin: Origin, hears: impl Fn(Hop) -> bool) {
+        match hears(hop) && self.links.len() < MAX_LINKS {
+            true => self.open(hop, origin),
+            false => super::report::unheard(hop),
         }
     }
 
@@ -154,4 +156,13 @@ impl Hops {
         let name = name.map_or_else(|| ServerName::from(hop.address.ip()), Clone::clone);
         Some((tls.config.clone(), name))
     }
+}
+
+/// The hop at the end of a connection.
+pub(super) fn stream(address: SocketAddr, tls: bool) -> Hop {
+    let transport = match tls {
+        true => Transport::Tls,
+        false => Transport::Tcp,
+    };
+    Hop { transport, address }
 }

@@ -179,6 +179,16 @@ impl Edge {
         }
     }
 
+    /// A browser on a WSS listener with this certificate.
+    pub(crate) async fn secure_browser(&self, trust: &Certificate, name: &str) -> SecureBrowser {
+        let tls = Some((trust.client(), net::tls::server_name(name).unwrap()));
+        let stream = net::stream::connect(self.ws[0], tls).await.unwrap();
+        let header = "sec-websocket-protocol".parse().unwrap();
+        let builder = ClientBuilder::new().uri("wss://x/").unwrap();
+        let builder = builder.add_header(header, "sip".parse().unwrap()).unwrap();
+        builder.connect_on(stream).await.unwrap().0
+    }
+
     pub(crate) async fn browser(&self) -> Browser {
         let url = format!("ws://{}/", self.ws[0]);
         let name = "sec-websocket-protocol".parse().unwrap();
@@ -187,6 +197,8 @@ impl Edge {
         Browser(builder.connect().await.unwrap().0)
     }
 }
+
+pub(crate) type SecureBrowser = WebSocketStream<Stream>;
 
 pub(crate) struct Browser(WebSocketStream<MaybeTlsStream<TcpStream>>);
 

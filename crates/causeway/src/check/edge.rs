@@ -30,7 +30,7 @@ pub(super) fn print(edge: &Edge) -> Result<(), String> {
         );
     }
     if let Some(Certificate { cert, key }) = &edge.listen.certificate {
-        net::tls::server_config(cert, key).map_err(|e| e.to_string())?;
+        net::tls::Certificate::read(cert, key).map_err(|e| e.to_string())?;
         for wss in &edge.listen.wss {
             println!("browsers    wss://{wss} with {}", cert.display());
         }

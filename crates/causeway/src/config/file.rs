@@ -37,6 +37,8 @@ pub(super) struct Listen {
     pub(super) tls: Option<Spanned<OneOrMore>>,
     #[serde(default)]
     pub(super) udp_only: bool,
+    #[serde(default)]
+    pub(super) proxy_protocol: Vec<Spanned<String>>,
     pub(super) cert: Option<Spanned<String>>,
     pub(super) key: Option<Spanned<String>>,
     #[serde(default)]

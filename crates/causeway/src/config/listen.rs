@@ -1,8 +1,9 @@
 //! Where the proxy listens: for browsers, and on the side of the SIP server, which must be told an address that leads back.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use proxy::core::{Hop, Transport};
 use toml::Spanned;
 
@@ -29,6 +30,7 @@ pub(super) fn judge(listen: &file::Listen, upstream: Hop, path: &Path) -> Result
         tcp: own("tcp", &listen.tcp, Transport::Tcp)?,
         tls: own("tls", &listen.tls, Transport::Tls)?,
         udp_only: listen.udp_only,
+        proxy_protocol: networks(&listen.proxy_protocol)?,
         certificate,
         origins: listen
             .origins
@@ -66,6 +68,21 @@ fn certificate(listen: &file::Listen, path: &Path) -> Result<Option<Certificate>
             Err(fault(Some(lonely.span().start), what))
         }
     }
+}
+
+/// Networks as `10.0.0.0/8`, or single addresses.
+fn networks(given: &[Text]) -> Result<Vec<IpNet>, Fault> {
+    let parsed = given.iter().map(|text| {
+        let ip = text.get_ref().parse::<IpAddr>().map(IpNet::from);
+        ip.or_else(|_| text.get_ref().parse()).map_err(|_| {
+            let what = format!(
+                "proxy_protocol \"{}\" is not a network; write the load balancer's addresses as \"10.0.0.0/8\"",
+                text.get_ref()
+            );
+            wrong(text, what)
+        })
+    });
+    parsed.collect()
 }
 
 fn addresses(name: &str, given: &Addresses) -> Result<Vec<SocketAddr>, Fault> {
@@ -116,7 +133,8 @@ fn own(
     Ok(own)
 }
 
-/// No address twice among those that connections come to.
+/// No address twice among those that connections come to; but SIP and WebSockets may share one, both with TLS or both
+/// without.
 fn distinct(judged: &Listen, listen: &file::Listen) -> Result<(), Fault> {
     let mut seen: Vec<(SocketAddr, &str)> = Vec::new();
     for (name, addresses, given) in [
@@ -126,7 +144,9 @@ fn distinct(judged: &Listen, listen: &file::Listen) -> Result<(), Fault> {
         ("tls", &judged.tls, &listen.tls),
     ] {
         for &address in addresses {
-            let other = seen.iter().find(|(known, _)| *known == address);
+            let share = |other| [("ws", "tcp"), ("wss", "tls")].contains(&(other, name));
+            let mut seen_here = seen.iter().filter(|(known, _)| *known == address);
+            let other = seen_here.find(|(_, other)| !share(*other));
             if let Some((_, other)) = other.filter(|_| address.port() != 0) {
                 let what =
                     format!("{other} and {name} both want {address}; give them different ports");

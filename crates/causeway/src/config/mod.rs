@@ -17,6 +17,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use proxy::core::{Hop, Registering, Transport};
 use proxy::server::UsersFile;
 use relay::core::SharedPort;
@@ -107,6 +108,8 @@ pub(crate) struct Listen {
     pub(crate) tls: Vec<SocketAddr>,
     /// Requests that are too large for a datagram stay on UDP, too.
     pub(crate) udp_only: bool,
+    /// Whose connections to ws and wss begin with a PROXY header.
+    pub(crate) proxy_protocol: Vec<IpNet>,
     /// For everything with TLS; there wherever something has it.
     pub(crate) certificate: Option<Certificate>,
     /// `Origin`s that may connect; empty for all.
@@ -114,6 +117,26 @@ pub(crate) struct Listen {
 }
 
 impl Listen {
+    /// Whether SIP and WebSockets share the port of an address in ws (with `Transport::Tcp`) or wss (`Tls`).
+    pub(crate) fn is_shared(&self, browsers: SocketAddr, transport: Transport) -> bool {
+        let own = match transport {
+            Transport::Udp => return false,
+            Transport::Tcp => &self.tcp,
+            Transport::Tls => &self.tls,
+        };
+        own.iter().any(|own| covers(browsers, *own))
+    }
+
+    /// Whether an address of the SIP server's side is served by a listener for browsers.
+    pub(crate) fn is_with_browsers(&self, own: Hop) -> bool {
+        let browsers = match own.transport {
+            Transport::Udp => return false,
+            Transport::Tcp => &self.ws,
+            Transport::Tls => &self.wss,
+        };
+        browsers.iter().any(|b| covers(*b, own.address))
+    }
+
     /// Those on the SIP server's side: UDP, TCP, TLS.
     pub(crate) fn own(&self) -> Vec<Hop> {
         let of = |transport, addresses: &[SocketAddr]| -> Vec<Hop> {
@@ -123,6 +146,12 @@ impl Listen {
         let (udp, tcp) = (of(Transport::Udp, &self.udp), of(Transport::Tcp, &self.tcp));
         [udp, tcp, of(Transport::Tls, &self.tls)].concat()
     }
+}
+
+/// Whether what comes to `own` comes to `listener`, too.
+fn covers(listener: SocketAddr, own: SocketAddr) -> bool {
+    let any = listener.ip().is_unspecified() && listener.is_ipv4() == own.is_ipv4();
+    own.port() != 0 && listener.port() == own.port() && (any || listener.ip() == own.ip())
 }
 
 /// A certificate with its key.

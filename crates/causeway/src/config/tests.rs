@@ -119,6 +119,31 @@ fn users_stand_in_the_file_or_in_one_of_their_own() {
 }
 
 #[test]
+fn sip_and_websockets_may_share_a_port() {
+    let text = GOOD.replace(
+        "ws = \"0.0.0.0:8080\"",
+        "ws = [\"0.0.0.0:8080\", \"[::]:8080\"]\ntcp = [\"127.0.0.4:8080\", \"127.0.0.4:5060\"]\nproxy_protocol = [\"10.0.0.0/8\"]",
+    );
+    let listen = parse(&text).unwrap().listen;
+    assert_eq!(listen.proxy_protocol, ["10.0.0.0/8".parse().unwrap()]);
+    let shared: Vec<_> = (listen.ws.iter())
+        .map(|ws| listen.is_shared(*ws, Transport::Tcp))
+        .collect();
+    assert_eq!(shared, [true, false]);
+    let own = listen.own().into_iter();
+    let alone: Vec<_> = own.filter(|own| !listen.is_with_browsers(*own)).collect();
+    let alone: Vec<_> = alone.iter().map(ToString::to_string).collect();
+    assert!(
+        alone.contains(&"tcp:127.0.0.4:5060".to_owned()),
+        "{alone:?}"
+    );
+    assert!(
+        !alone.contains(&"tcp:127.0.0.4:8080".to_owned()),
+        "{alone:?}"
+    );
+}
+
+#[test]
 fn each_wrong_setting_is_one_sentence_with_line_and_cure() {
     let rows: &[(&str, &str, Option<usize>, &str)] = &[
         (
@@ -144,6 +169,12 @@ fn each_wrong_setting_is_one_sentence_with_line_and_cure() {
             "ws = [\"0.0.0.0:8080\", \"[::]:8080\"]\ntcp = [\"127.0.0.4:5060\", \"127.0.0.4:5060\"]",
             Some(5),
             "tcp and tcp both want 127.0.0.4:5060",
+        ),
+        (
+            "[media]",
+            "proxy_protocol = [\"lb\"]\n[media]",
+            Some(5),
+            "proxy_protocol \"lb\" is not a network",
         ),
         (
             "[media]",

@@ -1,23 +1,29 @@
 //! One connection from accept to close: TLS, HTTP head, then a WebSocket whose
 //! messages become events. A slow, silent or oversized peer ends only its own flow.
 
+use std::io::Cursor;
 use std::net::SocketAddr;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_websockets::{CloseCode, Limits, Message, ServerBuilder, WebSocketStream};
 
 use crate::deadline::within;
+use crate::proxied;
+use crate::stream::Octets;
 
 use super::head::{self, Head};
 use super::{
     Event, FAREWELL, FlowId, MAX_MESSAGE, Opened, Options, PING_INTERVAL, SEND_QUEUE,
     UPGRADE_DEADLINE,
 };
+
+/// How every request begins that is served here.
+const HTTP: &[u8; 4] = b"GET ";
 
 /// Why a flow ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,20 +62,52 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Serves the connection to its end.
-    pub(super) async fn serve(self, tcp: TcpStream, tls: Option<TlsAcceptor>) {
+    pub(super) async fn serve(mut self, mut tcp: TcpStream, tls: Option<TlsAcceptor>) {
         // Signalling is small and latency is ring delay: never wait to fill a segment.
         let _ = tcp.set_nodelay(true);
         let deadline = within(UPGRADE_DEADLINE);
+        if self.options.proxies.has(self.peer.ip()) {
+            let header = timeout_at(deadline, proxied::behind(&mut tcp, self.peer));
+            let Ok(Some(peer)) = header.await else {
+                tracing::warn!(balancer = %self.peer, "no PROXY header; let the load balancer send one, or take it out of proxy_protocol");
+                return;
+            };
+            self.peer = peer;
+        }
         match tls {
-            None => self.upgrade(tcp, deadline).await,
+            None => self.begin(tcp, deadline).await,
             Some(acceptor) => match tokio::time::timeout_at(deadline, acceptor.accept(tcp)).await {
-                Ok(Ok(stream)) => self.upgrade(stream, deadline).await,
+                Ok(Ok(stream)) => self.begin(stream, deadline).await,
                 Ok(Err(error)) => {
                     tracing::debug!(peer = %self.peer, %error, "TLS handshake failed")
                 }
                 Err(_) => tracing::debug!(peer = %self.peer, "TLS handshake too slow"),
             },
         }
+    }
+
+    /// Tells by the first octets what is spoken.
+    async fn begin<S: Octets + 'static>(self, mut stream: S, deadline: Instant) {
+        if !self.options.others {
+            return self.upgrade(stream, deadline).await;
+        }
+        let mut first = [0; HTTP.len()];
+        match timeout_at(deadline, stream.read_exact(&mut first)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) | Err(_) => return,
+        }
+        let (reader, writer) = tokio::io::split(stream);
+        let stream = tokio::io::join(Cursor::new(first).chain(reader), writer);
+        if first == *HTTP {
+            return self.upgrade(stream, deadline).await;
+        }
+        let event = Event::Other {
+            stream: Box::new(stream),
+            peer: self.peer,
+            secure: self.options.tls.is_some(),
+        };
+        // The shell is gone when nobody takes it.
+        _ = self.events.send(event).await;
     }
 
     async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(self, mut stream: S, deadline: Instant) {

@@ -14,9 +14,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
+
+use crate::bind::{BindError, Transport};
+use crate::proxied::Proxies;
+use crate::stream::Stream;
+use crate::tcp;
 
 pub use flow::{Closing, FlowSender};
 pub(crate) use head::{accept_key, lists, unique};
@@ -69,6 +73,15 @@ pub enum Event {
         /// Its payload, at most [`MAX_MESSAGE`] octets.
         bytes: Vec<u8>,
     },
+    /// A connection, any TLS handshake done, on which something else than HTTP begins.
+    Other {
+        /// The connection, nothing of it read.
+        stream: Stream,
+        /// Its other end.
+        peer: SocketAddr,
+        /// Whether it is under TLS.
+        secure: bool,
+    },
     /// The flow is gone; nothing more comes from it.
     Closed {
         /// Which flow.
@@ -94,11 +107,15 @@ pub struct Options {
     /// Origins that may connect (`https://shop.example`); empty lets every one in.
     /// A request without `Origin` does not come from a browser page and is let in.
     pub origins: Arc<[String]>,
+    /// Whose connections begin with a PROXY header.
+    pub proxies: Proxies,
+    /// Whether what does not begin as HTTP is handed out as [`Event::Other`].
+    pub others: bool,
 }
 
 /// A bound listener; [`Listener::run`] serves it.
 pub struct Listener {
-    tcp: TcpListener,
+    tcp: tokio::net::TcpListener,
     options: Options,
     local: SocketAddr,
 }
@@ -107,18 +124,15 @@ pub struct Listener {
 static NEXT_FLOW: AtomicU64 = AtomicU64::new(1);
 
 impl Listener {
-    /// Binds `address`. The error names the address and what to do.
-    pub async fn bind(address: SocketAddr, options: Options) -> std::io::Result<Self> {
-        let explain = |e: std::io::Error| {
-            std::io::Error::new(
-                e.kind(),
-                format!(
-                    "cannot listen on {address} ({e}); choose an address of this machine and a free port"
-                ),
-            )
-        };
-        let tcp = TcpListener::bind(address).await.map_err(explain)?;
-        let local = tcp.local_addr().map_err(explain)?;
+    /// Binds `address`, an IPv6 one for IPv6 alone. The error names the address and what to do.
+    pub async fn bind(address: SocketAddr, options: Options) -> Result<Self, BindError> {
+        let bound = tcp::Listener::bind(address)?;
+        let local = bound.local_addr();
+        let tcp = bound.into_tokio().map_err(|source| BindError {
+            transport: Transport::Tcp,
+            address,
+            source,
+        })?;
         Ok(Self {
             tcp,
             options,
@@ -129,6 +143,11 @@ impl Listener {
     /// The bound address (with the real port when 0 was asked for).
     pub fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// What it serves.
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// Accepts until the receiver of `events` is dropped.

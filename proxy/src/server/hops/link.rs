@@ -19,6 +19,8 @@ const QUEUE: usize = 512;
 pub(super) enum Origin {
     /// We do; under TLS the other side's certificate must be for this name.
     Ours(Option<(Arc<ClientConfig>, ServerName<'static>)>),
+    /// The other side did, and any TLS handshake is done.
+    Ready(Stream),
     /// The other side did, under TLS where there is a configuration.
     Accepted(TcpStream, Option<Arc<ServerConfig>>),
 }
@@ -71,6 +73,7 @@ async fn established(hop: Hop, origin: Origin) -> io::Result<Stream> {
         (Origin::Ours(_), Transport::Tcp) => net::stream::connect(hop.address, None).await,
         (Origin::Ours(Some(tls)), _) => net::stream::connect(hop.address, Some(tls)).await,
         (Origin::Ours(None), _) => Err(io::Error::other("nothing is set for TLS")),
+        (Origin::Ready(stream), _) => Ok(stream),
         (Origin::Accepted(stream, tls), _) => net::stream::accept(stream, tls).await,
     }
 }
