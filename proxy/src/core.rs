@@ -23,11 +23,13 @@ mod auth;
 mod calls;
 mod cancel;
 mod challenge;
+mod choice;
 mod closed;
 mod config;
 mod connections;
 mod contacts;
 mod deadline;
+mod elsewhere;
 mod errand;
 mod event;
 mod face;
@@ -37,6 +39,7 @@ mod fork;
 mod forward;
 mod guard;
 mod hangup;
+mod health;
 mod home;
 mod hop;
 mod large;
@@ -52,6 +55,7 @@ mod provisional;
 mod refusal;
 mod register;
 mod relayed;
+mod relays;
 mod reliable;
 mod request;
 mod response;
@@ -89,6 +93,8 @@ use self::names::Names;
 use self::pacing::Pace;
 use self::register::Bindings;
 pub use self::register::{Local, Registering};
+pub use self::relays::Relay;
+use self::relays::Relays;
 use self::transactions::{ContextId, Transactions};
 use self::upstreams::Upstreams;
 pub use self::upstreams::{Target, Watch};
@@ -118,6 +124,8 @@ pub struct Core {
     large: Large,
     /// REGISTERs that wait for their turn.
     pace: Pace,
+    /// The relays, and which of them live.
+    relays: Relays,
     /// When what is due.
     alarms: Alarms,
     commands: VecDeque<Command>,
@@ -140,6 +148,7 @@ impl Core {
             upstreams: Upstreams::new(watch),
             large: Large::default(),
             pace: Pace::default(),
+            relays: Relays::default(),
             alarms: Alarms::default(),
             commands: VecDeque::new(),
         }
@@ -160,6 +169,8 @@ impl Core {
             Input::Relayed { id, reply } => self.relayed(id, reply, now),
             Input::Upstreams(list) => self.upstreams_are(&list, now),
             Input::Users(users) => self.new_users(users),
+            Input::Relays(list) => self.relays_are(&list, now),
+            Input::RelayUnreachable(relay) => self.relay_unreachable(relay, now),
             Input::Timer => self.timer(now),
             Input::Stopping => self.stopped(now),
         }
@@ -204,6 +215,7 @@ impl Core {
                 Due::Upstreams => self.watch_upstreams(now),
                 Due::Registers => self.registers_due(now),
                 Due::Binding(client) => self.binding_due(client, now),
+                Due::Relays => self.watch_relays(now),
                 Due::Suspended => {
                     self.flows.expire(now);
                     self.alarms.arm(Due::Suspended, self.flows.deadline());

@@ -59,10 +59,10 @@ pub struct Config {
     pub listeners: Vec<(SocketAddr, ws::Options)>,
     /// The file for call records; `None`: they stand in the log.
     pub records: Option<PathBuf>,
-    /// Control addresses of the relays; calls are spread over them by Call-ID.
-    pub relays: Vec<SocketAddr>,
     /// The file with the users, where the edge is its own registrar and they stand in one.
     pub users: Option<UsersFile>,
+    /// The relays; calls are spread over them by weight.
+    pub relays: Vec<core::Relay>,
     /// Fresh random octets for the cookies of control requests.
     pub cookie_seed: [u8; 8],
     /// What control requests are signed with, and replies must be. Every relay must have it.
@@ -153,6 +153,7 @@ impl Server {
         let records = Records::to(config.records)?;
         let mut core = Core::new(config.core, &config.secrets);
         core.receive(Input::Upstreams(config.upstreams), Instant::now());
+        core.receive(Input::Relays(config.relays), Instant::now());
         Ok(Self {
             core,
             udp,
@@ -290,7 +291,10 @@ impl Shell {
     }
 
     fn relay_datagram(&mut self, reply: relays::Received) {
-        self.relays.received(reply, Instant::now());
+        let now = Instant::now();
+        if let Some(relay) = self.relays.received(reply, now) {
+            self.core.receive(Input::RelayUnreachable(relay), now);
+        }
     }
 
     /// Carries out what the core wants, and what the relays' clients want, until both are content.
@@ -308,7 +312,9 @@ impl Shell {
                 Command::SendFlow { flow, bytes } => self.flows.send(flow, bytes),
                 Command::Send { to, bytes } => self.send(to, bytes).await,
                 Command::Connect { to } => self.hops.connect(to),
-                Command::AskRelay { id, request } => self.relays.ask(id, &request, now),
+                Command::AskRelay { id, relay, request } => {
+                    self.relays.ask(id, relay, &request, now);
+                }
                 Command::CloseFlow { flow, why } => self.flows.close(flow, why),
                 Command::Report(Event::CallEnded(record)) => self.records.take(&record),
                 Command::Report(event) => report::log(&event),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use net::proxied::Proxies;
 use net::{tls, ws};
-use proxy::core::{Config as CoreConfig, Hop, Secrets, Target, Transport};
+use proxy::core::{Config as CoreConfig, Hop, Relay as MediaRelay, Secrets, Target, Transport};
 use proxy::server::TlsUpstream;
 use relay::core::{Advertise, Bind, IceRole, Interface};
 use relay::server::{ControlAddress, ControlTransport};
@@ -75,7 +75,7 @@ impl Running {
             false => None,
         };
         let relays = match &relay {
-            Some(own) => vec![own.control()],
+            Some(own) => vec![MediaRelay::new(own.control())],
             None => edge.relays.clone(),
         };
         let server = proxy::server::Server::bind(proxy_config(edge, relays, pages)?)
@@ -121,7 +121,7 @@ pub(crate) fn listed(hops: &[Hop]) -> String {
 /// The proxy's reading of the file.
 fn proxy_config(
     edge: &Edge,
-    relays: Vec<SocketAddr>,
+    relays: Vec<MediaRelay>,
     pages: Option<ws::Pages>,
 ) -> Result<proxy::server::Config, String> {
     let origins: std::sync::Arc<[String]> = edge.listen.origins.clone().into();

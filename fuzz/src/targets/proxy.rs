@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use control_proto::Response;
 use proxy::core::{
-    AskId, Command, Config, Core, FlowId, Hop, Input, RelayFailure, Secrets, Source, Target,
+    AskId, Command, Config, Core, FlowId, Hop, Input, Relay, RelayFailure, Secrets, Source, Target,
 };
 use sip::{Framing, Message};
 
@@ -45,6 +45,7 @@ pub(super) fn run(input: &[u8]) -> Reached {
     };
     let upstreams = [UPSTREAM, OTHER].map(|address| Target::new(Hop::udp(at(address))));
     scene.input(Input::Upstreams(upstreams.to_vec()));
+    scene.input(Input::Relays(vec![Relay::new(at("192.0.2.7:2223"))]));
     (0..2).for_each(|flow| scene.open(FlowId(flow)));
     steps(input).for_each(|(what, with)| scene.step(what, with));
     scene.pass(Duration::from_secs(600));

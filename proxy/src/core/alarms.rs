@@ -21,6 +21,8 @@ pub(super) enum Due {
     Media(MediaId),
     /// A client's binding.
     Binding(ClientId),
+    /// The relays.
+    Relays,
     /// The suspended clients.
     Suspended,
     /// The calls that stand.

@@ -1,6 +1,7 @@
 //! What an operator may want to count or read. Structured: turning it into a log line or a metric
 //! is the shell's business. No body, no credential and no key ever stands in one.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::calls::CallRecord;
@@ -100,6 +101,16 @@ pub enum Event {
         upstream: Hop,
         /// Its octets.
         size: usize,
+    },
+    /// A relay does not answer: new calls go to others.
+    RelayDown {
+        /// Its control port.
+        relay: SocketAddr,
+    },
+    /// It answers again.
+    RelayUp {
+        /// Its control port.
+        relay: SocketAddr,
     },
     /// The upstream left a request unanswered.
     UpstreamSilent {

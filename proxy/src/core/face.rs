@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::accounts::Users;
 use super::event::Event;
 use super::hop::Hop;
+use super::relays::Relay;
 use super::upstreams::Target;
 
 /// One WebSocket connection, named by the shell. A number is never used twice.
@@ -42,6 +43,10 @@ pub enum Input {
     },
     /// The SIP server's addresses, all of them: at the start, and whenever they change. Until then there is nobody to send to.
     Upstreams(Vec<Target>),
+    /// The relays, all of them: at the start, and whenever they change.
+    Relays(Vec<Relay>),
+    /// Nobody listens at this relay's control port.
+    RelayUnreachable(SocketAddr),
     /// One WebSocket message, one datagram, or one message cut out of a stream.
     Message {
         /// Where it came from.
@@ -126,6 +131,8 @@ pub enum Command {
     AskRelay {
         /// Name of the question.
         id: AskId,
+        /// The relay's control port, one of those that [`Input::Relays`] has named.
+        relay: SocketAddr,
         /// The question.
         request: Box<control_proto::Request>,
     },

@@ -13,9 +13,9 @@ use super::cancel::Cancel;
 use super::deadline::after;
 use super::event::Event;
 use super::face::Source;
+use super::health::Grade;
 use super::names::TargetId;
 use super::transactions::ContextId;
-use super::upstreams::Grade;
 
 /// Addresses that one request tries. Each may take 2 s, and whoever sent it waits for 32.
 const MAX_TRIED: usize = 8;

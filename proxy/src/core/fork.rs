@@ -84,7 +84,7 @@ impl Core {
         now: Instant,
     ) {
         let route = self
-            .route_to(target, &mut request, from)
+            .route_to(target, &mut request, from, now)
             .ok_or_else(failed_flow);
         if let Err(answer) = route.and_then(|route| self.send_on(id, route, request, now)) {
             self.answer(id, &answer, now);

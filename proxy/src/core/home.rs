@@ -94,7 +94,7 @@ impl Core {
             [only] if only.len() == 1 => {
                 let route = only
                     .first()
-                    .and_then(|target| self.route_to(*target, &mut request, from));
+                    .and_then(|target| self.route_to(*target, &mut request, from, now));
                 let route =
                     route.ok_or_else(|| Answer::new(480, "The Browser Is Not Connected"))?;
                 self.send_on(id, route, request, now)
@@ -167,6 +167,7 @@ impl Core {
         to: Target,
         request: &mut Message,
         from: Source,
+        now: Instant,
     ) -> Option<Route> {
         // The client knows itself only by its own Contact.
         let contact = self.flows.contact(to.client)?;
@@ -183,7 +184,7 @@ impl Core {
             to: Source::Flow(to.flow),
             flow: to.flow,
             client: to.client,
-            media: self.new_media(request, side(from), to.client),
+            media: self.new_media(request, side(from), to.client, now),
             spread: None,
             beside,
         })

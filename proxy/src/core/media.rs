@@ -21,11 +21,10 @@ use sip::{Message, Method};
 pub(super) use self::ack::AckBody;
 use self::body::Body;
 pub(super) use self::ng::call_name;
-pub(super) use self::session::{MediaSessions, Waiter};
+pub(super) use self::session::{MediaSessions, Verdict, Waiter};
 use super::Core;
 use super::alarms::Due;
-use super::deadline::after;
-use super::face::{AskId, Command};
+use super::face::AskId;
 use super::names::{MediaId, Side};
 use super::refusal::Answer;
 use super::request::side;
@@ -87,6 +86,9 @@ impl Core {
         let media = match route.media {
             Some(media) if sdp.is_some() || request.is(&Method::Invite) => media,
             _ if sdp.is_none() => return Ok(None),
+            _ if request.is(&Method::Invite) && request.to_tag().is_none() => {
+                return Err(Answer::busy("No Media Relay Is Available"));
+            }
             // A dialog that no INVITE of ours began: nothing of this body may be shown to anybody.
             _ => return Err(Answer::new(488, "No Call Is Known For This SDP")),
         };
@@ -218,26 +220,13 @@ impl Core {
         if self.config.dtmf_events {
             ng::expect_keys(&mut request);
         }
-        let deadline = after(now, self.config.limits.relay_patience);
-        let is_news = matters(&waiter);
-        let Some(id) = self.media.asked(
-            media,
-            call_id,
-            waiter,
-            deadline,
-            self.config.limits.relay_asks,
-        ) else {
-            return Err(Answer::busy("The Media Relay Is Behind"));
-        };
+        let news = matters(&waiter).then(|| request.clone());
+        let patience = self.patience(media, &waiter, now);
+        let id = self.put(media, call_id, request, waiter, patience, now)?;
         self.media.at_relay(media);
-        if is_news {
+        if let Some(request) = news {
             self.media.note(media, &request);
         }
-        self.alarms.arm(Due::Ask(id), Some(deadline));
-        self.commands.push_back(Command::AskRelay {
-            id,
-            request: Box::new(request),
-        });
         Ok(id)
     }
 

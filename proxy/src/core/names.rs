@@ -4,6 +4,7 @@
 //! restart; those under the seed are of this process only.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,9 +20,33 @@ use super::hop::Hop;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct ClientId(pub(super) [u8; 8]);
 
-/// One call's media at the relay, as seen from one pass through this edge.
+/// One call's media at a relay, as seen from one pass through this edge: the call's name, and the relay's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct MediaId(pub(super) [u8; 8]);
+pub(super) struct MediaId(pub(super) [u8; 12]);
+
+impl MediaId {
+    /// The call of this name at this relay.
+    pub(super) fn new(name: [u8; 8], relay: RelayId) -> Self {
+        let mut octets = name.into_iter().chain(relay.0);
+        Self(std::array::from_fn(|_| octets.next().unwrap_or_default()))
+    }
+
+    /// The same at every relay.
+    pub(super) fn name(self) -> [u8; 8] {
+        let mut octets = self.0.into_iter();
+        std::array::from_fn(|_| octets.next().unwrap_or_default())
+    }
+
+    /// Where it is.
+    pub(super) fn relay(self) -> RelayId {
+        let mut octets = self.0.into_iter().skip(8);
+        RelayId(std::array::from_fn(|_| octets.next().unwrap_or_default()))
+    }
+}
+
+/// One relay: what a token remembers of where a call's media are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct RelayId(pub(super) [u8; 4]);
 
 /// One address of the SIP server: what a token remembers of the way that a dialog takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,7 +72,7 @@ impl fmt::Debug for MediaId {
 
 impl fmt::Display for MediaId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", u64::from_be_bytes(self.0))
+        write!(f, "{:016x}", u64::from_be_bytes(self.name()))
     }
 }
 
@@ -95,7 +120,7 @@ impl Names {
         ClientId(first(&hash))
     }
 
-    /// The media session of a call that begins with an INVITE from `from`.
+    /// The name of the media session of a call that begins with an INVITE from `from`.
     ///
     /// A retry after 407 has the same Call-ID and From-tag, and so the same session; a call that passes
     /// this edge a second time goes the other way, a fork goes to another client: other sessions.
@@ -105,7 +130,7 @@ impl Names {
         from_tag: &str,
         from: Side,
         client: ClientId,
-    ) -> MediaId {
+    ) -> [u8; 8] {
         let direction: &[u8] = match from {
             Side::Browser => b"up",
             Side::Phone => b"down",
@@ -116,7 +141,17 @@ impl Names {
             direction,
             &client.0,
         ];
-        MediaId(first(&keyed(&self.token_key, b"media", &parts)))
+        first(&keyed(&self.token_key, b"media", &parts))
+    }
+
+    /// The name of a relay: the same on every edge, in any order of the list.
+    pub(super) fn relay(&self, address: SocketAddr) -> RelayId {
+        let address = address.to_string();
+        RelayId(first(&keyed(
+            &self.token_key,
+            b"relay",
+            &[address.as_bytes()],
+        )))
     }
 
     /// The name of an address of the SIP server: the same on every edge, in any order of the list.

@@ -5,6 +5,7 @@ use std::time::Instant;
 use control_proto::{Outcome, Response};
 
 use super::Core;
+use super::elsewhere::is_full;
 use super::event::Event;
 use super::face::{AskId, Command, RelayFailure};
 use super::media::{Waiter, shown_to};
@@ -12,9 +13,6 @@ use super::names::MediaId;
 use super::refusal::{Answer, phrase};
 use super::request::side;
 use super::transactions::{ContextId, Held};
-
-/// Error reasons by which a relay says that it is full.
-const FULL: [&str; 2] = ["Parallel session limit reached", "Ran out of ports"];
 
 /// Error reasons that are the fault of the body.
 const BAD_SDP: [&str; 4] = [
@@ -35,8 +33,9 @@ impl Core {
         let Some(ask) = self.media.replied(id) else {
             return;
         };
+        self.heard_of_relay(ask.media, &ask.waiter, &reply, now);
         let ask = match ask.waiter {
-            Waiter::Nobody => return,
+            Waiter::Nobody | Waiter::Relay => return,
             Waiter::Restoration(restoration) => {
                 return self.restore_on(ask.media, *restoration, &reply, now);
             }
@@ -46,25 +45,40 @@ impl Core {
                 }
                 return;
             }
+            Waiter::Request(context) => {
+                let Some(held) = self.take_held(context, id) else {
+                    return self.nobody_waits(ask.media, &ask.call_id, now);
+                };
+                let Err(held) = self.ask_elsewhere(context, held, ask.media, &reply, now) else {
+                    return;
+                };
+                let body = body_of(reply);
+                self.report_refusal(&ask.call_id, &body);
+                return self.request_relayed(context, held, body, now);
+            }
             _ => ask,
         };
         let body = body_of(reply);
-        if let Err(answer) = &body {
-            let (call_id, reason) = (ask.call_id.clone(), answer.reason.to_string());
-            self.commands
-                .push_back(Command::Report(Event::RelayRefused { call_id, reason }));
-        }
+        self.report_refusal(&ask.call_id, &body);
         match ask.waiter {
-            Waiter::Request(context) => match self.take_held(context, id) {
-                Some(held) => self.request_relayed(context, held, body, now),
-                None => self.nobody_waits(ask.media, &ask.call_id, now),
-            },
             Waiter::Response(context) => match self.take_held(context, id) {
                 Some(held) => self.response_relayed(context, held.message, body, now),
                 None => self.nobody_waits(ask.media, &ask.call_id, now),
             },
             Waiter::Ack(held) => self.ack_relayed(*held, ask.media, body),
-            Waiter::Restoration(_) | Waiter::Info(_) | Waiter::Nobody => {}
+            Waiter::Request(_)
+            | Waiter::Restoration(_)
+            | Waiter::Info(_)
+            | Waiter::Relay
+            | Waiter::Nobody => {}
+        }
+    }
+
+    fn report_refusal(&mut self, call_id: &str, body: &Result<Vec<u8>, Answer>) {
+        if let Err(answer) = body {
+            let (call_id, reason) = (call_id.to_owned(), answer.reason.to_string());
+            self.commands
+                .push_back(Command::Report(Event::RelayRefused { call_id, reason }));
         }
     }
 
@@ -124,19 +138,18 @@ fn body_of(reply: Result<Response, RelayFailure>) -> Result<Vec<u8>, Answer> {
         RelayFailure::Silent => Answer::busy("The Media Relay Does Not Answer"),
         RelayFailure::Unavailable => Answer::busy("No Media Relay Is Available"),
     })?;
+    if is_full(&reply) {
+        return Err(Answer::busy("The Media Relay Is Full"));
+    }
     match reply.outcome {
         Outcome::Ok => reply
             .sdp
             .ok_or_else(|| Answer::new(503, "The Media Relay Gave No SDP")),
-        Outcome::LoadLimit(_) => Err(Answer::busy("The Media Relay Is Full")),
-        Outcome::Error(reason) if FULL.contains(&reason.as_str()) => {
-            Err(Answer::busy("The Media Relay Is Full"))
-        }
         Outcome::Error(reason) if BAD_SDP.contains(&reason.as_str()) => Err(Answer::new(
             488,
             format!("The SDP Cannot Be Used ({})", phrase(&reason)),
         )),
-        Outcome::Error(reason) => Err(Answer::new(
+        Outcome::Error(reason) | Outcome::LoadLimit(reason) => Err(Answer::new(
             503,
             format!("The Media Relay Refused ({})", phrase(&reason)),
         )),

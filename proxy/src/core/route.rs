@@ -71,7 +71,7 @@ impl Core {
         let recorded = strict::undo(request, &self.names).map_err(|_| unreadable())?;
         match from {
             Source::Flow(flow) => self.route_up(request, flow, recorded, now),
-            Source::Upstream(_) => self.route_down(request, from, recorded),
+            Source::Upstream(_) => self.route_down(request, from, recorded, now),
         }
     }
 
@@ -108,7 +108,7 @@ impl Core {
                 let aor = aor_of(request, "From").unwrap_or_default();
                 let client = self.flows.speaker(flow, &aor).ok_or_else(gone)?;
                 spread = Some(self.spread(request));
-                (client, self.new_media(request, Side::Browser, client))
+                (client, self.new_media(request, Side::Browser, client, now))
             }
         };
         strict::yield_to(request).map_err(|_| unreadable())?;
@@ -194,6 +194,7 @@ impl Core {
         request: &mut Message,
         from: Source,
         recorded: Option<Token>,
+        now: Instant,
     ) -> Result<Route, Unroutable> {
         let addressed = Token::addressed(request, &self.names);
         let routed = Token::take(request, &self.names).or(recorded);
@@ -212,7 +213,7 @@ impl Core {
         let media = match (request.to_tag(), routed.and_then(|token| token.media)) {
             (Some(_), _) => token.media,
             (None, Some(media)) => Some(media),
-            (None, None) => self.new_media(request, side(from), token.client),
+            (None, None) => self.new_media(request, side(from), token.client, now),
         };
         Ok(Route {
             to: Source::Flow(flow),
@@ -230,12 +231,16 @@ impl Core {
         request: &Message,
         from: Side,
         client: ClientId,
+        now: Instant,
     ) -> Option<MediaId> {
         if !request.is(&Method::Invite) {
             return None;
         }
         let tag = request.from_tag().unwrap_or_default();
-        Some(self.names.media(request.call_id()?, tag, from, client))
+        let name = self.names.media(request.call_id()?, tag, from, client);
+        // The INVITE that comes again with credentials keeps its session, whatever has become of the relays meanwhile.
+        let known = self.media.named(name);
+        known.or_else(|| Some(MediaId::new(name, self.relays.choose(name, &[], now)?)))
     }
 }
 

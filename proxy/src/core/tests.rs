@@ -2,6 +2,7 @@
 
 mod bench;
 mod calls;
+mod elsewhere;
 mod forks;
 mod hops;
 mod household;

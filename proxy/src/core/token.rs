@@ -9,10 +9,10 @@ use subtle::ConstantTimeEq as _;
 use super::names::{ClientId, MediaId, Names, TargetId};
 
 /// Raised when the contents change, so that an old token is refused and not misread.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// In the place of the version: a call between two browsers without the SIP server between them.
-const BESIDE: u8 = 101;
+const BESIDE: u8 = 103;
 
 /// What a token says. One exists only if we signed it: it is made here or its MAC was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +38,9 @@ impl Token {
         }
     }
 
-    /// The user part of the URI: 44 characters.
+    /// The user part of the URI: 50 characters.
     pub(super) fn encode(&self, names: &Names) -> String {
-        let media = self.media.map_or([0; 8], |media| media.0);
+        let media = self.media.map_or([0; 12], |media| media.0);
         let target = self.target.map_or([0; 4], |target| target.0);
         let mut bytes = vec![if self.beside { BESIDE } else { VERSION }];
         bytes.extend(self.client.0);
@@ -53,19 +53,19 @@ impl Token {
     /// Reads a user part; `None` unless we signed it.
     pub(super) fn decode(text: &str, names: &Names) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (contents, signature) = bytes.split_at_checked(21)?;
+        let (contents, signature) = bytes.split_at_checked(25)?;
         if !bool::from(names.signature(contents).ct_eq(signature)) {
             return None;
         }
         let (version, ids) = contents.split_first()?;
         let (client, rest) = ids.split_at_checked(8)?;
-        let (media, target) = rest.split_at_checked(8)?;
-        let media: [u8; 8] = media.try_into().ok()?;
+        let (media, target) = rest.split_at_checked(12)?;
+        let media: [u8; 12] = media.try_into().ok()?;
         let target: [u8; 4] = target.try_into().ok()?;
         [VERSION, BESIDE].contains(version).then_some(Self {
             client: ClientId(client.try_into().ok()?),
             beside: *version == BESIDE,
-            media: (media != [0; 8]).then_some(MediaId(media)),
+            media: (media != [0; 12]).then_some(MediaId(media)),
             target: (target != [0; 4]).then_some(TargetId(target)),
         })
     }
@@ -120,7 +120,7 @@ mod tests {
         Token {
             client: ClientId([7; 8]),
             beside: false,
-            media: Some(MediaId([9; 8])),
+            media: Some(MediaId([9; 12])),
             target: Some(TargetId([5; 4])),
         }
     }

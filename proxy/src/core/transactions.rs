@@ -16,7 +16,7 @@ use super::face::{AskId, FlowId, Source};
 use super::failover::Failover;
 use super::fork::Fork;
 use super::media::{Exchange, Rewritten};
-use super::names::MediaId;
+use super::names::{MediaId, RelayId};
 use super::register::Registration;
 use super::route::Route;
 
@@ -52,6 +52,8 @@ pub(super) struct Proxied {
     pub(super) exchange: Exchange,
     /// The media session that this request holds open.
     pub(super) session: Option<MediaId>,
+    /// The relays that could not take its call.
+    pub(super) refused_by: Vec<RelayId>,
     /// What was rewritten for this transaction already, so that a repeated response is the same again.
     pub(super) rewritten: Vec<Rewritten>,
     /// The branches, where it goes to several at once.
@@ -346,6 +348,7 @@ impl Proxied {
             registration: None,
             exchange: Exchange::None,
             session: None,
+            refused_by: Vec::new(),
             rewritten: Vec::new(),
             fork: None,
             parent: None,

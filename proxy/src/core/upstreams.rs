@@ -3,14 +3,12 @@
 //! Where there is a choice, each is asked by OPTIONS whether it lives (`watch.rs`). Nothing is sent here, and no name is
 //! looked up: the shell brings addresses.
 
-mod choice;
-mod health;
-
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use self::health::Health;
+use super::choice;
 use super::deadline::after;
+use super::health::{Grade, Health};
 use super::hop::Hop;
 use super::names::{Names, TargetId};
 
@@ -58,15 +56,6 @@ impl Default for Watch {
             patience: Duration::from_secs(2),
         }
     }
-}
-
-/// What a request may choose: none that is known to be worse than the address that has failed it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Grade {
-    /// It lives, as far as is known.
-    Up,
-    /// It is silent, or has asked to be left alone.
-    Down,
 }
 
 /// A choice.
@@ -170,7 +159,7 @@ impl Upstreams {
         let fit = graded.filter(|(grade, _)| *grade <= worst);
         let best = fit.min_by(|(a_grade, a), (b_grade, b)| {
             let by_rule = (a_grade, a.target.priority).cmp(&(b_grade, b.target.priority));
-            let place = |k: &Known| choice::place(key, k.id, k.target.weight);
+            let place = |k: &Known| choice::place(key, k.id.0, k.target.weight);
             by_rule.then_with(|| place(a).total_cmp(&place(b)))
         });
         best.map(|(grade, k)| Chosen {

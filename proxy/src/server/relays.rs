@@ -1,8 +1,7 @@
 //! The control sockets to the relays. Each relay has its client (cookies, retransmission) and its
-//! connected socket; a call's requests always go to the same relay.
+//! connected socket; which of them is asked is the core's choice.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::SocketAddr;
 use std::time::{Instant, SystemTime};
 
@@ -10,19 +9,18 @@ use control_proto::{Client, Event, Key, MAX_DATAGRAM, Request, Ticket};
 use tokio::net::UdpSocket;
 
 use super::StartError;
-use crate::core::{AskId, Input, RelayFailure};
+use crate::core::{AskId, Input, Relay, RelayFailure};
 
 /// A datagram from the relay with this index, or the socket's error.
 pub(super) type Received = (usize, std::io::Result<Vec<u8>>);
 
 pub(super) struct Relays {
-    relays: Vec<Relay>,
+    relays: Vec<Control>,
     /// Questions that there was nobody to ask.
     refused: Vec<AskId>,
-    spread: std::hash::BuildHasherDefault<std::hash::DefaultHasher>,
 }
 
-struct Relay {
+struct Control {
     address: SocketAddr,
     socket: UdpSocket,
     client: Client,
@@ -31,12 +29,12 @@ struct Relay {
 
 impl Relays {
     pub(super) async fn connect(
-        addresses: &[SocketAddr],
+        list: &[Relay],
         seed: [u8; 8],
         key: Option<Key>,
     ) -> Result<Self, StartError> {
         let mut relays = Vec::new();
-        for (index, &address) in addresses.iter().enumerate() {
+        for (index, &Relay { address, .. }) in list.iter().enumerate() {
             let wrong = |error| StartError::Relay { address, error };
             let any = if address.is_ipv4() {
                 "0.0.0.0:0"
@@ -48,7 +46,7 @@ impl Relays {
             // Cookies of two relays must differ: a relay may be listed under two addresses.
             let cookie = u64::from_be_bytes(seed).wrapping_add(index as u64);
             let cookie = cookie.to_be_bytes();
-            relays.push(Relay {
+            relays.push(Control {
                 address,
                 socket,
                 client: match &key {
@@ -61,13 +59,11 @@ impl Relays {
         Ok(Self {
             relays,
             refused: Vec::new(),
-            spread: Default::default(),
         })
     }
 
-    pub(super) fn ask(&mut self, id: AskId, request: &Request, now: Instant) {
-        let index = self.index(request);
-        match self.relays.get_mut(index) {
+    pub(super) fn ask(&mut self, id: AskId, relay: SocketAddr, request: &Request, now: Instant) {
+        match self.relays.iter_mut().find(|r| r.address == relay) {
             Some(relay) => {
                 let unix = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
                 relay.client.tell_time(unix);
@@ -76,14 +72,6 @@ impl Relays {
             }
             None => self.refused.push(id),
         }
-    }
-
-    /// The same for every request of a call, as long as the list of relays stays.
-    fn index(&self, request: &Request) -> usize {
-        let mut hasher = self.spread.build_hasher();
-        hasher.write(request.call_id.as_deref().unwrap_or_default().as_bytes());
-        let place = hasher.finish().checked_rem(self.relays.len() as u64);
-        place.and_then(|at| usize::try_from(at).ok()).unwrap_or(0)
     }
 
     /// The next datagram of any relay. Cancel-safe: readiness is awaited, then one datagram is read.
@@ -116,19 +104,24 @@ impl Relays {
         )
     }
 
-    pub(super) fn received(&mut self, (index, reply): Received, now: Instant) {
-        let Some(relay) = self.relays.get_mut(index) else {
-            return;
-        };
+    /// Takes a datagram. Gives back the relay at whose control port nobody listens.
+    pub(super) fn received(
+        &mut self,
+        (index, reply): Received,
+        now: Instant,
+    ) -> Option<SocketAddr> {
+        let relay = self.relays.get_mut(index)?;
         match reply {
             Ok(bytes) => {
                 // A reply to nothing that we asked is the client's to ignore.
                 relay.client.receive(&bytes, now);
+                None
             }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => None,
             // Nobody listens there (ICMP); retransmission goes on, since a relay may be restarting.
             Err(error) => {
-                tracing::warn!(relay = %relay.address, %error, "the relay's control port is closed")
+                tracing::warn!(relay = %relay.address, %error, "the relay's control port is closed");
+                Some(relay.address)
             }
         }
     }

@@ -51,6 +51,10 @@ pub(super) fn log(event: &Event) {
         Event::TooLarge { upstream, size } => {
             tracing::warn!(%upstream, size, "a request over 1300 octets goes in fragments, which networks may lose; let the SIP server take TCP there, or speak to it by tcp: or tls:");
         }
+        Event::RelayDown { relay } => {
+            tracing::warn!(%relay, "the relay does not answer; new calls go to the others");
+        }
+        Event::RelayUp { relay } => tracing::info!(%relay, "the relay answers again"),
         Event::UpstreamSilent { upstream, method } => {
             tracing::warn!(%upstream, method, "the SIP server does not answer; see that it runs at `upstream`");
         }

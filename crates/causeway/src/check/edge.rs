@@ -45,9 +45,12 @@ pub(super) fn print(edge: &Edge) -> Result<(), String> {
     }
     match edge.relays.as_slice() {
         [] => println!("relay       one of our own beside the proxy"),
-        relays => relays
-            .iter()
-            .for_each(|relay| println!("relay       udp:{relay}")),
+        relays => relays.iter().for_each(|relay| {
+            println!(
+                "relay       udp:{} with weight {}",
+                relay.address, relay.weight
+            )
+        }),
     }
     if edge.relay.control_key.is_some() {
         println!("commands    signed: relay and proxy must have the same control_key");

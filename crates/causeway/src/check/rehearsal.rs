@@ -151,6 +151,9 @@ impl Stage {
             now,
         };
         stage.take(Input::Upstreams(crate::programs::upstreams(edge)));
+        // On paper there is one, whatever the file names.
+        let relay = SocketAddr::from(([127, 0, 0, 1], 2223));
+        stage.take(Input::Relays(vec![proxy::core::Relay::new(relay)]));
         let peer = SocketAddr::from(([192, 0, 2, 1], 50_000));
         let host = edge.domain.clone();
         stage.take(Input::FlowOpened {
@@ -171,7 +174,7 @@ impl Stage {
         self.core.receive(input, self.now);
         let mut sent = Vec::new();
         while let Some(command) = self.core.poll() {
-            if let Command::AskRelay { id, request } = command {
+            if let Command::AskRelay { id, request, .. } = command {
                 let reply = Ok(self.shard.command(&request, self.now, &mut Paper));
                 self.core.receive(Input::Relayed { id, reply }, self.now);
             } else {

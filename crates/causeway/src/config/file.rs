@@ -65,7 +65,7 @@ pub(super) struct Tls {
 #[serde(deny_unknown_fields)]
 pub(super) struct Relay {
     #[serde(default)]
-    pub(super) control: Vec<Spanned<String>>,
+    pub(super) control: Vec<Spanned<RelayEntry>>,
     pub(super) listen: Option<Spanned<OneOrMore>>,
     #[serde(default)]
     pub(super) public_control: bool,
@@ -81,6 +81,21 @@ pub(super) struct Relay {
     pub(super) delete_delay: Option<Spanned<i64>>,
     pub(super) audio_packet_rate: Option<Spanned<i64>>,
     pub(super) other_packet_rate: Option<Spanned<i64>>,
+}
+
+/// A relay: its address, or with it its share of the calls.
+#[derive(Deserialize, Debug)]
+#[serde(untagged)]
+pub(super) enum RelayEntry {
+    Address(String),
+    Weighted(Share),
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Share {
+    pub(super) to: String,
+    pub(super) weight: i64,
 }
 
 /// A string, or a list of them.

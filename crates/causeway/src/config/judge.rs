@@ -41,7 +41,7 @@ pub(super) fn edge(file: &file::File, path: &Path) -> Result<Edge, Fault> {
         .relay
         .control
         .iter()
-        .map(udp_address)
+        .map(relay_entry)
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Edge {
         domain: domain.get_ref().clone(),
@@ -242,7 +242,22 @@ fn ports(text: &Option<Text>) -> Result<RangeInclusive<u16>, Fault> {
     }
 }
 
-/// `udp:ADDRESS:PORT` of a relay's control port.
+/// `udp:ADDRESS:PORT` of a relay's control port, and its share.
+fn relay_entry(entry: &Spanned<file::RelayEntry>) -> Result<proxy::core::Relay, Fault> {
+    let (to, weight) = match entry.get_ref() {
+        file::RelayEntry::Address(to) => (to, 1),
+        file::RelayEntry::Weighted(share) => (&share.to, share.weight),
+    };
+    let address = udp_address(&Spanned::new(entry.span(), to.clone()))?;
+    let weight = u32::try_from(weight).map_err(|_| {
+        fault(
+            Some(entry.span().start),
+            format!("weight = {weight} is no share of the calls; write a number from 0 on, as in {{ to = \"{to}\", weight = 2 }}"),
+        )
+    })?;
+    Ok(proxy::core::Relay { address, weight })
+}
+
 fn udp_address(text: &Text) -> Result<SocketAddr, Fault> {
     let (scheme, rest) = scheme(text.get_ref());
     match (scheme, rest.parse()) {

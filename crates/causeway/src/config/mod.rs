@@ -42,7 +42,7 @@ pub(crate) struct Edge {
     /// What becomes of calls.
     pub(crate) calls: Calls,
     /// Relays of others' making or on other machines; empty: one of our own beside the proxy.
-    pub(crate) relays: Vec<SocketAddr>,
+    pub(crate) relays: Vec<proxy::core::Relay>,
     /// Keys that browsers send in INFO become telephone events where the phone takes them.
     pub(crate) dtmf_events: bool,
     /// What the relay reads.

@@ -286,6 +286,12 @@ fn each_wrong_setting_is_one_sentence_with_line_and_cure() {
         ),
         (
             "[media]",
+            "[relay]\ncontrol = [{ to = \"udp:127.0.0.9:2223\", weight = -1 }]\n[media]",
+            Some(6),
+            "no share of the calls",
+        ),
+        (
+            "[media]",
             "[relay]\nmax_calls = 0\n[media]",
             Some(6),
             "write calls, from 1 to 1000000",
@@ -500,4 +506,21 @@ fn browsers_share_a_port_unless_the_file_says_otherwise() {
         assert_eq!(error.line, Some(9));
         assert!(error.what.contains("browser_port = 3478"), "{error}");
     }
+}
+
+#[test]
+fn relays_may_have_shares() {
+    let text = GOOD.replace(
+        "[media]",
+        "[relay]\ncontrol = [\"udp:10.0.0.9:2223\", { to = \"udp:10.0.0.10:2223\", weight = 2 }]\n[media]",
+    );
+    let relays = Edge::parse(Path::new("edge.toml"), &text).unwrap().relays;
+    let seen: Vec<_> = relays
+        .iter()
+        .map(|r| (r.address.to_string(), r.weight))
+        .collect();
+    assert_eq!(
+        seen,
+        [("10.0.0.9:2223".into(), 1), ("10.0.0.10:2223".into(), 2)]
+    );
 }

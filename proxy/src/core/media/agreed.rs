@@ -150,6 +150,7 @@ impl Agreements {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::names::RelayId;
     use super::*;
 
     fn request(command: Command, from: &str, size: usize) -> Request {
@@ -170,7 +171,7 @@ mod tests {
     #[test]
     fn the_oldest_make_room() {
         let mut agreements = Agreements::default();
-        let id = |number: usize| MediaId(number.to_be_bytes());
+        let id = |number: usize| MediaId::new(number.to_be_bytes(), RelayId([1; 4]));
         let size = 100_000;
         let room = MAX_SIZE / agreement(size).size();
         for number in 0..room + 10 {

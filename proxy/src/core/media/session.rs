@@ -4,7 +4,7 @@
 //! edge can serve it. What grows with the number of calls is only what they have agreed on ([`Agreements`]), a memory of
 //! bounded size that a call can do without.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use control_proto::Request;
@@ -13,7 +13,7 @@ use sip::Message;
 use super::super::ack::HeldAck;
 use super::super::deadline::after;
 use super::super::face::AskId;
-use super::super::names::MediaId;
+use super::super::names::{MediaId, RelayId};
 use super::super::transactions::ContextId;
 use super::agreed::{Agreement, Agreements, Negotiation};
 use super::restore::Restoration;
@@ -37,6 +37,8 @@ pub(in crate::core) enum Waiter {
     Ack(Box<HeldAck>),
     /// The agreed answer, which is to be asked again after its offer.
     Restoration(Box<Restoration>),
+    /// Who wants to know whether the relay lives.
+    Relay,
     /// Nobody: a `delete`, or the reminder of an offer.
     Nobody,
 }
@@ -82,7 +84,8 @@ pub(in crate::core) enum Verdict {
 /// All of them.
 #[derive(Default)]
 pub(in crate::core) struct MediaSessions {
-    sessions: HashMap<MediaId, Session>,
+    /// In order, so that one is found by its name alone.
+    sessions: BTreeMap<MediaId, Session>,
     asks: HashMap<AskId, Ask>,
     agreements: Agreements,
     named: u64,
@@ -125,6 +128,20 @@ impl MediaSessions {
             .values()
             .map(|ask| format!("ask about {}; ", ask.call_id));
         sessions.chain(asks).collect()
+    }
+
+    /// The session of this name, at whichever relay.
+    pub(in crate::core) fn named(&self, name: [u8; 8]) -> Option<MediaId> {
+        let [first, last] = [[0; 4], [u8::MAX; 4]].map(|relay| MediaId::new(name, RelayId(relay)));
+        let mut found = self.sessions.range(first..=last);
+        found.next().map(|(id, _)| *id)
+    }
+
+    /// The Call-ID of a session.
+    pub(in crate::core) fn call_id(&self, id: MediaId) -> Option<String> {
+        self.sessions
+            .get(&id)
+            .map(|session| session.call_id.clone())
     }
 
     pub(super) fn knows(&self, id: MediaId) -> bool {
@@ -335,7 +352,7 @@ impl MediaSessions {
     }
 
     /// Notes a question. `None` if too many are open; the end of a call is always noted, since it frees something.
-    pub(super) fn asked(
+    pub(in crate::core) fn asked(
         &mut self,
         media: MediaId,
         call_id: String,

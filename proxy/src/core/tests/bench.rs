@@ -10,6 +10,7 @@ use sip::{Message, ResponseBuilder};
 use super::super::*;
 
 pub(super) const UPSTREAM: &str = "192.0.2.5:5060";
+pub(super) const RELAY: &str = "192.0.2.7:2223";
 pub(super) const EDGE: &str = "192.0.2.1:5060";
 pub(super) const PHONE_SDP: &str = "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=phone\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
 pub(super) const BROWSER_SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=browser\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=candidate:1 1 UDP 1 ab12.local 9 typ host\r\na=mid:0\r\n";
@@ -31,6 +32,8 @@ pub(super) struct Bench {
     pub(super) open_asks: VecDeque<(AskId, Request)>,
     /// Everything that the relay was ever asked.
     pub(super) asked: Vec<Request>,
+    /// And which relay it was, where there are several.
+    pub(super) asked_at: Vec<SocketAddr>,
     pub(super) events: Vec<Event>,
     pub(super) closed: Vec<FlowId>,
     /// Where the upstream speaks from.
@@ -65,6 +68,7 @@ impl Bench {
             listed: Vec::new(),
             open_asks: VecDeque::new(),
             asked: Vec::new(),
+            asked_at: Vec::new(),
             events: Vec::new(),
             closed: Vec::new(),
             upstream,
@@ -72,6 +76,7 @@ impl Bench {
             connects: Vec::new(),
         };
         bench.upstreams(&[Target::new(upstream)]);
+        bench.input(Input::Relays(vec![Relay::new(address(RELAY))]));
         bench.events.clear();
         bench
     }
@@ -103,7 +108,10 @@ impl Bench {
                     self.sent_up(to, bytes);
                 }
                 Command::Connect { to } => self.connects.push(to),
-                Command::AskRelay { id, request } => self.ask(id, *request),
+                Command::AskRelay { id, relay, request } => {
+                    self.asked_at.push(relay);
+                    self.ask(id, *request);
+                }
                 Command::CloseFlow { flow, .. } => self.closed.push(flow),
                 Command::Report(event) => self.events.push(event),
             }

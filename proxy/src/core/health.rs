@@ -1,9 +1,17 @@
-//! Whether one address of the SIP server lives, as far as we know, and when it is asked.
+//! Whether one address of the SIP server, or one relay, lives, as far as we know, and when it is asked.
 
 use std::time::{Duration, Instant};
 
-use super::super::deadline::after;
-use super::Grade;
+use super::deadline::after;
+
+/// What a request may choose: none that is known to be worse than the one that has failed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Grade {
+    /// It lives, as far as is known.
+    Up,
+    /// It is silent, or has asked to be left alone.
+    Down,
+}
 
 /// What is known.
 pub(super) struct Health {
@@ -22,7 +30,7 @@ enum State {
     Up,
     /// It did not answer.
     Down,
-    /// It asked to be left alone (Retry-After of a 503).
+    /// It asked to be left alone: Retry-After of a 503, a relay that is full.
     Resting { until: Instant },
 }
 
