@@ -19,6 +19,7 @@ use self::record::Begun;
 pub use self::record::{CallRecord, Party};
 use super::face::{FlowId, Source};
 use super::names::{ClientId, MediaId, Side};
+use super::route::Peer;
 
 /// Dialogs of one call: as many answers as a fork may sensibly have.
 const MAX_DIALOGS: usize = 8;
@@ -31,7 +32,7 @@ pub(super) struct Call {
     /// Where that client was when it was last known to know of the call.
     flow: FlowId,
     /// The other browser, where no SIP server is between the two: it called, and stands where else a phone does.
-    peer: Option<ClientId>,
+    peer: Option<Peer>,
     /// Where requests to the phone's side go.
     upstream: Source,
     dialogs: Vec<Dialog>,
@@ -55,7 +56,17 @@ enum Standing {
 impl Call {
     /// Whose call it is.
     fn clients(&self) -> impl Iterator<Item = ClientId> + use<> {
-        [Some(self.client), self.peer].into_iter().flatten()
+        let peer = self.peer.as_ref().map(|peer| peer.client);
+        [Some(self.client), peer].into_iter().flatten()
+    }
+
+    /// One of its clients is on this flow. Gives its side back if that is news.
+    fn moved(&mut self, client: ClientId, flow: FlowId) -> Option<Side> {
+        let (side, known) = match &mut self.peer {
+            Some(peer) if peer.client == client => (Side::Phone, &mut peer.flow),
+            _ => (Side::Browser, &mut self.flow),
+        };
+        (std::mem::replace(known, flow) != flow).then_some(side)
     }
 
     fn deadline(&self) -> Instant {
@@ -75,12 +86,18 @@ pub(super) struct Calls {
     due: BTreeSet<(Instant, MediaId)>,
     /// How many are over.
     over: usize,
+    /// Clients that have registered from another flow, and of whose calls nobody has thought yet.
+    back: Vec<ClientId>,
 }
 
 impl Calls {
     /// How many have not ended.
     fn standing(&self) -> usize {
         self.by_media.len().saturating_sub(self.over)
+    }
+
+    fn get_mut(&mut self, media: MediaId) -> Option<&mut Call> {
+        self.by_media.get_mut(&media)
     }
 
     /// A call that has not ended.
@@ -155,6 +172,13 @@ impl Calls {
         let mut dialogs = self.by_media.get(&media)?.dialogs.iter();
         let target = dialogs.find(|dialog| dialog.is_between(tags))?.target(side);
         Some(target).filter(|target| !target.is_empty())
+    }
+
+    /// A client has registered from another flow. Once it has its answer, it is asked about its calls.
+    pub(super) fn came_back(&mut self, client: ClientId) {
+        if self.by_client.contains_key(&client) {
+            self.back.push(client);
+        }
     }
 
     /// When the first is due.

@@ -10,7 +10,7 @@ use super::alarms::Due;
 use super::event::Drop;
 use super::face::Source;
 use super::left::LeftInvite;
-use super::names::TargetId;
+use super::names::{MediaId, Side, TargetId};
 use super::request::transport;
 use super::response::same_place;
 use super::schemes;
@@ -22,6 +22,8 @@ pub(super) enum Purpose {
     Ours,
     /// An OPTIONS that asks whether an address of the SIP server lives.
     Question(TargetId),
+    /// An INFO that asks a browser that came back whether it still knows its call.
+    Probe(MediaId, Side),
     /// An INVITE that was sent elsewhere when this address was silent.
     Left(Box<LeftInvite>),
 }
@@ -143,6 +145,12 @@ impl Core {
                 if response.status().is_some_and(|status| status >= 200) {
                     self.transactions.close_errand(id);
                     self.upstream_said(target, response, now);
+                }
+            }
+            Purpose::Probe(media, side) => {
+                let (media, side) = (*media, *side);
+                if response.status() == Some(481) {
+                    self.forgotten(media, side, response, now);
                 }
             }
             Purpose::Left(_) => self.left_invite_answered(id, response, now),

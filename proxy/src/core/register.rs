@@ -75,6 +75,7 @@ impl Core {
         }
         if bound == Some(Bound::Moved) {
             self.absent.came_back(*client);
+            self.calls.came_back(*client);
             let aor = aor.clone();
             let event = Event::Rebound { flow, aor };
             self.commands.push_back(Command::Report(event));

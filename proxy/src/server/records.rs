@@ -57,11 +57,12 @@ impl Records {
         let Some(line) = line(record, SystemTime::now()) else {
             return;
         };
+        let text = line.trim_end();
         let queue = self.writer.as_ref().map(|writer| &writer.queue);
         match queue.map(|queue| queue.try_send(line.clone())) {
             Some(Ok(())) => {}
-            Some(Err(_)) => tracing::warn!(record = line, "the disk is behind; a call record"),
-            None => tracing::info!(record = line, "call"),
+            Some(Err(_)) => tracing::warn!(record = text, "the disk is behind; a call record"),
+            None => tracing::info!(record = text, "call"),
         }
     }
 

@@ -128,7 +128,7 @@ export class Call {
     switch (request.method) {
       case 'BYE':
         answer(200, 'OK');
-        return this.end({ by: 'remote' });
+        return this.end({ by: 'remote', reason: request.get('reason') });
       case 'INFO':
         answer(200, 'OK');
         return this.emit('info', { type: request.get('content-type'), body: request.body });

@@ -1,11 +1,15 @@
-//! Calls that the edge ends, because nobody else would: their browser is gone and does not come back in time, or they
-//! have lasted too long. A browser that comes back after the end of its call is told.
+//! Calls that the edge ends, because nobody else would: their browser is gone and does not come back in time, one side has
+//! forgotten them, or they have lasted too long. A browser that comes back is asked whether it still knows its call, and
+//! is told of one that has ended.
 
 use std::time::{Duration, Instant};
+
+use sip::{Message, Method};
 
 use super::super::Core;
 use super::super::alarms::Due;
 use super::super::deadline::after;
+use super::super::errand::Purpose;
 use super::super::face::Source;
 use super::super::flows::Reach;
 use super::super::names::{ClientId, MediaId, Side};
@@ -17,6 +21,7 @@ const NAMELESS: Duration = Duration::from_secs(2);
 
 /// Why the edge ends a call: the Reason of its BYE (RFC 3326).
 const LEFT: &str = "SIP;cause=480;text=\"The Browser's Connection Closed\"";
+const FORGOTTEN: &str = "SIP;cause=481;text=\"The Other Side Has Forgotten The Call\"";
 const TOO_LONG: &str = "Q.850;cause=102;text=\"The Call Has Lasted Too Long\"";
 const ENDED: &str = "SIP;cause=487;text=\"The Call Ended Meanwhile\"";
 
@@ -38,24 +43,65 @@ impl Core {
         self.alarms.arm(Due::Calls, self.calls.deadline());
     }
 
-    /// A client has registered. If it comes from another flow, its calls go on; it is told of those that do not.
-    pub(super) fn returned(&mut self, client: ClientId, now: Instant) {
+    /// Clients have registered from other flows: their calls go on, and they are told of those that do not.
+    pub(super) fn returned(&mut self, now: Instant) {
+        for client in std::mem::take(&mut self.calls.back) {
+            self.client_returned(client, now);
+        }
+    }
+
+    fn client_returned(&mut self, client: ClientId, now: Instant) {
         let Reach::Flow(flow) = self.flows.reach(client) else {
             return;
         };
         for media in self.calls.of_client(client) {
-            if let Some(call) = self.calls.standing_mut(media) {
-                if call.client == client {
-                    call.flow = flow;
+            let Some(call) = self.calls.get_mut(media) else {
+                continue;
+            };
+            let Some(side) = call.moved(client, flow) else {
+                continue;
+            };
+            if call.standing == Standing::Over {
+                if let Some(call) = self.calls.remove(media) {
+                    self.say_bye(&call, side, ENDED, now);
                 }
-                self.calls.set(media, Standing::There);
-            } else if let Some(call) = self.calls.remove(media) {
-                let side = match call.client == client {
-                    true => Side::Browser,
-                    false => Side::Phone,
-                };
-                self.say_bye(&call, side, ENDED, now);
+                continue;
             }
+            let is_there = |client| matches!(self.flows.reach(client), Reach::Flow(_));
+            if call.clients().all(is_there) {
+                self.calls.set(media, Standing::There);
+            }
+            self.probe(media, side, Source::Flow(flow), now);
+        }
+    }
+
+    /// Asks a browser whether it knows its call: one whose page was loaded anew, or whose library drops its calls with the
+    /// connection, does not (481). The INFO has a number below all others, so that it counts for nothing and a dialog
+    /// that lives mostly refuses it (500).
+    fn probe(&mut self, media: MediaId, side: Side, to: Source, now: Instant) {
+        let via = self.new_via(to);
+        let Some(call) = self.calls.standing_mut(media) else {
+            return;
+        };
+        let (Some(dialog), call_id) = (call.dialogs.first(), &call.call_id) else {
+            return;
+        };
+        let info = dialog.request(Method::Info, side, call_id, via, 0);
+        if let Ok(info) = info.build() {
+            self.send_own(to, &info, Purpose::Probe(media, side), None, now);
+        }
+    }
+
+    /// One side has said that it does not know this call: the other is hung up on.
+    pub(in crate::core) fn forgotten(
+        &mut self,
+        media: MediaId,
+        by: Side,
+        response: &Message,
+        now: Instant,
+    ) {
+        if let Some(call) = self.calls.hung_up(media, response) {
+            self.end_call(media, call, &[by.other()], FORGOTTEN, now);
         }
     }
 
@@ -63,7 +109,7 @@ impl Core {
     pub(in crate::core) fn hung_up_while_away(
         &mut self,
         media: MediaId,
-        bye: &sip::Message,
+        bye: &Message,
         now: Instant,
     ) -> Option<Answer> {
         let call = self.calls.standing_mut(media)?;
@@ -83,15 +129,16 @@ impl Core {
                 Standing::Away(end) if end <= now => LEFT,
                 Standing::Away(_) | Standing::There => TOO_LONG,
             };
-            self.end_call(media, call, reason, now);
+            self.end_call(media, call, &[Side::Phone, Side::Browser], reason, now);
         }
         self.alarms.arm(Due::Calls, self.calls.deadline());
     }
 
-    /// Ends a call that has been taken off the table.
-    fn end_call(&mut self, media: MediaId, call: Call, reason: &str, now: Instant) {
-        self.say_bye(&call, Side::Phone, reason, now);
-        self.say_bye(&call, Side::Browser, reason, now);
+    /// Ends a call that has been taken off the table, telling these sides.
+    fn end_call(&mut self, media: MediaId, call: Call, tell: &[Side], reason: &str, now: Instant) {
+        for side in tell {
+            self.say_bye(&call, *side, reason, now);
+        }
         self.release(media, &call.call_id, now);
         self.write_down(&call, Party::Edge, reason, now);
         self.remember_end(media, call, now);
@@ -114,7 +161,7 @@ impl Core {
     fn say_bye(&mut self, call: &Call, side: Side, reason: &str, now: Instant) {
         let client = match side {
             Side::Browser => Some(call.client),
-            Side::Phone => call.peer,
+            Side::Phone => call.peer.as_ref().map(|peer| peer.client),
         };
         let to = match client.map(|client| self.flows.reach(client)) {
             None => call.upstream,

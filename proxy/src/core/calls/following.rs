@@ -58,26 +58,30 @@ impl Core {
         };
         let (method, in_dialog) = (context.method.clone(), context.in_dialog);
         let media = context.route.as_ref().and_then(|route| route.media);
-        let registration = context.registration.as_ref();
-        let client = registration.map(|registration| registration.client());
-        match (method, status, media, client) {
-            (Method::Invite, 200..=299, Some(media), _) if !in_dialog => {
+        match (method, status, media) {
+            (Method::Invite, 200..=299, Some(media)) if !in_dialog => {
                 self.answered(id, media, response, now);
             }
-            (Method::Invite, 300.., _, _) if first && !in_dialog => {
+            (Method::Invite, 300.., _) if first && !in_dialog => {
                 self.never_answered(id, response, now);
             }
-            (Method::Invite | Method::Update, 200..=299, Some(media), _) if first => {
+            (Method::Invite | Method::Update, 200..=299, Some(media)) if first => {
                 self.refreshed(id, media, response);
             }
-            (Method::Bye, _, Some(media), _) if first && !matches!(status, 401 | 407) => {
+            (Method::Bye, _, Some(media)) if first && !matches!(status, 401 | 407) => {
                 let (by, bye) = (side(context.from), context.request.clone());
                 if let Some(call) = self.calls.hung_up(media, response) {
                     self.write_down_bye(&call, by, &bye, now);
                     self.remember_end(media, call, now);
                 }
             }
-            (Method::Register, 200..=299, _, Some(client)) => self.returned(client, now),
+            (Method::Invite | Method::Update | Method::Info, 481, Some(media)) if first => {
+                let route = context.route.clone().filter(|_| !context.answered_here);
+                if let Some(asking) = route.and_then(|route| self.sender(&route)) {
+                    self.forgotten(media, asking.other(), response, now);
+                }
+            }
+            (Method::Register, 200..=299, _) => self.returned(now),
             _ => {}
         }
     }
@@ -129,7 +133,7 @@ impl Core {
             return;
         };
         let (client, flow, call_id) = (route.client, route.flow, call_id.to_owned());
-        let peer = route.beside.as_ref().map(|peer| peer.client);
+        let peer = route.beside.clone();
         let phone = match route.to {
             Source::Flow(_) => context.from,
             upstream => upstream,

@@ -256,6 +256,7 @@ fn a_browser_calls_a_browser_of_the_same_edge_with_one_media_session_and_no_serv
     // The callee comes back on another socket, and the BYE finds it there.
     let again = bench.open(4);
     bench.sign_in(again, "bob", register("bob", 3));
+    assert!(bench.browser_gets(again).is(&Method::Info));
     bench.browser_sends(alice, to_bob("BYE", 4));
     let bye = bench.browser_gets(again);
     assert!(bye.is(&Method::Bye));
@@ -332,4 +333,33 @@ fn a_call_waits_a_moment_for_a_client_that_has_just_gone() {
     );
     assert_eq!(statuses(&bench.upstream_has()), [100, 200, 487]);
     bench.assert_drained();
+}
+
+#[test]
+fn a_browser_that_leaves_another_is_hung_up_for_though_that_one_registers_meanwhile() {
+    let mut bench = household();
+    let (alice, bob) = (bench.open(1), bench.open(2));
+    bench.sign_in(alice, "alice", register("alice", 1));
+    bench.sign_in(bob, "bob", register("bob", 1));
+    bench.place(alice, "alice", invite("c", "alice", "1", "", BROWSER_SDP));
+    let at_bob = bench.browser_gets(bob);
+    bench.browser_sends(
+        bob,
+        reply(&at_bob, 200, &[("Contact", &contact("bob"))], BROWSER_SDP),
+    );
+    assert_eq!(bench.final_at(alice).status(), Some(200));
+    bench.close(bob);
+    bench.wait(Duration::from_secs(10));
+    bench.sign_in(alice, "alice", register("alice", 3));
+    bench.ignore_output();
+    bench.wait(Duration::from_secs(10));
+    let bye = bench.browser_gets(alice);
+    assert!(bye.is(&Method::Bye) && bye.has("Reason"));
+    assert_eq!(bench.calls_at_relay(), [""; 0]);
+    // And should it come back, it hears of that, whatever the other has done since.
+    bench.sign_in(alice, "alice", register("alice", 5));
+    let again = bench.open(3);
+    bench.sign_in(again, "bob", register("bob", 3));
+    let to_bob = bench.browser_has(again);
+    assert!(to_bob.iter().any(|message| message.is(&Method::Bye)));
 }

@@ -282,3 +282,67 @@ fn calls_are_bounded_and_those_that_are_over_take_no_room() {
     bench.ignore_output();
     bench.call_phone(again, "c4");
 }
+
+#[test]
+fn a_browser_that_comes_back_without_its_call_is_found_out_and_the_phone_hung_up_on() {
+    for status in [200, 415, 500, 481] {
+        let mut bench = Bench::new();
+        let flow = bench.open(1);
+        bench.register(flow, "alice");
+        bench.call_phone(flow, "c");
+        bench.close(flow);
+        let again = bench.open(2);
+        bench.register(again, "alice");
+        let asked = bench.browser_gets(again);
+        assert!(asked.is(&Method::Info) && asked.body().is_empty());
+        // No request of the phone is out of order for it.
+        assert_eq!(asked.cseq().unwrap().number, 0);
+        assert_eq!(
+            (asked.from_tag(), asked.to_tag()),
+            (Some("bobtag"), Some("alicetag"))
+        );
+        bench.browser_sends(again, reply(&asked, status, &[], ""));
+        if status == 481 {
+            let bye = bench.upstream_gets();
+            assert!(bye.is(&Method::Bye));
+            assert!(bye.header("Reason").unwrap().starts_with("SIP;cause=481"));
+            bench.upstream_sends(reply(&bye, 200, &[], ""));
+            bench.assert_no_calls();
+        }
+        bench.silence();
+        assert_eq!(bench.calls_at_relay().is_empty(), status == 481);
+    }
+}
+
+#[test]
+fn a_side_that_has_forgotten_the_call_ends_it_for_the_other() {
+    let mut bench = Bench::new();
+    let flow = bench.open(1);
+    bench.register(flow, "alice");
+    let call = bench.call_phone(flow, "c");
+    bench.upstream_sends(from_callee("INFO", &call.at_phone, 3, "", "info"));
+    let info = bench.browser_gets(flow);
+    bench.browser_sends(flow, reply(&info, 481, &[], ""));
+    assert_eq!(bench.upstream_gets().status(), Some(481));
+    assert!(bench.upstream_gets().is(&Method::Bye));
+    bench.silence();
+    assert_eq!(bench.calls_at_relay(), [""; 0]);
+
+    let mut bench = Bench::new();
+    let flow = bench.open(1);
+    bench.register(flow, "alice");
+    let call = bench.call_phone(flow, "c");
+    // Of a subscription inside the call a 481 says nothing about the call.
+    for (method, ends) in [("NOTIFY", false), ("INFO", true)] {
+        let request = in_dialog(method, &call.at_browser, 3, "", method);
+        bench.browser_sends(flow, request);
+        let up = bench.upstream_gets();
+        bench.upstream_sends(reply(&up, 481, &[], ""));
+        assert_eq!(bench.browser_gets(flow).status(), Some(481));
+        if ends {
+            assert!(bench.browser_gets(flow).is(&Method::Bye));
+        }
+        bench.silence();
+        assert_eq!(bench.calls_at_relay().is_empty(), ends);
+    }
+}

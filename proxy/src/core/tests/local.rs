@@ -366,6 +366,7 @@ fn a_client_that_comes_back_takes_its_name_and_calls_along_though_its_old_socket
         bench.sign_in(desk, "alice", register("alice", 3)).status(),
         Some(200)
     );
+    assert!(bench.browser_gets(desk).is(&sip::Method::Info));
     bench.upstream_sends(to_browser("BYE", &at_phone, 2, "", "bye"));
     assert!(bench.browser_gets(desk).is(&sip::Method::Bye));
     bench.upstream_sends(call_to("sip:alice@example.com", "next"));

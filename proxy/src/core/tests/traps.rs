@@ -283,6 +283,7 @@ fn a_bye_reaches_a_browser_that_came_back_on_a_new_websocket() {
         flow: second,
         aor: "alice@example.com".into()
     }));
+    assert!(bench.browser_gets(second).is(&Method::Info));
     bench.upstream_sends(to_browser("BYE", &call.at_phone, 3, "", "bye"));
     let bye = bench.browser_gets(second);
     assert!(bye.is(&Method::Bye));
