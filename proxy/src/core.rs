@@ -91,8 +91,8 @@ use self::large::Large;
 use self::media::MediaSessions;
 use self::names::Names;
 use self::pacing::Pace;
-use self::register::Bindings;
-pub use self::register::{Local, Registering};
+use self::register::{Bindings, Upstairs};
+pub use self::register::{Local, Mid, Registering};
 pub use self::relays::Relay;
 use self::relays::Relays;
 use self::transactions::{ContextId, Transactions};
@@ -106,6 +106,8 @@ pub struct Core {
     names: Names,
     /// Who has registered with us, where we are the registrar.
     bindings: Bindings,
+    /// What the SIP server has granted, where the edge answers refreshes itself.
+    upstairs: Upstairs,
     /// Calls that wait for a client to come back.
     absent: Absent,
     /// When the first nonce was made.
@@ -139,6 +141,7 @@ impl Core {
             config,
             names: Names::new(secrets),
             bindings: Bindings::default(),
+            upstairs: Upstairs::default(),
             absent: Absent::default(),
             began: None,
             flows: Flows::default(),

@@ -29,19 +29,25 @@ pub(super) struct Target {
 
 impl Core {
     /// Sees who a browser's request is from, and takes off what proves it. `Some` if the request ends here: it is a
-    /// REGISTER of a user of ours, and this is its answer.
+    /// REGISTER that the edge can answer, and this is the answer.
     pub(super) fn at_home(
         &mut self,
         from: Source,
         request: &mut Message,
         now: Instant,
     ) -> Result<Option<Answer>, Answer> {
-        let (Registering::Local(local), Source::Flow(flow)) = (&self.config.registering, from)
-        else {
+        let Source::Flow(flow) = from else {
             return Ok(None);
         };
-        let local = local.clone();
         let is_register = request.is(&Method::Register);
+        let local = match &self.config.registering {
+            Registering::Local(local) => local.clone(),
+            Registering::Mid(mid) if is_register => {
+                let mid = mid.clone();
+                return self.register_between(flow, request, &mid, now);
+            }
+            Registering::Mid(_) | Registering::Through => return Ok(None),
+        };
         if is_register && self.is_our_domain(request.to().and_then(|to| to.uri().ok())) {
             return self.register_here(flow, request, &local, now).map(Some);
         }

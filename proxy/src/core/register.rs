@@ -6,6 +6,7 @@ mod bindings;
 mod contact;
 mod gruu;
 mod local;
+mod mid;
 mod through;
 mod ways;
 
@@ -20,9 +21,11 @@ use super::face::{Command, FlowId};
 use super::flows::Bound;
 use super::names::ClientId;
 use super::route::aor_of;
+use super::transactions::ContextId;
 pub(super) use bindings::{Binding, Bindings};
 use contact::device;
-pub use ways::{Local, Registering};
+pub(super) use mid::Upstairs;
+pub use ways::{Local, Mid, Registering};
 
 /// What a REGISTER asked for.
 #[derive(Debug, Clone)]
@@ -35,6 +38,8 @@ pub(super) struct Registration {
     uri: String,
     /// The lifetime that it asked for; 0 to end the binding.
     expires: u32,
+    /// What its client asked for, where the SIP server is asked for something else.
+    wanted: u32,
 }
 
 /// The lifetime where neither side names one (RFC 3261 section 10.2.1.1).
@@ -48,16 +53,26 @@ impl Core {
             .ok()
             .filter(|value| !value.is_star())?;
         let aor = aor_of(request, "To")?;
+        let expires = value.expires().or(request.expires());
+        let expires = expires.unwrap_or(DEFAULT_EXPIRES);
         Some(Registration {
             client: self.names.client(&aor, &device(&value)?),
             aor,
             contact: contact.to_vec(),
             uri: value.uri().ok()?.as_str().to_owned(),
-            expires: value
-                .expires()
-                .or(request.expires())
-                .unwrap_or(DEFAULT_EXPIRES),
+            expires,
+            wanted: expires,
         })
+    }
+
+    /// What a REGISTER on its way up asks for, and what its client had asked for.
+    pub(super) fn asked_for(&mut self, id: ContextId, request: &Message) -> Option<Registration> {
+        let mut registration = self.registration(request)?;
+        let came = self.transactions.get_mut(id)?.request.clone();
+        if let Some(before) = self.registration(&came) {
+            registration.wanted = before.wanted;
+        }
+        Some(registration)
     }
 
     /// The registrar has granted this lifetime to the client on this flow: binds it there, unless it is 0. False if the

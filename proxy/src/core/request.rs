@@ -163,7 +163,7 @@ impl Core {
 
     fn remember(&mut self, id: ContextId, route: &Route, request: &Message) {
         let registration = match request.is(&Method::Register) {
-            true => self.registration(request),
+            true => self.asked_for(id, request),
             false => None,
         };
         if let Some(context) = self.transactions.get_mut(id) {

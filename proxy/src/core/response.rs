@@ -116,7 +116,7 @@ impl Core {
         if self.is_unwanted(id, &response) {
             return self.unwanted_call(id, &response, now);
         }
-        if let Err(answer) = self.translate(id, &mut response) {
+        if let Err(answer) = self.translate(id, &mut response, now) {
             return self.answer(id, &answer, now);
         }
         let edited = match self.media_of_response(id, &response, now) {
@@ -143,7 +143,12 @@ impl Core {
     }
 
     /// What the asking side must see otherwise than the answering side wrote it, the body aside.
-    fn translate(&mut self, id: ContextId, response: &mut Message) -> Result<(), Answer> {
+    fn translate(
+        &mut self,
+        id: ContextId,
+        response: &mut Message,
+        now: Instant,
+    ) -> Result<(), Answer> {
         let Some(context) = self.transactions.get_mut(id) else {
             return Ok(());
         };
@@ -161,10 +166,14 @@ impl Core {
             }
             (Source::Upstream(_), _) => Ok(()),
             (Source::Flow(_), _) if challenged => understood_last(response),
+            (Source::Flow(_), Some(_)) if response.status() == Some(423) => {
+                self.too_brief_upstairs(response);
+                Ok(())
+            }
             (Source::Flow(flow), Some(registration))
                 if matches!(response.status(), Some(200..=299)) =>
             {
-                self.registered(flow, &registration, response)
+                self.registered(flow, &registration, response, now)
             }
             _ => Ok(()),
         };

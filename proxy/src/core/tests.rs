@@ -11,6 +11,7 @@ mod large;
 mod left;
 mod local;
 mod lost;
+mod mid;
 mod offers;
 mod pacing;
 mod records;

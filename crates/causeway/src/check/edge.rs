@@ -15,6 +15,11 @@ pub(super) fn print(edge: &Edge) -> Result<(), String> {
     );
     match &edge.registration.way {
         Registering::Through => println!("registrar   the SIP server"),
+        Registering::Mid(mid) => println!(
+            "registrar   the SIP server, for {} s; refreshes are answered here, browsers get {} s at most",
+            mid.upstream,
+            mid.client.end()
+        ),
         Registering::Local(local) => println!(
             "registrar   the edge, with {} users{}",
             local.users.len(),

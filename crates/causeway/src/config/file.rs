@@ -14,6 +14,8 @@ pub(super) struct File {
     pub(super) domain: Option<Spanned<String>>,
     pub(super) upstream: Option<Spanned<String>>,
     pub(super) registration: Option<Spanned<String>>,
+    pub(super) client_expires: Option<Spanned<i64>>,
+    pub(super) upstream_expires: Option<Spanned<i64>>,
     pub(super) users: Option<Spanned<UsersOf>>,
     #[serde(default)]
     pub(super) listen: Listen,

@@ -72,6 +72,33 @@ fn a_stream_to_the_sip_server_has_a_listener_of_its_own_transport() {
 }
 
 #[test]
+fn a_browsers_time_and_the_servers_are_kept_apart() {
+    let mid = |more: &str| parse(&format!("registration = \"mid\"\n{more}{GOOD}"));
+    let times = |edge: Edge| match edge.registration.way {
+        Registering::Mid(mid) => (*mid.client.end(), mid.upstream),
+        _ => (0, 0),
+    };
+    assert_eq!(times(mid("").unwrap()), (600, 1800));
+    let given = "client_expires = 300\nupstream_expires = 7200\n";
+    assert_eq!(times(mid(given).unwrap()), (300, 7200));
+    for (wrong, cure) in [
+        ("client_expires = 5\n", "in seconds, 60 to 86400"),
+        ("upstream_expires = 700\n", "at least twice client_expires"),
+    ] {
+        let error = mid(wrong).unwrap_err();
+        assert!(
+            error.what.contains(cure) && error.line == Some(2),
+            "{error}"
+        );
+    }
+    let error = parse(&format!("client_expires = 300\n{GOOD}")).unwrap_err();
+    assert!(
+        error.what.contains("write registration = \"mid\""),
+        "{error}"
+    );
+}
+
+#[test]
 fn users_stand_in_the_file_or_in_one_of_their_own() {
     let local = |users: &str| parse(&format!("registration = \"local\"\n{GOOD}{users}"));
     let count = |edge: Edge| match edge.registration.way {

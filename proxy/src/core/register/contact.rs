@@ -44,9 +44,7 @@ pub(super) fn restore_contact(
     granted: u32,
     bound_as: &str,
 ) -> Result<(), Error> {
-    let gruus = own_contact(response, bound_as)
-        .map(|contact| gruus(&contact))
-        .unwrap_or_default();
+    let gruus = gruus_of_own(response, bound_as);
     response.remove_all("Contact")?;
     if granted == 0 {
         return Ok(());
@@ -56,7 +54,11 @@ pub(super) fn restore_contact(
     response.append("Contact", contact)
 }
 
-fn gruus(contact: &NameAddr<'_>) -> String {
+/// The GRUUs that the registrar has given to our browser, as parameters.
+pub(super) fn gruus_of_own(response: &Message, bound_as: &str) -> String {
+    let Some(contact) = own_contact(response, bound_as) else {
+        return String::new();
+    };
     let params = contact.params();
     let of = |name: &str| {
         params
@@ -101,6 +103,7 @@ mod tests {
             contact: contact.into(),
             uri: "sip:k3f9@d8.invalid".into(),
             expires: 600,
+            wanted: 600,
         }
     }
 

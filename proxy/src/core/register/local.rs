@@ -101,6 +101,7 @@ impl Core {
                     contact: contact.to_vec(),
                     uri: value.uri().map_err(|_| bad())?.as_str().to_owned(),
                     expires,
+                    wanted: expires,
                 },
             });
         }
@@ -208,6 +209,7 @@ impl Core {
         now: Instant,
     ) {
         let again = self.bindings.expire(client, now);
+        let again = again.or(self.upstairs.expire(client, now));
         self.alarms.arm(Due::Binding(client), again);
     }
 }

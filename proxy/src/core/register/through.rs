@@ -1,8 +1,10 @@
-//! `registration = "through"`: each REGISTER goes up with a Contact and a Path that lead back to this client, by its token;
+//! What goes to the SIP server's registrar (`registration = "through"`, and in part `"mid"`): each REGISTER goes up with a Contact and a Path that lead back to this client, by its token;
 //! its 2xx binds the client to the flow and returns the browser's own Contact as it wrote it.
 //!
 //! The Path (RFC 3327, RFC 5626) is for registrars that keep it, the Contact for all others: a browser's own names a
 //! host that does not exist, and to a registrar without Path it would be a dead end.
+
+use std::time::Instant;
 
 use sip::{Error, Message};
 
@@ -12,7 +14,7 @@ use super::super::hop::Hop;
 use super::super::names::ClientId;
 use super::super::token::Token;
 use super::Registration;
-use super::contact::{granted, restore_contact};
+use super::contact::{granted, gruus_of_own, restore_contact};
 
 impl Core {
     /// Makes the requests for this contact come here `from` the registrar, the token saying to whom. Some registrars
@@ -49,12 +51,19 @@ impl Core {
         flow: FlowId,
         registration: &Registration,
         response: &mut Message,
+        now: Instant,
     ) -> Result<(), Error> {
         // The browser has no use for our token, and what it does not know it cannot repeat.
         response.remove_all("Path")?;
         let bound_as = Token::of_client(registration.client).encode(&self.names);
         let granted = granted(response, registration, &bound_as);
+        let gruus = gruus_of_own(response, &bound_as);
+        let granted = self.granted_upstairs(flow, registration, granted, gruus, now);
         restore_contact(response, registration, granted, &bound_as)?;
+        // It is the SIP server's, where the client's is another.
+        if response.has("Expires") {
+            response.set("Expires", granted)?;
+        }
         let is_outbound = response.lists("Require", "outbound");
         if self.granted(flow, registration, granted) && is_outbound {
             self.flows.outbound(registration.client);

@@ -12,8 +12,35 @@ pub enum Registering {
     /// The SIP server: each REGISTER goes there.
     #[default]
     Through,
+    /// The SIP server for long, and the edge for short.
+    Mid(Mid),
     /// The edge.
     Local(Local),
+}
+
+/// Times between the browsers, the edge and the SIP server, in seconds.
+#[derive(Debug, Clone)]
+pub struct Mid {
+    /// What a browser gets: who asks for less is told so (423), who asks for more gets the most.
+    pub client: RangeInclusive<u32>,
+    /// What the SIP server is asked for.
+    pub upstream: u32,
+}
+
+impl Default for Mid {
+    /// Ten minutes at most for browsers, half an hour at the server: so long may a browser that is gone be registered there.
+    fn default() -> Self {
+        Self {
+            client: 60..=600,
+            upstream: 1800,
+        }
+    }
+}
+
+impl Mid {
+    pub(super) fn lifetime(&self, wanted: u32) -> Result<u32, Answer> {
+        lifetime(&self.client, wanted)
+    }
 }
 
 /// The registrar of our own.
@@ -39,14 +66,17 @@ impl Local {
 
     /// The lifetime that a client gets.
     pub(super) fn lifetime(&self, wanted: u32) -> Result<u32, Answer> {
-        let (least, most) = (*self.expires.start(), *self.expires.end());
-        match wanted {
-            0 => Ok(0),
-            brief if brief < least => {
-                let answer = Answer::new(423, "Interval Too Brief");
-                Err(answer.with("Min-Expires", least.to_string()))
-            }
-            wanted => Ok(wanted.min(most)),
+        lifetime(&self.expires, wanted)
+    }
+}
+
+fn lifetime(may_be: &RangeInclusive<u32>, wanted: u32) -> Result<u32, Answer> {
+    match wanted {
+        0 => Ok(0),
+        brief if brief < *may_be.start() => {
+            let answer = Answer::new(423, "Interval Too Brief");
+            Err(answer.with("Min-Expires", may_be.start().to_string()))
         }
+        wanted => Ok(wanted.min(*may_be.end())),
     }
 }

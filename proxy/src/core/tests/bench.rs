@@ -291,6 +291,7 @@ impl Bench {
         assert_eq!(self.core.transactions.len(), 0, "requests are left");
         assert!(self.core.transactions.is_empty(), "indexes are left");
         assert!(self.core.absent.is_empty(), "calls wait for somebody");
+        assert!(self.core.bindings.is_empty() && self.core.upstairs.is_empty());
         assert_eq!(
             self.core.media.left(),
             "",

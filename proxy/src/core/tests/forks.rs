@@ -128,28 +128,76 @@ fn a_call_that_is_taken_back_stops_ringing_everywhere() {
 }
 
 #[test]
-fn who_answers_a_call_that_was_taken_back_is_hung_up_on() {
+fn who_answers_although_the_call_was_taken_back_has_it() {
     let (mut bench, [phone, desk]) = two_devices();
     let invite = call_to(ALICE, "c");
     bench.upstream_sends(invite.clone());
     let [at_phone, at_desk] = [phone, desk].map(|flow| bench.browser_gets(flow));
     answered(&mut bench, phone, &at_phone, 180);
-    bench.upstream_sends(
-        Message::cancel(&Message::parse(invite).unwrap())
-            .unwrap()
-            .into_bytes(),
-    );
-    // One never answers at all.
     answered(&mut bench, desk, &at_desk, 180);
-    bench.wait(Duration::from_secs(40));
-    assert_eq!(statuses(&bench.upstream_has()).last(), Some(&487));
-    bench.browser_has(phone);
+    let cancel = Message::cancel(&Message::parse(invite).unwrap()).unwrap();
+    bench.upstream_sends(cancel.into_bytes());
     answered(&mut bench, phone, &at_phone, 200);
-    let methods: Vec<_> = bench.browser_has(phone);
-    assert!(methods.iter().any(|m| m.is(&Method::Bye)) || methods.is_empty());
+    answered(&mut bench, desk, &at_desk, 487);
+    assert_eq!(statuses(&bench.upstream_has()), [100, 180, 180, 200, 200]);
+    assert_eq!(bench.calls_at_relay().len(), 1);
+}
+
+#[test]
+fn who_answers_when_the_caller_has_gone_is_hung_up_on() {
+    let (mut bench, [phone, desk]) = two_devices();
+    let bob = bench.open(3);
+    let text = String::from_utf8(invite("c", "bob", "1", "", BROWSER_SDP)).unwrap();
+    let text = text.replace("sip:bob@example.com SIP", "sip:alice@example.com SIP");
+    bench.place(bob, "bob", text.into());
+    let [at_phone, at_desk] = [phone, desk].map(|flow| bench.browser_gets(flow));
+    bench.close(bob);
+    answered(&mut bench, phone, &at_phone, 200);
+    let got = bench.browser_has(phone);
+    assert!(got[0].is(&Method::Ack) && got[1].is(&Method::Bye));
+    bench.browser_sends(phone, reply(&got[1], 200, &[], ""));
+    answered(&mut bench, desk, &at_desk, 486);
     bench.ignore_output();
     assert!(bench.calls_at_relay().is_empty());
     bench.assert_drained();
+}
+
+#[test]
+fn a_browser_of_two_that_leaves_is_waited_for_and_then_the_other_is_told() {
+    for who in ["alice", "bob"] {
+        for comes_back in [true, false] {
+            let mut bench = household();
+            let (alice, bob) = (bench.open(1), bench.open(2));
+            bench.sign_in(alice, "alice", register("alice", 1));
+            bench.sign_in(bob, "bob", register("bob", 1));
+            bench.place(alice, "alice", invite("c", "alice", "1", "", BROWSER_SDP));
+            let at_bob = bench.browser_gets(bob);
+            let contact = contact("bob");
+            bench.browser_sends(
+                bob,
+                reply(&at_bob, 200, &[("Contact", &contact)], BROWSER_SDP),
+            );
+            assert_eq!(bench.final_at(alice).status(), Some(200));
+            let (left, stays) = if who == "alice" {
+                (alice, bob)
+            } else {
+                (bob, alice)
+            };
+            bench.close(left);
+            bench.wait(Duration::from_secs(10));
+            if comes_back {
+                let again = bench.open(3);
+                assert_eq!(
+                    bench.sign_in(again, who, register(who, 3)).status(),
+                    Some(200)
+                );
+            }
+            bench.wait(Duration::from_secs(30));
+            let ended = bench.browser_has(stays).iter().any(|m| m.is(&Method::Bye));
+            assert_eq!(ended, !comes_back, "{who}");
+            assert_eq!(bench.calls_at_relay().is_empty(), ended);
+        }
+    }
 }
 
 #[test]
