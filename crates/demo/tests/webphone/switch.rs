@@ -86,6 +86,7 @@ impl State {
             Event::Closed { flow, .. } => {
                 self.flows.remove(&flow);
             }
+            Event::Other { peer, .. } => panic!("{peer} speaks no HTTP"),
         }
     }
 
