@@ -24,6 +24,10 @@ mod deadline;
 pub mod http;
 pub mod limits;
 #[cfg(target_os = "linux")]
+mod name;
+#[cfg(target_os = "linux")]
+mod note;
+#[cfg(target_os = "linux")]
 mod option;
 pub mod poll;
 pub mod proxied;

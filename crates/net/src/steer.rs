@@ -8,7 +8,6 @@
 
 mod batch;
 mod bpf;
-mod name;
 mod packet;
 mod program;
 mod raw;
@@ -53,6 +52,11 @@ impl Inlet {
         option::set(&socket, level, name, 1)?;
         socket.hold(buffer)?;
         Ok(Self { socket })
+    }
+
+    /// Has the kernel note with each datagram when it came; see [`UdpSocket::date`].
+    pub fn date(&self, dated: bool) -> io::Result<()> {
+        self.socket.date(dated)
     }
 
     /// Has the poller report it once for all that has come: read it until [`Batch::receive`] gives less than a

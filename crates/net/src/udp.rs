@@ -1,7 +1,11 @@
 //! UDP sockets that never wait: the relay's media ports and its control port.
 //!
 //! Bytes go in and out of buffers that the caller owns. Never shares a port with another program
-//! (no `SO_REUSEADDR`, no `SO_REUSEPORT`): a port that somebody holds is refused.
+//! (no `SO_REUSEADDR`, no `SO_REUSEPORT`): a port that somebody holds is refused. One [`Connected`] socket of ours may
+//! stand beside the one that holds it.
+
+mod connected;
+mod dated;
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,6 +15,11 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use crate::bind::Transport;
 
 pub use crate::bind::BindError;
+pub use connected::Connected;
+pub use dated::Dated;
+
+/// Bytes that a kernel charges for a waiting datagram at least, however short it is: its own notes on it.
+const LEAST_CHARGE: usize = 256;
 
 /// How a socket is set up. The default leaves everything to the system.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -84,14 +93,26 @@ impl UdpSocket {
         SockRef::from(&self.socket).set_recv_buffer_size(bytes)
     }
 
+    /// How many datagrams can wait in the kernel at most.
+    pub fn capacity(&self) -> io::Result<usize> {
+        let bytes = SockRef::from(&self.socket).recv_buffer_size()?;
+        Ok(bytes.div_ceil(LEAST_CHARGE))
+    }
+
     /// The TOS byte of what is sent from now on (traffic class, RFC 2474): DSCP in its upper six bits.
     pub fn set_tos(&self, tos: u8) -> io::Result<()> {
+        set_tos(SockRef::from(&self.socket), self.address, tos)
+    }
+
+    #[cfg(any(test, target_os = "linux"))]
+    fn tos(&self) -> io::Result<u8> {
         let socket = SockRef::from(&self.socket);
-        if self.address.is_ipv4() {
-            socket.set_tos_v4(tos.into())
+        let tos = if self.address.is_ipv4() {
+            socket.tos_v4()?
         } else {
-            socket.set_tclass_v6(tos.into())
-        }
+            socket.tclass_v6()?
+        };
+        u8::try_from(tos).map_err(io::Error::other)
     }
 
     /// For the portable [`Poller`](crate::poll::Poller) alone.
@@ -109,6 +130,14 @@ impl std::os::fd::AsRawFd for UdpSocket {
 }
 
 fn open(address: SocketAddr, options: Options) -> io::Result<UdpSocket> {
+    let socket = unbound(address, options)?;
+    socket.bind(&address.into())?;
+    let socket = mio::net::UdpSocket::from_std(socket.into());
+    let address = socket.local_addr()?;
+    Ok(UdpSocket { socket, address })
+}
+
+fn unbound(address: SocketAddr, options: Options) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::DGRAM,
@@ -125,10 +154,15 @@ fn open(address: SocketAddr, options: Options) -> io::Result<UdpSocket> {
         socket.set_send_buffer_size(bytes)?;
     }
     ignore_path_mtu(&socket, address)?;
-    socket.bind(&address.into())?;
-    let socket = mio::net::UdpSocket::from_std(socket.into());
-    let address = socket.local_addr()?;
-    Ok(UdpSocket { socket, address })
+    Ok(socket)
+}
+
+fn set_tos(socket: SockRef<'_>, address: SocketAddr, tos: u8) -> io::Result<()> {
+    if address.is_ipv4() {
+        socket.set_tos_v4(tos.into())
+    } else {
+        socket.set_tclass_v6(tos.into())
+    }
 }
 
 /// A relay sends on what it is sent, so it cannot make packets smaller. Without this Linux sets the
@@ -167,12 +201,7 @@ mod tests {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let socket = UdpSocket::bind(address.parse().unwrap(), Options::default()).unwrap();
             socket.set_tos(184).unwrap();
-            let inner = SockRef::from(&socket.socket);
-            let tos = match socket.address.is_ipv4() {
-                true => inner.tos_v4(),
-                false => inner.tclass_v6(),
-            };
-            assert_eq!(tos.unwrap(), 184, "{address}");
+            assert_eq!(socket.tos().unwrap(), 184, "{address}");
         }
     }
 }

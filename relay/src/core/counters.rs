@@ -50,11 +50,13 @@ pub enum Drop {
     TooLarge,
     /// The outgoing SRTP index is used up, or the cipher failed.
     ProtectFailed,
+    /// The core was full, and it had waited for so long that nobody has any use for it.
+    TooLate,
 }
 
 impl Drop {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::NoLeg,
         Self::Malformed,
         Self::StunRefused,
@@ -78,6 +80,7 @@ impl Drop {
         Self::PeerKeysMissing,
         Self::TooLarge,
         Self::ProtectFailed,
+        Self::TooLate,
     ];
 
     /// The name in `query` and in metrics.
@@ -107,6 +110,7 @@ impl Drop {
             Self::PeerKeysMissing => "peer keys missing",
             Self::TooLarge => "too large",
             Self::ProtectFailed => "protect failed",
+            Self::TooLate => "waited too long",
         }
     }
 }

@@ -125,6 +125,18 @@ impl Shard {
         }
     }
 
+    /// Counts a datagram that came to `socket` from `from` and is dropped unseen, since it has waited for too long.
+    pub fn too_late(&mut self, socket: SocketId, from: SocketAddr, datagram: &[u8]) {
+        let place = self.place(socket).or_else(|| {
+            let owners = self.shared.find(socket, from, datagram)?;
+            Some(Place::of(owners.first))
+        });
+        match place {
+            Some(place) => self.count_drop(place, Drop::TooLate),
+            None => self.strays = self.strays.wrapping_add(1),
+        }
+    }
+
     pub(super) fn or_count(
         &mut self,
         place: Place,

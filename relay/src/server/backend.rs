@@ -7,13 +7,17 @@
 
 #[cfg(target_os = "linux")]
 mod directory;
+mod late;
 mod sockets;
 #[cfg(target_os = "linux")]
 mod steered;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use net::poll::Waker;
@@ -26,8 +30,26 @@ use super::worker::Lost;
 use super::{Config, Error};
 use crate::core::{Ports, Send, SharedPort, SocketId};
 
+use sockets::Files;
+
 /// Files that are open besides: programs, logs, control connections.
 const OTHER_FILES: usize = 256;
+
+/// What becomes of datagrams.
+pub(super) trait Relay {
+    /// What the datagram in `buffer[..len]` becomes, in the same place. There are
+    /// [`HEADROOM`](crate::core::HEADROOM) bytes behind it.
+    fn receive(
+        &mut self,
+        socket: SocketId,
+        from: SocketAddr,
+        buffer: &mut [u8],
+        len: usize,
+    ) -> Option<Send>;
+
+    /// A datagram that has waited for so long that nobody has any use for it.
+    fn late(&mut self, socket: SocketId, from: SocketAddr, datagram: &[u8]);
+}
 
 /// What a shard's thread needs of the system.
 pub(super) trait Backend: Ports + Sized + std::marker::Send + 'static {
@@ -38,11 +60,11 @@ pub(super) trait Backend: Ports + Sized + std::marker::Send + 'static {
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
     /// Gives a bounded part of what has come to `relay`, one datagram after the other, and sends what each becomes.
-    /// `relay` is told the socket, the source, a buffer with [`HEADROOM`](crate::core::HEADROOM) behind the datagram,
-    /// and the datagram's length in it. What is left is there after the next wait, which then does not wait.
-    fn turn<R>(&mut self, relay: R, lost: &mut Lost)
-    where
-        R: FnMut(SocketId, SocketAddr, &mut [u8], usize) -> Option<Send>;
+    /// What is left is there after the next wait, which then does not wait.
+    fn turn<R: Relay>(&mut self, relay: &mut R, lost: &mut Lost);
+
+    /// Whether there is more to do than time for it: what has waited for too long is then [late](Relay::late).
+    fn set_overloaded(&mut self, overloaded: bool);
 
     /// Many peers share this port: more comes to it than to any other.
     fn crowd(&mut self, socket: SocketId);
@@ -86,7 +108,7 @@ pub(super) enum Opened {
 pub(super) fn open(config: &Config) -> Result<(Choice, Vec<Opened>), Error> {
     let shards = config.shards.max(1);
     let asked = config.backend;
-    check_open_files(config);
+    let files = open_files(config);
     let mut why_not = None;
     let steered = match asked {
         Choice::Sockets => None,
@@ -95,31 +117,36 @@ pub(super) fn open(config: &Config) -> Result<(Choice, Vec<Opened>), Error> {
     };
     let (backend, opened) = match steered {
         Some(opened) => (Choice::Steered, opened),
-        None => (Choice::Sockets, sockets(shards)?),
+        None => (Choice::Sockets, sockets(shards, files)?),
     };
     let not_steered = why_not.map(|error| error.to_string());
     tracing::info!(%backend, %asked, not_steered, shards, "media ports");
     Ok((backend, opened))
 }
 
-/// Every port is an open file, whichever way media takes.
-fn check_open_files(config: &Config) {
+/// Every port is an open file, whichever way media takes. How many may be open.
+fn open_files(config: &Config) -> usize {
     let ports = config.core.ports.len().saturating_add(OTHER_FILES);
-    match net::limits::raise_open_files() {
-        Ok(limit) if usize::try_from(limit).is_ok_and(|limit| limit < ports) => {
-            tracing::warn!(
-                limit,
-                ports,
-                "the ports cannot all be open at once; raise the limit of open files (ulimit -n, LimitNOFILE=)"
-            );
+    let limit = match net::limits::raise_open_files() {
+        Ok(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files cannot be read");
+            return 0;
         }
-        Ok(_) => {}
-        Err(error) => tracing::warn!(%error, "the limit of open files cannot be read"),
+    };
+    if limit < ports {
+        tracing::warn!(
+            limit,
+            ports,
+            "the ports cannot all be open at once; raise the limit of open files (ulimit -n, LimitNOFILE=)"
+        );
     }
+    limit
 }
 
-fn sockets(shards: usize) -> io::Result<Vec<Opened>> {
-    let one = |_| Ok(Opened::Sockets(Sockets::new()?));
+fn sockets(shards: usize, limit: usize) -> io::Result<Vec<Opened>> {
+    let files = Arc::new(Files::new(limit.saturating_sub(OTHER_FILES)));
+    let one = |_| Ok(Opened::Sockets(Sockets::new(Arc::clone(&files))?));
     (0..shards).map(one).collect()
 }
 

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use control_proto::{Dictionary, Format, Request, Response};
 use net::poll::Waker;
 
-use super::backend::Backend;
+use super::backend::{Backend, Relay};
 use super::gathering::{self, Part};
 use super::handshakes::Desk;
 use super::load::Load;
 use super::recorder::Recorder;
 use super::tally::Asked;
-use crate::core::{Event, EventKind, Output, Shard};
+use crate::core::{Event, EventKind, Output, Send, Shard, SocketId};
 
 /// Commands that are executed before media has its turn.
 const COMMANDS: usize = 16;
@@ -143,14 +143,15 @@ impl<B: Backend> Worker<B> {
         Some(self.shard.deadline()?.saturating_duration_since(now))
     }
 
-    /// New calls are the first thing that a full core goes without.
+    /// New calls are the first thing that a full core goes without; the next is what has waited for too long.
     fn take_calls(&mut self, again: bool) {
         self.shard.set_overloaded(!again);
+        self.backend.set_overloaded(!again);
         if again {
             tracing::info!("this shard has time again and takes new calls");
         } else {
             tracing::warn!(
-                "this shard's core is full: new calls are refused (setting [relay] max_load)"
+                "this shard's core is full: new calls are refused, and packets that waited too long are dropped (setting [relay] max_load)"
             );
         }
     }
@@ -203,10 +204,7 @@ impl<B: Backend> Worker<B> {
             lost,
             ..
         } = self;
-        backend.turn(
-            |socket, from, buffer, len| shard.receive(socket, from, buffer, len, now),
-            lost,
-        );
+        backend.turn(&mut Turn { shard, now }, lost);
     }
 
     fn outputs(&mut self) {
@@ -226,6 +224,28 @@ impl<B: Backend> Worker<B> {
                 }
             }
         }
+    }
+}
+
+/// The shard at one moment.
+struct Turn<'a> {
+    shard: &'a mut Shard,
+    now: Instant,
+}
+
+impl Relay for Turn<'_> {
+    fn receive(
+        &mut self,
+        socket: SocketId,
+        from: SocketAddr,
+        buffer: &mut [u8],
+        len: usize,
+    ) -> Option<Send> {
+        self.shard.receive(socket, from, buffer, len, self.now)
+    }
+
+    fn late(&mut self, socket: SocketId, from: SocketAddr, datagram: &[u8]) {
+        self.shard.too_late(socket, from, datagram);
     }
 }
 

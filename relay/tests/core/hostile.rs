@@ -344,3 +344,22 @@ fn a_peers_flood_is_cut_and_its_call_goes_on() {
     call.world.advance(Duration::from_secs(2));
     call.talk(20_000);
 }
+
+#[test]
+fn what_waited_too_long_is_counted_where_it_belongs_and_not_looked_into() {
+    let mut call = browser_calls();
+    let socket = |world: &World, at| {
+        let mut open = world.sockets.open.iter();
+        *open.find(|(_, open)| **open == at).unwrap().0
+    };
+    let (rtp_port, packet) = (socket(&call.world, call.rtp), rtp(1, 1, b"speech"));
+    call.world.shard.too_late(rtp_port, phone(), &packet);
+    assert_eq!(call.world.dropped("c", "waited too long"), 1);
+    assert!(call.world.sent.is_empty());
+    // Nothing was learnt from it: the same packet is still new.
+    assert!(call.world.pass(phone(), call.rtp, &packet).is_some());
+    let strays = call.world.shard.strays();
+    let nowhere = causeway_relay::core::SocketId(u32::MAX);
+    call.world.shard.too_late(nowhere, phone(), &packet);
+    assert_eq!(call.world.shard.strays(), strays + 1);
+}

@@ -3,10 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::time::SystemTime;
 
-use super::name::{self, Name};
 use super::packet::{self, HEADERS};
 use super::{Inlet, RawSocket};
+use crate::name::{self, Name};
+use crate::note;
 
 /// See [`Batch::SIZE`].
 const SIZE: usize = 64;
@@ -14,11 +16,8 @@ const SIZE: usize = 64;
 /// The same, as the kernel counts.
 const COUNT: libc::c_uint = 64;
 
-/// Bytes of the kernel's note about where a datagram went: a header, and an address.
-const NOTE: usize = 64;
-
-/// The header of that note; the kernel aligns what follows it to the size of a pointer.
-const NOTE_HEADER: usize = size_of::<libc::cmsghdr>().next_multiple_of(size_of::<usize>());
+/// Bytes of the kernel's notes about a datagram: where it went, and when it came if that was asked for.
+const NOTES: usize = 96;
 
 /// Buffers, each with room for headers before the datagram and for growth behind it.
 #[derive(Debug)]
@@ -29,15 +28,16 @@ pub struct Batch {
     /// Bytes of each buffer.
     stride: usize,
     names: Box<[Name; SIZE]>,
-    notes: Box<[Note; SIZE]>,
-    lengths: [usize; SIZE],
+    notes: Box<[Notes; SIZE]>,
+    /// Of each datagram and of its notes.
+    lengths: [(usize, usize); SIZE],
     /// By exit.
     leaving: Vec<Vec<Leaving>>,
 }
 
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(8))]
-struct Note([u8; NOTE]);
+struct Notes([u8; NOTES]);
 
 /// A packet that is ready: where it begins, where its datagram does, and where both end.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +59,8 @@ pub struct Arrived<'a> {
     pub buffer: &'a mut [u8],
     /// Its length.
     pub len: usize,
+    /// When it came, if the inlet is [dated](Inlet::date).
+    pub came: Option<SystemTime>,
 }
 
 impl Batch {
@@ -77,8 +79,8 @@ impl Batch {
             datagram,
             stride,
             names: Box::new([Name::EMPTY; SIZE]),
-            notes: Box::new([Note([0; NOTE]); SIZE]),
-            lengths: [0; SIZE],
+            notes: Box::new([Notes([0; NOTES]); SIZE]),
+            lengths: [(0, 0); SIZE],
             leaving: Vec::new(),
         }
     }
@@ -103,7 +105,7 @@ impl Batch {
             header.msg_name = (&raw mut name.0).cast();
             header.msg_namelen = name::SIX;
             header.msg_control = (&raw mut note.0).cast();
-            header.msg_controllen = NOTE as _;
+            header.msg_controllen = NOTES as _;
         }
         // SAFETY: the kernel writes at most SIZE messages: to buffers, names and notes of the lengths that stand
         // beside them, which are borrowed until the call returns.
@@ -124,7 +126,8 @@ impl Batch {
             };
         };
         for (length, message) in self.lengths.iter_mut().zip(&messages) {
-            *length = usize::try_from(message.msg_len).unwrap_or(0);
+            let datagram = usize::try_from(message.msg_len).unwrap_or(0);
+            *length = (datagram, message.msg_hdr.msg_controllen as _);
         }
         Ok(count.min(SIZE))
     }
@@ -132,15 +135,21 @@ impl Batch {
     /// The datagram of this number, less than what [`receive`](Self::receive) gave.
     pub fn get(&mut self, number: usize) -> Option<Arrived<'_>> {
         let from = self.names.get(number)?.address()?;
-        let note = self.notes.get(number)?.0.get(NOTE_HEADER..)?;
-        let to = name::read(note)?;
-        let len = *self.lengths.get(number)?;
+        let (len, notes) = *self.lengths.get(number)?;
+        let notes = self.notes.get(number)?.0.get(..notes)?;
+        let to = note::read(notes).find_map(|note| match (note.level, note.kind) {
+            (libc::IPPROTO_IP, libc::IP_RECVORIGDSTADDR)
+            | (libc::IPPROTO_IPV6, libc::IPV6_RECVORIGDSTADDR) => name::read(note.value),
+            _ => None,
+        })?;
+        let came = note::time(notes);
         let buffer = self.bytes.chunks_exact_mut(self.stride).nth(number)?;
         Some(Arrived {
             from,
             to,
             buffer: buffer.get_mut(HEADERS..)?,
             len,
+            came,
         })
     }
 

@@ -7,16 +7,17 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use control_proto::MAX_DATAGRAM;
 use net::poll::{Key, Poller, Waker};
 use net::steer::{Batch, Inlet, RawSocket, Refused, Steering, Way};
 use net::udp::{Options, UdpSocket};
 
-use super::Backend;
 use super::directory::Directory;
-use crate::core::{HEADROOM, Ports, Send, SocketId};
+use super::late::Patience;
+use super::{Backend, Relay};
+use crate::core::{HEADROOM, Ports, SocketId};
 use crate::server::worker::Lost;
 
 /// Bytes that wait while we are busy: a tenth of a second of two thousand calls.
@@ -35,6 +36,8 @@ pub(in crate::server) struct Steered {
     /// The families that may hold datagrams.
     readable: Vec<Key>,
     batch: Batch,
+    /// While there is more to do than time for it.
+    pub(super) patience: Option<Patience>,
 }
 
 /// An open port.
@@ -66,14 +69,12 @@ impl Steered {
             directory: Directory::new(),
             readable: Vec::new(),
             batch: Batch::new(MAX_DATAGRAM, HEADROOM),
+            patience: None,
         })
     }
 
     /// Takes a batch of one family; whether there may be more.
-    fn read<R>(&mut self, key: Key, relay: &mut R, lost: &mut Lost) -> bool
-    where
-        R: FnMut(SocketId, SocketAddr, &mut [u8], usize) -> Option<Send>,
-    {
+    fn read<R: Relay>(&mut self, key: Key, relay: &mut R, lost: &mut Lost) -> bool {
         let Some(inlet) = self.inlets.get(position(key)) else {
             return false;
         };
@@ -88,7 +89,15 @@ impl Steered {
             let Some(id) = self.directory.find(arrived.to) else {
                 continue;
             };
-            let Some(send) = relay(id, arrived.from, arrived.buffer, arrived.len) else {
+            let (from, buffer, len) = (arrived.from, arrived.buffer, arrived.len);
+            if self
+                .patience
+                .is_some_and(|patience| patience.is_over(arrived.came))
+            {
+                relay.late(id, from, buffer.get(..len).unwrap_or_default());
+                continue;
+            }
+            let Some(send) = relay.receive(id, from, buffer, len) else {
                 continue;
             };
             let Some(Some(port)) = self.table.get(position(send.socket.0)) else {
@@ -151,13 +160,24 @@ impl Backend for Steered {
         Ok(())
     }
 
-    fn turn<R>(&mut self, mut relay: R, lost: &mut Lost)
-    where
-        R: FnMut(SocketId, SocketAddr, &mut [u8], usize) -> Option<Send>,
-    {
+    fn turn<R: Relay>(&mut self, relay: &mut R, lost: &mut Lost) {
+        if let Some(patience) = &mut self.patience {
+            *patience = patience.at(SystemTime::now());
+        }
         let mut readable = std::mem::take(&mut self.readable);
-        readable.retain(|key| self.read(*key, &mut relay, lost));
+        readable.retain(|key| self.read(*key, relay, lost));
         self.readable = readable;
+    }
+
+    fn set_overloaded(&mut self, overloaded: bool) {
+        if overloaded != self.patience.is_some() {
+            self.patience = overloaded.then(|| Patience::new(SystemTime::now()));
+            for inlet in &self.inlets {
+                if let Err(error) = inlet.date(overloaded) {
+                    tracing::warn!(%error, "media ports do not tell when a datagram came");
+                }
+            }
+        }
     }
 
     fn crowd(&mut self, _: SocketId) {

@@ -5,18 +5,18 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 /// Bytes of a `sockaddr_in`.
 const FOUR: u32 = 16;
 /// Bytes of a `sockaddr_in6`, the longer one.
-pub(super) const SIX: u32 = 28;
+pub(crate) const SIX: u32 = 28;
 
 /// Room for either.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(8))]
-pub(super) struct Name(pub(super) [u8; SIX as usize]);
+pub(crate) struct Name(pub(crate) [u8; SIX as usize]);
 
 impl Name {
-    pub(super) const EMPTY: Self = Self([0; SIX as usize]);
+    pub(crate) const EMPTY: Self = Self([0; SIX as usize]);
 
     /// How an address without its port is written for the kernel, and how long that is: a raw socket has no ports.
-    pub(super) fn of_host(address: SocketAddr) -> (Self, u32) {
+    pub(crate) fn of_host(address: SocketAddr) -> (Self, u32) {
         let mut name = Self::EMPTY;
         let [f0, f1, _, _, v4 @ ..] = &mut name.0;
         match address {
@@ -38,13 +38,13 @@ impl Name {
     }
 
     /// What the kernel wrote.
-    pub(super) fn address(&self) -> Option<SocketAddr> {
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         read(&self.0)
     }
 }
 
 /// Reads either; `None` if it is neither.
-pub(super) fn read(bytes: &[u8]) -> Option<SocketAddr> {
+pub(crate) fn read(bytes: &[u8]) -> Option<SocketAddr> {
     let ([f0, f1, p0, p1], rest) = bytes.split_first_chunk()?;
     let port = u16::from_be_bytes([*p0, *p1]);
     if [*f0, *f1] == family(libc::AF_INET) {
