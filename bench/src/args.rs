@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::browser::Identity;
 use crate::leg::MAX_CALLS;
 use crate::path::Route;
+use crate::proxy::Proxy;
 use crate::random;
 use crate::scenario::Scenario;
 use crate::setup::Setup;
@@ -32,6 +33,9 @@ pub(crate) enum Mode {
     Control(Control),
     /// Sets calls up and tears them down, and looks at what stays behind
     Churn(Churn),
+    /// Web clients that register and call through a SIP edge
+    #[command(subcommand)]
+    Proxy(Proxy),
     /// Leads packets through the relay's core in this process, for counting instructions
     Path {
         #[arg(value_enum)]

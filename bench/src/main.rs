@@ -1,6 +1,6 @@
 //! Measures relays: drives any that speaks ng with many calls (`run`, `saturate`, `control`, `churn`), or leads packets
-//! through the core of ours for a counter of instructions (`path`). `cargo xtask bench-relay`, `soak` and `instructions`
-//! are who calls it.
+//! through the core of ours for a counter of instructions (`path`). Measures proxies by web clients that register and
+//! call (`proxy`). `cargo xtask bench-relay`, `bench-proxy`, `soak` and `instructions` are who calls it.
 
 mod args;
 mod browser;
@@ -16,6 +16,7 @@ mod ng;
 mod packet;
 mod path;
 mod process;
+mod proxy;
 mod random;
 mod scenario;
 mod sdp;
@@ -55,6 +56,7 @@ fn measure(mode: Mode) -> Result<(), String> {
             control.common.figures,
         ),
         Mode::Churn(churn) => (modes::churn(&churn, &mut figures), churn.common.figures),
+        Mode::Proxy(proxy) => (proxy::run(&proxy, &mut figures), proxy.figures()),
         Mode::Path { route, packets } => (path::lead(route, packets), None),
     };
     save(&figures, file)?;

@@ -5,6 +5,7 @@
 
 mod flows;
 mod hops;
+mod memory;
 mod records;
 mod relays;
 mod report;
@@ -25,6 +26,7 @@ use crate::core::{self, Command, Core, Event, Hop, Input, Source, Transport};
 use flows::Flows;
 pub use hops::TlsUpstream;
 use hops::{Hops, News};
+use memory::Memory;
 use records::Records;
 use relays::Relays;
 use udp::{MAX_DATAGRAM, Udp};
@@ -203,6 +205,7 @@ impl Server {
         };
         let mut buffer = vec![0; MAX_DATAGRAM];
         let mut batch = Vec::with_capacity(BATCH);
+        let mut memory = Memory::default();
         tokio::pin!(stop);
         loop {
             let wake = shell.deadline();
@@ -221,8 +224,13 @@ impl Server {
                 reply = shell.relays.receive() => shell.relay_datagram(reply),
                 Some(users) = next(&mut users) => shell.core.receive(Input::Users(users), Instant::now()),
                 () = sleep_until(wake) => shell.core.receive(Input::Timer, Instant::now()),
+                () = memory.due() => {
+                    memory.give_back();
+                    continue;
+                }
             }
             shell.obey().await;
+            memory.used();
         }
         shell.core.receive(Input::Stopping, Instant::now());
         shell.obey().await;

@@ -3,7 +3,7 @@
 //! and what is told is the median of the pairs' ratios and their range.
 
 mod plan;
-mod table;
+pub(crate) mod table;
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ use crate::lab::{Figures, Kind, Lab, is_there};
 use crate::steps::Outcome;
 
 /// Ours, and rtpengine's where there is one.
-type Pair = (Figures, Option<Figures>);
+pub(crate) type Pair = (Figures, Option<Figures>);
 
 /// `cargo xtask bench-relay`; see [`plan::USAGE`].
 pub(crate) fn run(arguments: &[String]) -> Outcome {
@@ -37,11 +37,12 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     let began = machine();
     let mut done = Vec::new();
     for measurement in options.measurements() {
-        println!("\n== {}", measurement.name);
+        println!("\n== {}", measurement.row.name);
         let pairs = pairs(&lab, &kinds, measurement, &options)?;
         done.push((measurement, pairs));
     }
-    println!("\n{}", table::of(&done));
+    let rows = done.iter().map(|(m, pairs)| (&m.row, pairs.as_slice()));
+    println!("\n{}", table::of("rtpengine", rows));
     println!("{began}\n`cargo xtask bench-relay {}`", arguments.join(" "));
     Ok(())
 }
@@ -69,14 +70,18 @@ fn pairs(
             continue;
         };
         let pair = (ours, theirs);
-        println!("  pair {}: {}", number + 1, table::line(measurement, &pair));
+        println!(
+            "  pair {}: {}",
+            number + 1,
+            table::line(&measurement.row, &pair)
+        );
         pairs.push(pair);
     }
     Ok(pairs)
 }
 
 /// Machine, kernel and day, without which a figure says nothing.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let first = |program: &str, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).output();
         let text = output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned());

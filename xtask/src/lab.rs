@@ -1,5 +1,5 @@
-//! A relay alone in a network namespace, and the load generator (`bench`) beside it: each on a core of its own, all
-//! traffic on a loopback that nobody else has. Both end with the value that stands for them.
+//! What is measured alone in a network namespace, and the load generator (`bench`) beside it: each on a core of its own,
+//! all traffic on a loopback that nobody else has. Both end with the value that stands for them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -62,11 +62,8 @@ impl Lab {
 
     /// Starts a relay in a namespace of its own.
     pub(crate) fn start(&self, kind: &Kind) -> Result<Relay<'_>, String> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("causeway-{}-{number}", std::process::id());
-        let namespace = Namespace::new(name)?;
-        let mut start = self.within(&namespace, relay_core());
+        let namespace = Namespace::new()?;
+        let mut start = self.within(&namespace, measured_core());
         let mut file = None;
         match kind {
             Kind::Ours { backend } => {
@@ -93,8 +90,42 @@ impl Lab {
         })
     }
 
+    /// The program that is measured, in a release build.
+    pub(crate) fn causeway(&self) -> &Path {
+        &self.causeway
+    }
+
+    /// The load generator.
+    pub(crate) fn generator(&self) -> &Path {
+        &self.generator
+    }
+
+    /// A run of the generator in a namespace, with a word for its mode and more; its figures. With `shown`, its text as
+    /// well.
+    pub(crate) fn generate<W: AsRef<OsStr>>(
+        &self,
+        namespace: &Namespace,
+        measured: u32,
+        arguments: &[W],
+        shown: bool,
+    ) -> Result<Figures, String> {
+        let file = std::env::temp_dir().join(format!("{}.figures", namespace.0));
+        let mut run = self.within(namespace, GENERATOR_CORE);
+        run.args(["timeout", PATIENCE]).arg(&self.generator);
+        run.args(arguments);
+        run.args(["--pid", &measured.to_string()]);
+        run.arg("--figures").arg(&file);
+        if !shown {
+            run.stdout(Stdio::null());
+        }
+        let ran = command(&mut run);
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        _ = std::fs::remove_file(&file);
+        ran.map(|()| read(&text))
+    }
+
     /// A command in a namespace, on one core. Each wrapper replaces itself, so the child's id is the program's.
-    fn within(&self, namespace: &Namespace, core: usize) -> Command {
+    pub(crate) fn within(&self, namespace: &Namespace, core: usize) -> Command {
         let mut inside = Command::new("ip");
         inside.args(["netns", "exec", &namespace.0]);
         if let Some(priority) = self.priority {
@@ -122,23 +153,12 @@ impl Relay<'_> {
         arguments: &[W],
         shown: bool,
     ) -> Result<Figures, String> {
-        let file = std::env::temp_dir().join(format!("{}.figures", self.namespace.0));
-        let mut run = self.lab.within(&self.namespace, 0);
-        run.args(["timeout", PATIENCE]).arg(&self.lab.generator);
-        run.args(arguments);
-        run.args(["--pid", &self.child.id().to_string()]);
-        run.arg("--figures").arg(&file);
-        if !shown {
-            run.stdout(Stdio::null());
+        let (pid, lab) = (self.child.id(), self.lab);
+        let ran = lab.generate(&self.namespace, pid, arguments, shown);
+        match self.child.try_wait() {
+            Ok(Some(status)) => Err(format!("the relay has ended ({status})")),
+            _ => ran,
         }
-        let ran = command(&mut run);
-        if let Ok(Some(status)) = self.child.try_wait() {
-            return Err(format!("the relay has ended ({status})"));
-        }
-        ran?;
-        let text = std::fs::read_to_string(&file).unwrap_or_default();
-        _ = std::fs::remove_file(&file);
-        Ok(read(&text))
     }
 }
 
@@ -151,15 +171,26 @@ impl Drop for Relay<'_> {
 }
 
 /// A network namespace with a loopback that is up, and nothing else.
-struct Namespace(String);
+pub(crate) struct Namespace(pub(crate) String);
 
 impl Namespace {
-    fn new(name: String) -> Result<Self, String> {
+    pub(crate) fn new() -> Result<Self, String> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("causeway-{}-{number}", std::process::id());
         let ip = |arguments: &[&str]| command(Command::new("ip").args(arguments));
         ip(&["netns", "add", &name])?;
         let namespace = Self(name);
         ip(&["-n", &namespace.0, "link", "set", "lo", "up"])?;
         Ok(namespace)
+    }
+
+    /// The ids of what runs in it.
+    pub(crate) fn processes(&self) -> Vec<String> {
+        let listed = Command::new("ip").args(["netns", "pids", &self.0]).output();
+        let text = listed.map(|listed| listed.stdout).unwrap_or_default();
+        let ids = String::from_utf8_lossy(&text).into_owned();
+        ids.split_whitespace().map(str::to_owned).collect()
     }
 }
 
@@ -181,8 +212,11 @@ fn build(package: &str) -> Outcome {
     command(Command::new(env!("CARGO")).args(arguments))
 }
 
-/// The relay's core; the generator has core 0.
-fn relay_core() -> usize {
+/// The generator's core.
+pub(crate) const GENERATOR_CORE: usize = 0;
+
+/// The core of what is measured.
+pub(crate) fn measured_core() -> usize {
     usize::from(std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1))
 }
 

@@ -2,6 +2,7 @@
 //! needs nothing else: the standard library, and what `install` fetches from Debian and npm.
 
 mod bench;
+mod bench_proxy;
 mod e2e;
 mod fuzz;
 mod install;
@@ -26,6 +27,8 @@ cargo xtask <chore>
             counts those of the packet path; fails when there are more than were committed [--accept]
   bench-relay
             measures the relay, beside rtpengine where that is installed [--help says the options]
+  bench-proxy
+            measures the proxy, beside Kamailio where that is installed [--help says the options]
   install   only installs what the tests need
   deny      licences, sources and bans of all dependencies (needs cargo-deny)
 ";
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         "e2e" => e2e::run(&rest),
         "fuzz" => fuzz::run(&rest),
         "bench-relay" => bench::run(&rest),
+        "bench-proxy" => bench_proxy::run(&rest),
         "soak" => soak::run(&rest),
         "instructions" => instructions::run(&rest),
         "install" => install::everything(),

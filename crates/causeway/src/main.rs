@@ -20,7 +20,7 @@ async fn main() -> ExitCode {
     logging::start(arguments.log.as_deref(), &arguments.program());
     let outcome = match arguments.program() {
         Program::Demo(options) => demo::run(options).await,
-        Program::Proxy { file } => programs::proxy(&file).await,
+        Program::Proxy { file } => on_a_worker(programs::proxy(file)).await,
         Program::Relay(options) => programs::relay(options).await,
         Program::Check { file, message } => check::run(&file, message.as_deref()),
     };
@@ -31,4 +31,13 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// As a task beside those of the connections. What runs in `main` itself has a thread of its own, which every message of
+/// every flow would have to wake.
+async fn on_a_worker(
+    program: impl Future<Output = Result<(), String>> + Send + 'static,
+) -> Result<(), String> {
+    let ended = tokio::spawn(program).await;
+    ended.unwrap_or_else(|error| Err(format!("the program has stopped ({error})")))
 }

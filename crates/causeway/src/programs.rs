@@ -1,7 +1,7 @@
 //! From an [`Edge`] to running servers: which part of the file each half reads.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use net::proxied::Proxies;
@@ -17,9 +17,9 @@ use crate::config::{Certificate, Edge, Relay};
 use crate::signals;
 
 /// `causeway proxy FILE`, until it is told to stop.
-pub(crate) async fn proxy(file: &Path) -> Result<(), String> {
-    let edge = Edge::load(file).map_err(|e| e.to_string())?;
-    let running = Running::start(file, &edge, None).await?;
+pub(crate) async fn proxy(file: PathBuf) -> Result<(), String> {
+    let edge = Edge::load(&file).map_err(|e| e.to_string())?;
+    let running = Running::start(&file, &edge, None).await?;
     for (address, name) in running.ws.iter().zip(names(&edge)) {
         tracing::info!("browsers: {name}://{address}");
     }

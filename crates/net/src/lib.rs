@@ -23,6 +23,7 @@ pub mod cpu;
 mod deadline;
 pub mod http;
 pub mod limits;
+pub mod memory;
 #[cfg(target_os = "linux")]
 mod name;
 #[cfg(target_os = "linux")]

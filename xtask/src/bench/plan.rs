@@ -10,14 +10,14 @@ cargo xtask bench-relay [options]
   --backend NAME     how our relay reads and writes its sockets
   --priority N       round-robin real-time priority for relay and generator, where other work shares the machine";
 
+use super::table::Row;
+
 /// One kind of run and what is told of it.
 pub(super) struct Measurement {
-    pub(super) name: &'static str,
+    pub(super) row: Row,
     mode: &'static str,
     scenario: &'static str,
     calls: &'static str,
-    /// Name in the generator's figures, and what it is.
-    pub(super) figures: &'static [(&'static str, &'static str)],
     /// Part of a quick look.
     quick: bool,
 }
@@ -39,11 +39,13 @@ const ALL: &[Measurement] = &[
     talking("avp-dtls 500", "avp-dtls", "500", false),
     talking("avp-dtls 1000", "avp-dtls", "1000", false),
     Measurement {
-        name: "handshake, relay passive",
+        row: Row {
+            name: "handshake, relay passive",
+            figures: &[HANDSHAKE, KEYS],
+        },
         mode: "run",
         scenario: "avp-dtls-active",
         calls: "200",
-        figures: &[HANDSHAKE, KEYS],
         quick: true,
     },
     control("control avp-avp", "avp-avp", false),
@@ -59,33 +61,39 @@ const fn talking(
     quick: bool,
 ) -> Measurement {
     Measurement {
-        name,
+        row: Row {
+            name,
+            figures: &[CPU, P50, P99, MEMORY],
+        },
         mode: "run",
         scenario,
         calls,
-        figures: &[CPU, P50, P99, MEMORY],
         quick,
     }
 }
 
 const fn control(name: &'static str, scenario: &'static str, quick: bool) -> Measurement {
     Measurement {
-        name,
+        row: Row {
+            name,
+            figures: &[SET_UP, MEMORY],
+        },
         mode: "control",
         scenario,
         calls: "1000",
-        figures: &[SET_UP, MEMORY],
         quick,
     }
 }
 
 const fn saturation(name: &'static str, scenario: &'static str) -> Measurement {
     Measurement {
-        name,
+        row: Row {
+            name,
+            figures: &[RATE, CPU],
+        },
         mode: "saturate",
         scenario,
         calls: "400",
-        figures: &[RATE, CPU],
         quick: false,
     }
 }
@@ -148,7 +156,8 @@ impl Options {
     }
 
     pub(super) fn measurements(&self) -> impl Iterator<Item = &'static Measurement> + '_ {
-        let is_named = |m: &Measurement| self.scenarios.iter().any(|name| m.name.contains(name));
+        let is_named =
+            |m: &Measurement| self.scenarios.iter().any(|name| m.row.name.contains(name));
         ALL.iter().filter(move |m| {
             if self.scenarios.is_empty() {
                 !self.quick || m.quick
@@ -172,7 +181,7 @@ mod tests {
     fn what_is_asked_for_is_measured() {
         let names = |words: &str| -> Vec<_> {
             let options = parse(words).unwrap();
-            options.measurements().map(|m| m.name).collect()
+            options.measurements().map(|m| m.row.name).collect()
         };
         assert_eq!(names("").len(), ALL.len());
         assert_eq!(names("--quick").len(), 3);

@@ -1,17 +1,21 @@
 //! Pairs as a Markdown table: medians, the median of the ratios and their range.
 
 use super::Pair;
-use super::plan::Measurement;
 
-/// One row for each figure of each measurement.
-pub(super) fn of(done: &[(&Measurement, Vec<Pair>)]) -> String {
-    let mut text = "\
-| | figure | ours | rtpengine | ratio (range) | pairs |
-|---|---|---|---|---|---|
-"
-    .to_owned();
-    for (measurement, pairs) in done {
-        for (name, what) in measurement.figures {
+/// What a measurement is called, and what is told of it.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    /// Name in the generator's figures, and what it is.
+    pub(crate) figures: &'static [(&'static str, &'static str)],
+}
+
+/// One line for each figure of each measurement; `other` is who ours is measured beside.
+pub(crate) fn of<'a>(other: &str, done: impl IntoIterator<Item = (&'a Row, &'a [Pair])>) -> String {
+    let mut text = format!(
+        "| | figure | ours | {other} | ratio (range) | pairs |\n|---|---|---|---|---|---|\n"
+    );
+    for (row, pairs) in done {
+        for (name, what) in row.figures {
             let of = |pick: fn(&Pair) -> Option<&crate::lab::Figures>| -> Vec<f64> {
                 let figures = pairs.iter().filter_map(pick);
                 figures.filter_map(|f| f.get(*name).copied()).collect()
@@ -20,7 +24,7 @@ pub(super) fn of(done: &[(&Measurement, Vec<Pair>)]) -> String {
             let ratios = ratios(pairs, name);
             text += &format!(
                 "| {} | {what} | {} | {} | {} | {} |\n",
-                measurement.name,
+                row.name,
                 median(&ours).map_or_else(missing, number),
                 median(&theirs).map_or_else(missing, number),
                 range(&ratios).unwrap_or_else(missing),
@@ -34,8 +38,8 @@ pub(super) fn of(done: &[(&Measurement, Vec<Pair>)]) -> String {
 }
 
 /// One pair, to be read while more are under way.
-pub(super) fn line(measurement: &Measurement, (ours, theirs): &Pair) -> String {
-    let figures = measurement.figures.iter().map(|(name, what)| {
+pub(crate) fn line(row: &Row, (ours, theirs): &Pair) -> String {
+    let figures = row.figures.iter().map(|(name, what)| {
         let shown = |figures: Option<&crate::lab::Figures>| {
             let value = figures.and_then(|f| f.get(*name).copied());
             value.map_or_else(missing, number)

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_websockets::{CloseCode, Limits, Message, ServerBuilder, WebSocketStream};
@@ -58,10 +58,13 @@ pub(super) struct Connection {
     pub(super) local: SocketAddr,
     pub(super) options: Options,
     pub(super) events: mpsc::Sender<Event>,
+    /// Its place among the listener's connections.
+    pub(super) permit: OwnedSemaphorePermit,
 }
 
 impl Connection {
-    /// Serves the connection to its end.
+    /// Serves the connection until it is a WebSocket, and that by a task of its own: a task has room for the largest thing
+    /// that it ever does, and TLS handshake and upgrade are larger than all that an idle flow needs.
     pub(super) async fn serve(mut self, mut tcp: TcpStream, tls: Option<TlsAcceptor>) {
         // Signalling is small and latency is ring delay: never wait to fill a segment.
         let _ = tcp.set_nodelay(true);
@@ -110,7 +113,7 @@ impl Connection {
         _ = self.events.send(event).await;
     }
 
-    async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(self, mut stream: S, deadline: Instant) {
+    async fn upgrade<S: Octets + 'static>(self, mut stream: S, deadline: Instant) {
         let head = match tokio::time::timeout_at(deadline, head::read(&mut stream)).await {
             Ok(Some(head)) => head,
             Ok(None) | Err(_) => return,
@@ -123,7 +126,7 @@ impl Connection {
                     head::accept_key(&key)
                 );
                 if stream.write_all(switching.as_bytes()).await.is_ok() {
-                    self.run(stream, host, origin).await;
+                    tokio::spawn(self.run(stream, host, origin));
                 }
                 return;
             }
@@ -194,6 +197,7 @@ impl Connection {
                 why,
             })
             .await;
+        drop(self.permit);
     }
 
     /// Moves messages both ways until one side ends it.

@@ -178,12 +178,9 @@ impl Listener {
                 local: tcp.local_addr().unwrap_or(self.local),
                 options: self.options.clone(),
                 events: events.clone(),
+                permit,
             };
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                connection.serve(tcp, acceptor).await;
-                drop(permit);
-            });
+            tokio::spawn(connection.serve(tcp, acceptor.clone()));
         }
     }
 }
