@@ -15,7 +15,8 @@ use super::table::Key;
 use super::{Drop, Send, Shard, SocketId};
 
 impl Shard {
-    /// The walk of a datagram that may be of either leg; `owners.0` was believed last.
+    /// The walk of a datagram that may be of either leg; the first was believed last.
+    #[cold]
     pub(super) fn contested(
         &mut self,
         owners: [Key<Leg>; 2],

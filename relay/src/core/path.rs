@@ -86,6 +86,7 @@ impl Shard {
     }
 
     /// From the leg's port on.
+    #[inline]
     pub(super) fn walk(
         &mut self,
         place: Place,
