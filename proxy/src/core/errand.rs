@@ -31,10 +31,7 @@ pub(super) enum Purpose {
 impl Core {
     /// Sends a request of our own, whose response nobody waits for.
     pub(super) fn send_errand(&mut self, to: Source, request: &Message, now: Instant) {
-        let mut request = request.clone();
-        if self.name_for(to, &mut request).is_ok() {
-            self.send_own(to, &request, Purpose::Ours, None, now);
-        }
+        self.send_own(to, request, Purpose::Ours, None, now);
     }
 
     /// Shows both ends of a dialog to a browser as they were shown to it before.
@@ -54,7 +51,8 @@ impl Core {
         until: Option<Instant>,
         now: Instant,
     ) {
-        let Some(key) = client_key(request) else {
+        let mut request = request.clone();
+        let (Some(key), Ok(())) = (client_key(&request), self.name_for(to, &mut request)) else {
             return;
         };
         let bytes = request.as_bytes().into();

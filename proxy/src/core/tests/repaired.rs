@@ -164,6 +164,16 @@ fn when_the_edge_hangs_up_the_browser_finds_the_names_that_it_was_shown() {
     let answer = bench.upstream_gets();
     bench.upstream_sends(to_browser("ACK", &answer, 1, "", "ack"));
     bench.browser_gets(flow);
+    // It is asked whether it still knows the call, by the same names.
+    bench.close(flow);
+    let flow = bench.open(2);
+    bench.register(flow, "alice");
+    let asked = bench.browser_gets(flow);
+    assert_eq!(
+        (asked.header("From"), asked.is(&Method::Bye)),
+        (down.header("From"), false)
+    );
+    bench.browser_sends(flow, reply(&asked, 500, &[], ""));
     bench.wait(hour);
     let (up, down_again) = (bench.upstream_gets(), bench.browser_gets(flow));
     assert!(up.is(&Method::Bye) && down_again.is(&Method::Bye));
