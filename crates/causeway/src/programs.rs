@@ -132,6 +132,7 @@ fn proxy_config(
             tls: tls.clone().filter(|_| transport == Transport::Tls),
             pages: pages.clone(),
             origins: origins.clone(),
+            ping: listen.ping,
             proxies: Proxies::new(&listen.proxy_protocol),
             others: listen.is_shared(*address, transport),
         };

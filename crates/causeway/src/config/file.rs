@@ -45,6 +45,7 @@ pub(super) struct Listen {
     pub(super) key: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) origins: Vec<Spanned<String>>,
+    pub(super) ping: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize, Default, Debug)]

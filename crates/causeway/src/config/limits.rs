@@ -22,6 +22,9 @@ const CALLS: RangeInclusive<u64> = 1..=1_000_000;
 /// Below this, speech in packets of 10 ms would be cut.
 const RATE: RangeInclusive<u64> = 100..=1_000_000;
 
+/// A browser far away answers within a second or two.
+pub(super) const PING: RangeInclusive<u64> = 2..=3600;
+
 /// The numbers that the file gives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Limits {

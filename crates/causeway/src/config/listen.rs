@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use super::file::{self, OneOrMore};
 use super::judge::{Text, beside, fault, origin, towards, wrong};
+use super::limits::{PING, seconds};
 use super::{Certificate, Fault, Listen};
 
 type Addresses = Option<Spanned<OneOrMore>>;
@@ -32,6 +33,7 @@ pub(super) fn judge(listen: &file::Listen, upstream: Hop, path: &Path) -> Result
         udp_only: listen.udp_only,
         proxy_protocol: networks(&listen.proxy_protocol)?,
         certificate,
+        ping: seconds(&listen.ping, "ping", PING)?,
         origins: listen
             .origins
             .iter()

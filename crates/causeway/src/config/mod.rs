@@ -16,6 +16,7 @@ mod registration;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use proxy::core::{Hop, Registering, Transport};
@@ -114,6 +115,8 @@ pub(crate) struct Listen {
     pub(crate) certificate: Option<Certificate>,
     /// `Origin`s that may connect; empty for all.
     pub(crate) origins: Vec<String>,
+    /// Silence after which a browser is pinged; `None`: what the listener has by itself.
+    pub(crate) ping: Option<Duration>,
 }
 
 impl Listen {

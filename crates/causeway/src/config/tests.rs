@@ -471,6 +471,15 @@ fn a_relay_alone_needs_only_its_own_part() {
 }
 
 #[test]
+fn how_often_browsers_are_pinged_can_be_said() {
+    let ping = |line: &str| parse(&GOOD.replace("[media]", &format!("{line}\n[media]")));
+    assert_eq!(ping("").unwrap().listen.ping, None);
+    let seconds = std::time::Duration::from_secs;
+    assert_eq!(ping("ping = 25").unwrap().listen.ping, Some(seconds(25)));
+    assert!(ping("ping = 0").unwrap_err().what.contains("from 2 to"));
+}
+
+#[test]
 fn what_the_file_says_of_calls_reaches_the_proxy_and_what_is_left_out_stays() {
     let limits = |calls: &str| {
         let edge = parse(&format!("{GOOD}[calls]\n{calls}\n")).unwrap();

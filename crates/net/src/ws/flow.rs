@@ -3,6 +3,7 @@
 
 use std::io::Cursor;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -18,8 +19,7 @@ use crate::stream::Octets;
 
 use super::head::{self, Head};
 use super::{
-    Event, FAREWELL, FlowId, MAX_MESSAGE, Opened, Options, PING_INTERVAL, SEND_QUEUE,
-    UPGRADE_DEADLINE,
+    Event, FAREWELL, FlowId, MAX_MESSAGE, Opened, Options, PING, SEND_QUEUE, UPGRADE_DEADLINE,
 };
 
 /// How every request begins that is served here.
@@ -32,7 +32,7 @@ pub enum Closing {
     ByPeer,
     /// It sent what RFC 6455 forbids, or a message over [`MAX_MESSAGE`].
     Protocol,
-    /// It answered no ping for two intervals.
+    /// It did not answer a ping in time.
     Silent,
     /// It did not read: its queue of outgoing messages was full.
     Slow,
@@ -200,52 +200,80 @@ impl Connection {
         drop(self.permit);
     }
 
-    /// Moves messages both ways until one side ends it.
+    /// Moves messages both ways until one side ends it. A peer of whom nothing is heard is pinged; one who does not even
+    /// answer that in the same time is gone, and so is one who takes nothing for so long.
     async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         socket: &mut WebSocketStream<S>,
         mut queue: mpsc::Receiver<Vec<u8>>,
     ) -> Closing {
-        let mut ping = tokio::time::interval_at(within(PING_INTERVAL), PING_INTERVAL);
-        let mut heard = Instant::now();
+        let ping = self.options.ping.unwrap_or(PING);
+        let (mut wake, mut pinged) = (within(ping), false);
         loop {
-            tokio::select! {
-                received = socket.next() => match received {
-                    Some(Ok(message)) => {
-                        heard = Instant::now();
-                        if message.is_close() {
-                            return Closing::ByPeer;
-                        }
-                        if message.is_text() || message.is_binary() {
-                            let bytes = Vec::from(&message.as_payload()[..]);
-                            let event = Event::Message { flow: self.flow, bytes };
-                            if self.events.send(event).await.is_err() {
-                                return Closing::ByUs;
-                            }
-                        }
-                    }
-                    Some(Err(tokio_websockets::Error::Io(_))) | None => return Closing::ByPeer,
-                    Some(Err(_)) => return Closing::Protocol,
-                },
+            let received = tokio::select! {
+                received = socket.next() => received,
                 message = queue.recv() => {
                     let Some(message) = message else { return Closing::ByUs };
-                    // A full queue plus a peer that takes nothing for a whole ping interval is a slow reader.
-                    match tokio::time::timeout(PING_INTERVAL, socket.send(frame(message))).await {
-                        Ok(Ok(())) => {}
-                        Ok(Err(_)) => return Closing::ByPeer,
-                        Err(_) => return Closing::Slow,
+                    if let Err(why) = write(socket, frame(message), ping).await {
+                        return why;
+                    }
+                    continue;
+                },
+                () = tokio::time::sleep_until(wake), if !pinged => {
+                    if let Err(why) = write(socket, Message::ping(""), ping).await {
+                        return why;
+                    }
+                    (wake, pinged) = (within(ping), true);
+                    continue;
+                },
+                // While we were writing, nobody has read: what is there by now was in time.
+                () = tokio::time::sleep_until(wake), if pinged => {
+                    match tokio::time::timeout(Duration::ZERO, socket.next()).await {
+                        Ok(received) => received,
+                        Err(_) => return Closing::Silent,
                     }
                 },
-                _ = ping.tick() => {
-                    if heard.elapsed() > PING_INTERVAL.saturating_mul(2) {
-                        return Closing::Silent;
-                    }
-                    if socket.send(Message::ping("")).await.is_err() {
-                        return Closing::ByPeer;
-                    }
-                },
+            };
+            if let Some(why) = self.take(received).await {
+                return why;
             }
+            (wake, pinged) = (within(ping), false);
         }
+    }
+
+    /// Takes what has come; `Some` if it is the end.
+    async fn take(
+        &self,
+        received: Option<Result<Message, tokio_websockets::Error>>,
+    ) -> Option<Closing> {
+        let message = match received {
+            Some(Ok(message)) => message,
+            Some(Err(tokio_websockets::Error::Io(_))) | None => return Some(Closing::ByPeer),
+            Some(Err(_)) => return Some(Closing::Protocol),
+        };
+        if message.is_close() {
+            return Some(Closing::ByPeer);
+        }
+        if message.is_text() || message.is_binary() {
+            let bytes = Vec::from(&message.as_payload()[..]);
+            let flow = self.flow;
+            let told = self.events.send(Event::Message { flow, bytes }).await;
+            return told.is_err().then_some(Closing::ByUs);
+        }
+        None
+    }
+}
+
+/// Writes one message to a peer that must take it within `limit`.
+async fn write<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
+    message: Message,
+    limit: Duration,
+) -> Result<(), Closing> {
+    match tokio::time::timeout(limit, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(Closing::ByPeer),
+        Err(_) => Err(Closing::Slow),
     }
 }
 

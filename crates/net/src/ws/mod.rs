@@ -31,8 +31,8 @@ pub const MAX_MESSAGE: usize = 64 * 1024;
 const UPGRADE_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a closing handshake may take before the connection is dropped.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// WebSocket ping interval; two silent intervals end the flow.
-const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// Silence after which a browser is pinged, and as long again until one that does not answer is gone.
+const PING: Duration = Duration::from_secs(10);
 /// Messages that may wait for one slow browser before its flow is closed.
 const SEND_QUEUE: usize = 256;
 /// Connections at once on one listener; the next ones wait in the kernel's backlog.
@@ -111,6 +111,9 @@ pub struct Options {
     pub proxies: Proxies,
     /// Whether what does not begin as HTTP is handed out as [`Event::Other`].
     pub others: bool,
+    /// Silence after which a browser is pinged; one that is silent for twice as long is gone, and so is one that takes
+    /// none of what is sent to it for as long. `None`: 10 s.
+    pub ping: Option<Duration>,
 }
 
 /// A bound listener; [`Listener::run`] serves it.
