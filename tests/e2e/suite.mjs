@@ -10,6 +10,7 @@ import { Runner } from './lib/runner.mjs';
 import { Stage, USERS } from './lib/stage.mjs';
 import * as cases from './cases/index.mjs';
 import * as mixed from './cases/mixed.mjs';
+import * as registration from './cases/registration.mjs';
 
 const run = JSON.parse(process.env.CAUSEWAY_RUN);
 const only = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
@@ -32,6 +33,7 @@ async function main() {
   const stage = await stand(edgeName ?? 'causeway');
   const runner = new Runner({ only: only.length ? only : undefined, onFailure: (name, where) => keep(name, where ?? stage) });
   await cases.all(runner, stage);
+  for (const [name, cases] of edgeName ? [] : Object.entries(registration.WAYS)) await cases(runner, await stand(name));
   const over = async (name) => mixed.all(runner, await stand(name));
   for (const name of edgeName ? [] : mixed.MIXED) {
     if (isInstalled(name)) await over(name).catch((error) => runner.fail(`the cases over ${name}`, error));

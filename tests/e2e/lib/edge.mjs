@@ -7,7 +7,7 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { ADDRESSES } from './net.mjs';
 import { fallen, says, start, tail } from './processes.mjs';
-import { DOMAIN, fill, modules, startKamailio } from './registrar.mjs';
+import { DOMAIN, fill, modules, passwordOf, startKamailio } from './registrar.mjs';
 
 const TO_PHONE = 'replace-origin replace-session-connection RTP/AVP ICE=remove rtcp-mux-demux direction=public direction=private';
 const TO_BROWSER = 'replace-origin replace-session-connection UDP/TLS/RTP/SAVPF ICE=force rtcp-mux-offer generate-mid SDES-off direction=private direction=public';
@@ -16,6 +16,8 @@ const PORTS = {
   causeway: { ws: 8080, wss: 8443, sip: 5060, media: [30000, 39999] },
   anchor: { ws: 9080, wss: 9443, sip: 5070, media: [50000, 59999], ng: 2224 },
   'kamailio+relay': { ws: 9180, wss: 9543, sip: 5080, media: [40000, 44999], ng: 2225 },
+  local: { ws: 8280, wss: 8643, sip: 5100, media: [20000, 24999] },
+  mid: { ws: 8380, wss: 8743, sip: 5110, media: [25000, 29999] },
   'proxy+rtpengine': { ws: 8180, wss: 8543, sip: 5090, media: [45000, 49999], ng: 2226 },
 };
 
@@ -29,6 +31,15 @@ const EDGES = {
   async causeway(run, name, ports) {
     await startProxy(run, name, ports);
     return { name, urls: urls(ports), strict: true, bundles: true, limitMs: 100 };
+  },
+  async local(run, name, ports) {
+    const users = ['alice', 'bob'].map((user) => `${user} = "${passwordOf(user)}"`);
+    await startProxy(run, name, ports, ['[users]', ...users], ['registration = "local"']);
+    return { name, urls: urls(ports), strict: true };
+  },
+  async mid(run, name, ports) {
+    await startProxy(run, name, ports, [], ['registration = "mid"']);
+    return { name, urls: urls(ports), strict: true };
   },
   async anchor(run, name, ports) {
     await startRtpengine(run, name, ports);
@@ -73,18 +84,19 @@ async function startKamailioEdge(run, name, { ws, wss, sip, ng }) {
 }
 
 /** Our proxy, with a relay of its own unless `more` names another. */
-async function startProxy(run, name, ports, more) {
-  startCauseway(run, name, ports, ['proxy'], [], more);
+async function startProxy(run, name, ports, more, first) {
+  startCauseway(run, name, ports, ['proxy'], [], more, first);
   await listening(ports.ws);
 }
 
 /** One of our programs on a whole edge's file. */
-function startCauseway(run, name, { ws, wss, sip, media: [low, high] }, before, after = [], more = []) {
+function startCauseway(run, name, { ws, wss, sip, media: [low, high] }, before, after = [], more = [], first = []) {
   const { cert, key } = certificate(run);
   const folder = join(run.folder, name);
   mkdirSync(folder, { recursive: true });
   const file = join(folder, 'edge.toml');
   writeFileSync(file, [
+    ...first,
     `domain   = "${DOMAIN}"`,
     `upstream = "udp:${ADDRESSES.phones}:5060"`,
     '[listen]',
