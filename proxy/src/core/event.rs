@@ -136,6 +136,9 @@ pub enum Drop {
     /// Not SIP, and too broken to be answered.
     #[error("not a SIP message")]
     Unparsable,
+    /// The beginning of a message on a connection, which ended before the message did, or was ended because it took too long.
+    #[error("a message that never became whole")]
+    Incomplete,
     /// A request that deserves an error, but whose Via does not say where to send it.
     #[error("a bad request that cannot be answered")]
     Unanswerable,

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use self::link::{Link, Origin};
-use crate::core::{Hop, Input, Source, Transport};
+use crate::core::{Drop, Hop, Input, Source, Transport};
 
 /// Connections at once, to and from the SIP server's side; it needs a handful.
 const MAX_LINKS: usize = 1024;
@@ -57,7 +57,9 @@ pub(super) enum End {
     ByPeer,
     /// The other side sent what cannot be cut into messages.
     Unframed,
-    /// A message did not become whole in time, or the other side did not read.
+    /// In the middle of a message it was closed, or that did not become whole in time.
+    Incomplete,
+    /// The other side did not read.
     Slow,
     /// We closed it.
     ByUs,
@@ -106,13 +108,16 @@ impl Hops {
     fn newcomer(&mut self, hop: Hop, origin: Origin, hears: impl Fn(Hop) -> bool) {
         match hears(hop) && self.links.len() < MAX_LINKS {
             true => self.open(hop, origin),
-            false => super::report::unheard(hop),
+            false => super::report::unheard(hop, Drop::NotUpstream),
         }
     }
 
     fn ended(&mut self, hop: Hop, link: u64, end: &End) -> Input {
         if self.links.get(&hop).is_some_and(|l| l.number() == link) {
             self.links.remove(&hop);
+        }
+        if let End::Incomplete = end {
+            super::report::unheard(hop, Drop::Incomplete);
         }
         match end {
             End::Unreachable(error) => {

@@ -2,9 +2,9 @@
 
 use crate::core::{Drop, Event, Hop, Source};
 
-/// Somebody has connected whom the core would not hear, and was not heard.
-pub(super) fn unheard(hop: Hop) {
-    let (from, reason) = (Source::Upstream(hop), Drop::NotUpstream);
+/// What came over a connection never reached the core: whoever connected would not be heard, or half a message came.
+pub(super) fn unheard(hop: Hop, reason: Drop) {
+    let from = Source::Upstream(hop);
     log(&Event::Dropped { from, reason });
 }
 

@@ -74,10 +74,11 @@ async fn read(
             None => reading.await,
             Some(deadline) => match timeout_at(deadline, reading).await {
                 Ok(read) => read,
-                Err(_) => return End::Slow,
+                Err(_) => return End::Incomplete,
             },
         };
         let length = match read {
+            Ok(0) | Err(_) if frames.is_midway() => return End::Incomplete,
             Ok(0) | Err(_) => return End::ByPeer,
             Ok(length) => length,
         };
@@ -181,9 +182,22 @@ mod tests {
             _ = peer.stream.write_all(&[*byte]).await;
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        assert!(matches!(peer.served.await.unwrap(), End::Slow));
+        assert!(matches!(peer.served.await.unwrap(), End::Incomplete));
         assert!(started.elapsed() < Duration::from_secs(OPTIONS.len() as u64 + 2));
         assert!(peer.news.recv().await.is_none(), "half of one is nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_is_closed_within_a_message_leaves_it_out() {
+        for (sent, whole) in [(OPTIONS.len(), true), (OPTIONS.len() - 1, false)] {
+            let mut peer = connected(1000, false);
+            peer.stream.write_all(&OPTIONS[..sent]).await.unwrap();
+            drop(peer.stream);
+            let end = peer.served.await.unwrap();
+            assert_eq!(matches!(end, End::ByPeer), whole, "{end:?}");
+            assert_eq!(matches!(end, End::Incomplete), !whole, "{end:?}");
+            assert_eq!(peer.news.recv().await.is_some(), whole);
+        }
     }
 
     #[tokio::test(start_paused = true)]
