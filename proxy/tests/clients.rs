@@ -26,7 +26,7 @@ fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// `file::function` of everything that has `#[test]` above it.
+/// `file::function` of everything that has `#[test]` or `#[tokio::test]` above it.
 fn tests() -> HashSet<String> {
     let mut sources = Vec::new();
     for folder in ["proxy", "relay", "crates"] {
@@ -36,7 +36,7 @@ fn tests() -> HashSet<String> {
     for source in sources {
         let stem = source.file_stem().unwrap().to_string_lossy().into_owned();
         let text = fs::read_to_string(&source).unwrap();
-        for after in text.split("#[test]").skip(1) {
+        for after in text.split("test]\n").skip(1) {
             let name = after
                 .split_once("fn ")
                 .and_then(|(_, name)| name.split_once('('));
