@@ -224,3 +224,42 @@ fn bind(address: SocketAddr) -> Result<UdpSocket, String> {
     };
     open().map_err(|error| format!("{address}: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// What is said to a request of a call that was challenged before, at last.
+    fn said(upstream: &mut Upstream, method: &str, sequence: u32) -> Option<u16> {
+        let uri = "sip:phone@bench.example";
+        let credentials = Credentials {
+            user: "web1",
+            realm: DOMAIN,
+            nonce: &upstream.nonce,
+            method,
+            uri,
+            count: "00000001",
+            cnonce: "c",
+        };
+        let request = format!(
+            "{method} {uri} SIP/2.0\r\nCall-ID: call\r\nCSeq: {sequence} {method}\r\nProxy-Authorization: {}\r\n\r\n",
+            credentials.header()
+        );
+        let replies = upstream.receive(&request);
+        let (_, last) = replies.last()?;
+        Message::read(last).unwrap().status()
+    }
+
+    #[test]
+    fn a_call_whose_ack_was_lost_cannot_end_well() {
+        for (ack, ended) in [(Some(2), 200), (Some(1), 481), (None, 481)] {
+            let mut upstream = Upstream::default();
+            assert_eq!(said(&mut upstream, "INVITE", 2), Some(200));
+            let acked = ack.and_then(|sequence| said(&mut upstream, "ACK", sequence));
+            assert_eq!(acked, None);
+            assert_eq!(said(&mut upstream, "BYE", 3), Some(ended), "{ack:?}");
+        }
+    }
+}
