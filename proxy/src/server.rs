@@ -9,6 +9,7 @@ mod memory;
 mod records;
 mod relays;
 mod report;
+mod resolver;
 mod udp;
 mod users;
 
@@ -29,6 +30,8 @@ use hops::{Hops, News};
 use memory::Memory;
 use records::Records;
 use relays::Relays;
+use resolver::{Found, Resolver};
+pub use resolver::{Upstream, UpstreamPlace};
 use udp::{MAX_DATAGRAM, Udp};
 pub use users::UsersFile;
 
@@ -47,8 +50,10 @@ pub struct Config {
     pub core: core::Config,
     /// Signs tokens and seeds branches.
     pub secrets: core::Secrets,
-    /// The SIP server's addresses.
-    pub upstreams: Vec<core::Target>,
+    /// The SIP server's addresses and names.
+    pub upstreams: Vec<Upstream>,
+    /// Name servers that are asked for those names; empty: those that the system asks.
+    pub dns: Vec<SocketAddr>,
     /// SIP over UDP towards the SIP server.
     pub udp: Vec<SocketAddr>,
     /// SIP over TCP towards the SIP server.
@@ -100,6 +105,11 @@ pub enum StartError {
     /// A TCP or TLS address cannot be bound.
     #[error("SIP: {0}")]
     Stream(#[source] net::bind::BindError),
+    /// Names cannot be looked up.
+    #[error(
+        "no name server for the upstream's name ({0}); write dns = [\"10.0.0.2\"], or see /etc/resolv.conf"
+    )]
+    Dns(#[source] hickory_resolver::net::NetError),
     /// There is no way to send to a relay.
     #[error("no socket for the relay's control port {address} ({error}); see [relay] control")]
     Relay {
@@ -120,6 +130,7 @@ pub struct Server {
     relays: Relays,
     records: Records,
     users: Option<UsersFile>,
+    resolver: Resolver,
 }
 
 impl Server {
@@ -153,8 +164,10 @@ impl Server {
         }
         let relays = Relays::connect(&config.relays, config.cookie_seed, config.relay_key).await?;
         let records = Records::to(config.records)?;
+        let own = config.core.advertised.clone();
+        let resolver = Resolver::new(config.upstreams, &config.dns, &own)?;
         let mut core = Core::new(config.core, &config.secrets);
-        core.receive(Input::Upstreams(config.upstreams), Instant::now());
+        core.receive(Input::Upstreams(resolver.found().targets), Instant::now());
         core.receive(Input::Relays(config.relays), Instant::now());
         Ok(Self {
             core,
@@ -165,6 +178,7 @@ impl Server {
             relays,
             records,
             users: config.users,
+            resolver,
         })
     }
 
@@ -195,6 +209,8 @@ impl Server {
         }
         let hops = Hops::new(sender, self.tls_upstream);
         let mut users = self.users.map(UsersFile::watch);
+        let (sender, mut found) = mpsc::channel(1);
+        tokio::spawn(self.resolver.run(sender));
         let mut shell = Shell {
             core: self.core,
             udp: self.udp,
@@ -221,6 +237,7 @@ impl Server {
                 }
                 received = shell.udp.receive(&mut buffer) => shell.datagram(received, &buffer),
                 Some(news) = news.recv() => shell.hop_news(news),
+                Some(found) = found.recv() => shell.upstreams(found),
                 reply = shell.relays.receive() => shell.relay_datagram(reply),
                 Some(users) = next(&mut users) => shell.core.receive(Input::Users(users), Instant::now()),
                 () = sleep_until(wake) => shell.core.receive(Input::Timer, Instant::now()),
@@ -296,6 +313,13 @@ impl Shell {
         if let Some(input) = self.hops.take(news, |hop| core.hears(hop)) {
             self.core.receive(input, Instant::now());
         }
+    }
+
+    /// The SIP server's addresses have changed.
+    fn upstreams(&mut self, found: Found) {
+        self.hops.name(found.names);
+        let input = Input::Upstreams(found.targets);
+        self.core.receive(input, Instant::now());
     }
 
     fn relay_datagram(&mut self, reply: relays::Received) {

@@ -1,12 +1,13 @@
 //! From an [`Edge`] to running servers: which part of the file each half reads.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use net::proxied::Proxies;
 use net::{tls, ws};
-use proxy::core::{Config as CoreConfig, Hop, Relay as MediaRelay, Secrets, Target, Transport};
+use proxy::core::{Config as CoreConfig, Hop, Relay as MediaRelay, Secrets, Transport};
 use proxy::server::TlsUpstream;
 use relay::core::{Advertise, Bind, IceRole, Interface};
 use relay::server::{ControlAddress, ControlTransport};
@@ -25,7 +26,7 @@ pub(crate) async fn proxy(file: PathBuf) -> Result<(), String> {
     }
     tracing::info!(
         "SIP server: {} from {}",
-        edge.upstream.hop,
+        edge.upstream.described().join(", "),
         listed(&running.own)
     );
     running.until(signals::terminated()).await;
@@ -150,7 +151,8 @@ fn proxy_config(
     let of_tls = alone(Transport::Tls).filter_map(|address| Some((address, tls.clone()?)));
     Ok(proxy::server::Config {
         core: core_config(edge),
-        upstreams: upstreams(edge),
+        upstreams: edge.upstream.all.clone(),
+        dns: edge.upstream.dns.clone(),
         secrets: Secrets {
             token_key: random()?,
             seed: random()?,
@@ -173,14 +175,11 @@ pub(crate) fn core_config(edge: &Edge) -> CoreConfig {
     let mut config = CoreConfig::new(edge.domain.clone(), edge.listen.own());
     config.udp_only = edge.listen.udp_only;
     edge.calls.apply(&mut config);
+    let limits = &mut config.limits;
+    limits.register_rate = edge.upstream.register_rate.unwrap_or(limits.register_rate);
     config.dtmf_events = edge.dtmf_events;
     config.registering = edge.registration.way.clone();
     config
-}
-
-/// Where the proxy's requests go.
-pub(crate) fn upstreams(edge: &Edge) -> Vec<Target> {
-    vec![Target::new(edge.upstream.hop)]
 }
 
 /// The certificate of everything with TLS, watched from now on.
@@ -196,15 +195,16 @@ fn tls_of(edge: &Edge) -> Result<Option<Arc<rustls::ServerConfig>>, String> {
 
 /// How the SIP server is trusted, where it is connected to by TLS.
 pub(crate) fn tls_upstream(edge: &Edge) -> Result<Option<TlsUpstream>, String> {
-    let Hop { transport, address } = edge.upstream.hop;
-    if transport != Transport::Tls {
+    let upstream = &edge.upstream;
+    let open = upstream.leaves_transport_open() && !edge.listen.tls.is_empty();
+    if !upstream.names_transport(Transport::Tls) && !open {
         return Ok(None);
     }
     let own = edge.tls.own.as_ref();
     let own = own.map(|own| (own.cert.as_path(), own.key.as_path()));
     let config = tls::client_config(edge.tls.ca.as_deref(), own).map_err(|e| e.to_string())?;
-    let name = tls::server_name(&edge.upstream.host).map_err(|e| e.to_string())?;
-    let names = [(address, name)].into();
+    // Those of names are known when DNS has said where they lead to.
+    let names = HashMap::new();
     Ok(Some(TlsUpstream { config, names }))
 }
 

@@ -62,7 +62,10 @@ impl Core {
         for id in self.transactions.errands_to(place) {
             self.ask_errand(id, ClientEvent::TransportFailed, now);
         }
-        if let (None, Some(target)) = (instead, self.upstreams.at(hop)) {
+        // Where the SIP server calls back from is no place that requests go to.
+        if let (None, Some(target)) = (instead, self.upstreams.at(hop))
+            && self.upstreams.of_dialog(target) == Some(hop)
+        {
             self.upstream_is_down(target, now);
         }
     }

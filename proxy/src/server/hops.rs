@@ -83,6 +83,16 @@ impl Hops {
         }
     }
 
+    /// Certificates at these addresses must be for these names.
+    pub(super) fn name(&mut self, names: Vec<(SocketAddr, String)>) {
+        let Some(tls) = &mut self.tls else { return };
+        for (address, name) in names {
+            if let Ok(name) = net::tls::server_name(&name) {
+                tls.names.insert(address, name);
+            }
+        }
+    }
+
     /// Takes news, and says what the core is to know of it. `hears` says whether the core would hear a hop.
     pub(super) fn take(&mut self, news: News, hears: impl Fn(Hop) -> bool) -> Option<Input> {
         match news {

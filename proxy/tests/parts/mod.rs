@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use causeway_proxy::core::{Config as CoreConfig, Hop, Secrets, Target, Transport};
+use causeway_proxy::core::{Config as CoreConfig, Hop, Secrets, Transport};
 use causeway_proxy::server::{Config, Server};
 use futures_util::{SinkExt as _, StreamExt as _};
 use net::stream::Stream;
@@ -144,7 +144,8 @@ impl Edge {
         };
         let mut config = Config {
             core: CoreConfig::new("example.com", vec![own]),
-            upstreams: vec![Target::new(upstream)],
+            upstreams: vec![upstream.into()],
+            dns: Vec::new(),
             secrets: Secrets {
                 token_key: [1; 32],
                 seed: [2; 32],

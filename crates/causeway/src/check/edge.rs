@@ -8,11 +8,9 @@ use crate::programs::{listed, tls_upstream};
 
 pub(super) fn print(edge: &Edge) -> Result<(), String> {
     println!("domain      {}", edge.domain);
-    println!(
-        "SIP server  {} from {}",
-        edge.upstream.hop,
-        listed(&edge.listen.own())
-    );
+    for upstream in edge.upstream.described() {
+        println!("SIP server  {upstream} from {}", listed(&edge.listen.own()));
+    }
     match &edge.registration.way {
         Registering::Through => println!("registrar   the SIP server"),
         Registering::Mid(mid) => println!(

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use proxy::core::{Command, Core, FlowId, Hop, Input, Secrets, Source};
+use proxy::core::{Command, Core, FlowId, Hop, Input, Secrets, Source, Target};
 use relay::core::{Anchor, Identity, Ports, Shard, SocketId};
 use sip::{Message, ResponseBuilder};
 
@@ -150,7 +150,7 @@ impl Stage {
             shard: Shard::new(relay::core::Config { anchor, ..relay }, identity, random),
             now,
         };
-        stage.take(Input::Upstreams(crate::programs::upstreams(edge)));
+        stage.take(Input::Upstreams(vec![Target::new(edge.upstream.hop)]));
         // On paper there is one, whatever the file names.
         let relay = SocketAddr::from(([127, 0, 0, 1], 2223));
         stage.take(Input::Relays(vec![proxy::core::Relay::new(relay)]));

@@ -12,7 +12,10 @@ use super::Fault;
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     pub(super) domain: Option<Spanned<String>>,
-    pub(super) upstream: Option<Spanned<String>>,
+    pub(super) upstream: Option<Spanned<Upstreams>>,
+    #[serde(default)]
+    pub(super) dns: Vec<Spanned<String>>,
+    pub(super) register_rate: Option<Spanned<i64>>,
     pub(super) registration: Option<Spanned<String>>,
     pub(super) client_expires: Option<Spanned<i64>>,
     pub(super) upstream_expires: Option<Spanned<i64>>,
@@ -99,6 +102,42 @@ pub(super) enum RelayEntry {
 pub(super) struct Share {
     pub(super) to: String,
     pub(super) weight: i64,
+}
+
+/// One SIP server, or a list.
+#[derive(Deserialize, Debug)]
+#[serde(
+    untagged,
+    expecting = "upstream is \"udp:10.0.0.5:5060\" or a name, or a list of such and of { to = \"...\", weight = 1, priority = 0 }"
+)]
+pub(super) enum Upstreams {
+    One(Upstream),
+    More(Vec<Upstream>),
+}
+
+impl Upstreams {
+    pub(super) fn as_slice(&self) -> &[Upstream] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::More(more) => more,
+        }
+    }
+}
+
+/// An address or name, alone or with its share.
+#[derive(Deserialize, Debug)]
+#[serde(untagged)]
+pub(super) enum Upstream {
+    Text(String),
+    Table(Weighed),
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Weighed {
+    pub(super) to: String,
+    pub(super) weight: Option<i64>,
+    pub(super) priority: Option<i64>,
 }
 
 /// A string, or a list of them.

@@ -1,18 +1,18 @@
 //! From what the file says to an [`Edge`] that can run, or the reason why not.
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
-use proxy::core::{Hop, Transport};
+use proxy::core::Transport;
 use relay::core::SharedPort;
 use relay::server::{BackendChoice, ControlAddress, ControlKey};
 
 use super::listen::{self, readable};
 use super::{
-    Calls, Certificate, Edge, Fault, Limits, Media, Relay, Upstream, UpstreamTls, faces, file,
+    Calls, Certificate, Edge, Fault, Limits, Media, Relay, UpstreamTls, Upstreams, faces, file,
     registration,
 };
 
@@ -32,11 +32,12 @@ pub(super) fn edge(file: &file::File, path: &Path) -> Result<Edge, Fault> {
         "the users' SIP domain, as in domain = \"example.com\"",
     )?;
     check_domain(domain)?;
-    let upstream = upstream(required(
-        &file.upstream,
-        "upstream",
-        "the SIP server, as in upstream = \"udp:10.0.0.5:5060\"",
-    )?)?;
+    let Some(given) = &file.upstream else {
+        let what =
+            "upstream is missing; add the SIP server, as in upstream = \"udp:10.0.0.5:5060\"";
+        return Err(fault(None, what));
+    };
+    let upstream = Upstreams::judge(given, file)?;
     let relays = file
         .relay
         .control
@@ -45,8 +46,8 @@ pub(super) fn edge(file: &file::File, path: &Path) -> Result<Edge, Fault> {
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Edge {
         domain: domain.get_ref().clone(),
-        listen: listen::judge(&file.listen, upstream.hop, path)?,
-        tls: upstream_tls(&file.tls, upstream.hop, path)?,
+        listen: listen::judge(&file.listen, &upstream, path)?,
+        tls: upstream_tls(&file.tls, &upstream, path)?,
         upstream,
         registration: registration::judge(file, domain.get_ref(), path)?,
         calls: Calls::of(&file.calls, path)?,
@@ -58,7 +59,10 @@ pub(super) fn edge(file: &file::File, path: &Path) -> Result<Edge, Fault> {
 
 /// The relay's part, which may stand alone.
 pub(super) fn relay(file: &file::File, path: &Path) -> Result<Relay, Fault> {
-    let upstream = file.upstream.as_ref().map(upstream).transpose()?;
+    let upstream = file.upstream.as_ref();
+    let upstream = upstream
+        .map(|given| Upstreams::judge(given, file))
+        .transpose()?;
     let upstream = upstream.map(|upstream| upstream.hop.address);
     Ok(Relay {
         controls: controls(&file.relay.listen)?,
@@ -275,51 +279,12 @@ fn udp_address(text: &Text) -> Result<SocketAddr, Fault> {
     }
 }
 
-/// `TRANSPORT:HOST[:PORT]`; a name is looked up once, at start.
-fn upstream(text: &Text) -> Result<Upstream, Fault> {
-    let (scheme, rest) = scheme(text.get_ref());
-    let transport = match scheme {
-        "udp" => Transport::Udp,
-        "tcp" => Transport::Tcp,
-        "tls" => Transport::Tls,
-        other => {
-            let what = format!(
-                "the upstream is spoken to over udp, tcp or tls, not '{other}'; write upstream = \"udp:{rest}\""
-            );
-            return Err(wrong(text, what));
-        }
-    };
-    let port = transport.default_port();
-    let bare = rest.trim_matches(['[', ']']);
-    let (host, port) = match (rest.parse::<SocketAddr>(), bare.parse::<IpAddr>()) {
-        (Ok(address), _) => (address.ip().to_string(), address.port()),
-        (_, Ok(ip)) => (ip.to_string(), port),
-        _ => match rest.split_once(':') {
-            Some((host, given)) => (host.to_owned(), given.parse().unwrap_or(0)),
-            None => (rest.to_owned(), port),
-        },
-    };
-    let found = (host.as_str(), port).to_socket_addrs().ok();
-    match found.and_then(|mut all| all.next()).filter(|_| port != 0) {
-        Some(address) => Ok(Upstream {
-            hop: Hop { transport, address },
-            host,
-        }),
-        None => {
-            let what = format!(
-                "the upstream '{rest}' is neither an address nor a name that can be looked up; write it as \"{scheme}:10.0.0.5:{}\"",
-                transport.default_port()
-            );
-            Err(wrong(text, what))
-        }
-    }
-}
-
 /// `[tls]`: whom a SIP server that is connected to by TLS must be vouched for by, and who we are.
-fn upstream_tls(tls: &file::Tls, upstream: Hop, path: &Path) -> Result<UpstreamTls, Fault> {
+fn upstream_tls(tls: &file::Tls, upstream: &Upstreams, path: &Path) -> Result<UpstreamTls, Fault> {
+    let may_be = upstream.names_transport(Transport::Tls) || upstream.leaves_transport_open();
     let given = [&tls.upstream_ca, &tls.upstream_cert, &tls.upstream_key];
     if let Some(unused) = given.into_iter().flatten().next()
-        && upstream.transport != Transport::Tls
+        && !may_be
     {
         let what = "[tls] is for an upstream that is connected to by TLS; write upstream = \"tls:...\", or remove this";
         return Err(wrong(unused, what.to_owned()));

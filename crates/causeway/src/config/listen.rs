@@ -10,12 +10,16 @@ use toml::Spanned;
 use super::file::{self, OneOrMore};
 use super::judge::{Text, beside, fault, origin, towards, wrong};
 use super::limits::{PING, seconds};
-use super::{Certificate, Fault, Listen};
+use super::{Certificate, Fault, Listen, Upstreams};
 
 type Addresses = Option<Spanned<OneOrMore>>;
 
 /// Judges `[listen]` for an edge before this SIP server.
-pub(super) fn judge(listen: &file::Listen, upstream: Hop, path: &Path) -> Result<Listen, Fault> {
+pub(super) fn judge(
+    listen: &file::Listen,
+    upstream: &Upstreams,
+    path: &Path,
+) -> Result<Listen, Fault> {
     if listen.ws.is_none() && listen.wss.is_none() {
         return Err(fault(
             None,
@@ -23,7 +27,12 @@ pub(super) fn judge(listen: &file::Listen, upstream: Hop, path: &Path) -> Result
         ));
     }
     let certificate = certificate(listen, path)?;
-    let own = |name, addresses, transport| own(name, addresses, transport, upstream);
+    let none = listen.udp.is_none() && listen.tcp.is_none() && listen.tls.is_none();
+    let open = none && upstream.leaves_transport_open();
+    let own = |name, addresses, transport| {
+        let wanted = upstream.names_transport(transport) || open && transport == Transport::Udp;
+        own(name, addresses, transport, wanted, upstream)
+    };
     let judged = Listen {
         ws: addresses("ws", &listen.ws)?,
         wss: addresses("wss", &listen.wss)?,
@@ -108,23 +117,24 @@ fn own(
     name: &str,
     given: &Addresses,
     transport: Transport,
-    upstream: Hop,
+    wanted: bool,
+    upstream: &Upstreams,
 ) -> Result<Vec<SocketAddr>, Fault> {
     let mut own = addresses(name, given)?;
-    if given.is_none() && transport == upstream.transport {
-        let ip = towards(upstream.address)?;
+    if given.is_none() && wanted {
+        let ip = towards(upstream.hop.address)?;
         own.push(SocketAddr::new(ip, transport.default_port()));
     }
     let at = given.as_ref().map(|given| given.span().start);
     for address in &mut own {
         if address.ip().is_unspecified() {
-            address.set_ip(towards(upstream.address)?);
+            address.set_ip(towards(upstream.hop.address)?);
         }
-        if (Hop {
+        let hop = Hop {
             transport,
             address: *address,
-        }) == upstream
-        {
+        };
+        if upstream.is_at(hop) {
             let what = format!(
                 "the proxy's own SIP address {address} is the upstream's; give the proxy another port, as in [listen] {name} = \"{}\"",
                 SocketAddr::new(address.ip(), 5080)

@@ -12,6 +12,7 @@ mod judge;
 mod limits;
 mod listen;
 mod registration;
+mod upstream;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -26,6 +27,7 @@ use relay::server::{BackendChoice, ControlAddress, ControlKey};
 
 pub(crate) use calls::Calls;
 pub(crate) use limits::Limits;
+pub(crate) use upstream::Upstreams;
 
 /// Everything that the file says, checked.
 #[derive(Clone, Debug)]
@@ -33,7 +35,7 @@ pub(crate) struct Edge {
     /// The SIP domain of the users.
     pub(crate) domain: String,
     /// The existing SIP server.
-    pub(crate) upstream: Upstream,
+    pub(crate) upstream: Upstreams,
     /// How it is trusted where it is connected to by TLS.
     pub(crate) tls: UpstreamTls,
     /// Who registers the browsers.
@@ -67,15 +69,6 @@ pub(crate) struct Relay {
     pub(crate) backend: BackendChoice,
     /// Its addresses and ports.
     pub(crate) media: Media,
-}
-
-/// The existing SIP server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Upstream {
-    /// Where it is, and how it is spoken to.
-    pub(crate) hop: Hop,
-    /// The name or address that was written: its certificate must be for that.
-    pub(crate) host: String,
 }
 
 /// Trust towards a SIP server that is connected to by TLS.

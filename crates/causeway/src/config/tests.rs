@@ -171,8 +171,97 @@ fn sip_and_websockets_may_share_a_port() {
 }
 
 #[test]
+fn upstreams_are_addresses_and_names_with_their_shares() {
+    let list = "[\"tcp:127.0.0.6\", { to = \"tls:sip.example.com\", weight = 3, priority = 1 }, \"sip.example.net\"]";
+    let text = GOOD.replace("\"udp:127.0.0.5:5060\"", list);
+    let text = text.replace(
+        "[listen]",
+        "dns = [\"127.0.0.2\", \"[::1]:5353\"]\nregister_rate = 50\n[listen]",
+    );
+    let text = text.replace(
+        "[listen]",
+        "[listen]\nudp = \"127.0.0.4:5060\"\ntcp = \"127.0.0.4:5060\"",
+    );
+    // A certificate for the TLS side; any file that can be read does here.
+    let file = std::env::current_exe().unwrap();
+    let certificate =
+        format!("[listen]\ncert = {file:?}\nkey = {file:?}\ntls = \"127.0.0.4:5061\"");
+    let edge = parse(&text.replace("[listen]", &certificate)).unwrap();
+    let said = [
+        "tcp:127.0.0.6:5060",
+        "tls:sip.example.com (by DNS) (priority 1, weight 3)",
+        "sip.example.net (by DNS)",
+    ];
+    assert_eq!(edge.upstream.described(), said);
+    assert_eq!(edge.upstream.hop.to_string(), "tcp:127.0.0.6:5060");
+    let dns: Vec<_> = edge.upstream.dns.iter().map(ToString::to_string).collect();
+    assert_eq!(dns, ["127.0.0.2:53", "[::1]:5353"]);
+    assert_eq!(edge.upstream.register_rate, Some(50));
+}
+
+#[test]
+fn a_name_that_nobody_knows_today_is_no_mistake() {
+    let text = GOOD.replace("udp:127.0.0.5:5060", "sip.no-such-host.invalid");
+    let text = text.replace("[listen]", "[listen]\nudp = \"127.0.0.4:5060\"");
+    let edge = parse(&text).unwrap();
+    assert_eq!(
+        edge.upstream.described(),
+        ["sip.no-such-host.invalid (by DNS)"]
+    );
+    assert_eq!(edge.listen.own()[0].to_string(), "udp:127.0.0.4:5060");
+}
+
+#[test]
 fn each_wrong_setting_is_one_sentence_with_line_and_cure() {
     let rows: &[(&str, &str, Option<usize>, &str)] = &[
+        (
+            "\"udp:127.0.0.5:5060\"",
+            "[]",
+            Some(2),
+            "upstream is an empty list; write the SIP server",
+        ),
+        (
+            "\"udp:127.0.0.5:5060\"",
+            "{ weight = 1 }",
+            Some(2),
+            "upstream is \"udp:10.0.0.5:5060\" or a name, or a list",
+        ),
+        (
+            "\"udp:127.0.0.5:5060\"",
+            "[{ to = \"127.0.0.5\", weight = 100000 }]",
+            Some(2),
+            "not a number from 0 to 65535; leave it out for 1",
+        ),
+        (
+            "udp:127.0.0.5:5060",
+            "10.0.0.300",
+            Some(2),
+            "neither an address nor a name",
+        ),
+        (
+            "udp:127.0.0.5:5060",
+            "sip.example.com:0",
+            Some(2),
+            "neither an address nor a name",
+        ),
+        (
+            "udp:127.0.0.5:5060",
+            "sip:sip.example.com",
+            Some(2),
+            "not 'sip'; write upstream = \"udp:sip.example.com\"",
+        ),
+        (
+            "[listen]",
+            "dns = [\"ns.example.com\"]\n[listen]",
+            Some(3),
+            "is not an address; write it as dns = [\"10.0.0.2\"]",
+        ),
+        (
+            "[listen]",
+            "register_rate = 0\n[listen]",
+            Some(3),
+            "1 to 1000000",
+        ),
         (
             "upstream = \"udp:127.0.0.5:5060\"",
             "",

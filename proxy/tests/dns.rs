@@ -1,0 +1,353 @@
+//! A SIP server by name: found by DNS, followed when it moves, and kept when DNS falls silent. The name server is a few lines
+//! on loopback, the SIP servers are sockets.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may stop on the first surprise
+
+#[allow(dead_code)] // what only the tests of streams need
+mod parts;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::str::FromStr as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use causeway_proxy::core::{Hop, Transport};
+use causeway_proxy::server::{Upstream, UpstreamPlace};
+use hickory_resolver::proto::op::Message as DnsMessage;
+use hickory_resolver::proto::rr::rdata::{A, NAPTR, SRV};
+use hickory_resolver::proto::rr::{Name, RData, Record};
+use parts::{Browser, Edge, local, ok, register};
+use sip::{Message, Method, ResponseBuilder};
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the name server knows, and what it was asked.
+#[derive(Default)]
+struct Zone {
+    records: Vec<Record>,
+    mute: bool,
+    asked: Vec<String>,
+}
+
+/// A name server.
+struct Dns {
+    address: SocketAddr,
+    zone: Arc<Mutex<Zone>>,
+    /// One for each question.
+    questions: mpsc::UnboundedReceiver<()>,
+}
+
+impl Dns {
+    async fn start(records: Vec<Record>) -> Self {
+        let socket = UdpSocket::bind(local()).await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let zone = Arc::new(Mutex::new(Zone {
+            records,
+            ..Zone::default()
+        }));
+        let (sender, questions) = mpsc::unbounded_channel();
+        tokio::spawn(serve(socket, zone.clone(), sender));
+        Self {
+            address,
+            zone,
+            questions,
+        }
+    }
+
+    fn says(&self, records: Vec<Record>) {
+        self.zone.lock().unwrap().records = records;
+    }
+
+    fn is_mute(&self, mute: bool) {
+        self.zone.lock().unwrap().mute = mute;
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.zone.lock().unwrap().asked.clone()
+    }
+
+    /// Waits for this many questions more than those that were asked until now.
+    async fn is_asked(&mut self, times: usize) {
+        while self.questions.try_recv().is_ok() {}
+        for _ in 0..times {
+            let question = timeout(PATIENCE, self.questions.recv()).await;
+            question.expect("nobody asks").unwrap();
+        }
+    }
+}
+
+async fn serve(socket: UdpSocket, zone: Arc<Mutex<Zone>>, questions: mpsc::UnboundedSender<()>) {
+    let mut buffer = [0; 4096];
+    while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
+        let answer = answer(&buffer[..length], &zone);
+        _ = questions.send(());
+        if let Some(answer) = answer {
+            _ = socket.send_to(&answer, from).await;
+        }
+    }
+}
+
+fn answer(question: &[u8], zone: &Mutex<Zone>) -> Option<Vec<u8>> {
+    let question = DnsMessage::from_vec(question).unwrap();
+    let query = question.queries.first().unwrap().clone();
+    let mut zone = zone.lock().unwrap();
+    zone.asked.push(query.name().to_utf8());
+    if zone.mute {
+        return None;
+    }
+    let is_asked = |record: &&Record| {
+        record.name == *query.name() && record.data.record_type() == query.query_type()
+    };
+    let found: Vec<Record> = zone.records.iter().filter(is_asked).cloned().collect();
+    let mut answer = DnsMessage::response(question.metadata.id, question.metadata.op_code);
+    answer.add_query(query);
+    answer.add_answers(found);
+    Some(answer.to_vec().unwrap())
+}
+
+/// A record that holds for a second.
+fn record(name: &str, data: RData) -> Record {
+    Record::from_rdata(Name::from_str(name).unwrap(), 1, data)
+}
+
+fn naptr(services: &str, order: u16, replacement: &str) -> Record {
+    let octets = |text: &str| text.as_bytes().to_vec().into_boxed_slice();
+    let replacement = Name::from_str(replacement).unwrap();
+    let flags = octets("s");
+    let data = NAPTR::new(order, 50, flags, octets(services), octets(""), replacement);
+    record("sip.test.", RData::NAPTR(data))
+}
+
+fn srv(priority: u16, weight: u16, server: &SipServer, host: &str) -> Record {
+    let target = Name::from_str(host).unwrap();
+    let port = server.address.port();
+    let data = SRV::new(priority, weight, port, target);
+    record("_sip._udp.sip.test.", RData::SRV(data))
+}
+
+fn loopback(host: &str) -> Record {
+    record(host, RData::A(A(Ipv4Addr::LOCALHOST)))
+}
+
+/// NAPTR, SRV and A that lead to this server.
+fn leading_to(server: &SipServer) -> Vec<Record> {
+    vec![
+        naptr("SIP+D2T", 10, "_sip._tcp.sip.test."),
+        naptr("SIP+D2U", 20, "_sip._udp.sip.test."),
+        srv(0, 0, server, "a.sip.test."),
+        loopback("a.sip.test."),
+    ]
+}
+
+/// A SIP server on a socket; what it is asked comes out of `requests`, answered already unless it is dead.
+struct SipServer {
+    address: SocketAddr,
+    requests: mpsc::UnboundedReceiver<Message>,
+}
+
+impl SipServer {
+    async fn start(lives: bool) -> Self {
+        let socket = UdpSocket::bind(local()).await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let (sender, requests) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            let mut buffer = [0; 65_535];
+            while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
+                let request = Message::parse(buffer[..length].to_vec()).unwrap();
+                if lives {
+                    _ = socket.send_to(&yes(&request), from).await;
+                }
+                _ = sender.send(request);
+            }
+        });
+        Self { address, requests }
+    }
+
+    /// The next request that is no question whether it lives.
+    async fn next(&mut self) -> Message {
+        loop {
+            let next = timeout(PATIENCE, self.requests.recv()).await;
+            let request = next.expect("no request").unwrap();
+            if !request.is(&Method::Options) {
+                return request;
+            }
+        }
+    }
+
+    /// Whether it has been asked for anything, not counting whether it lives.
+    fn was_used(&mut self) -> bool {
+        std::iter::from_fn(|| self.requests.try_recv().ok())
+            .any(|request| !request.is(&Method::Options))
+    }
+}
+
+fn yes(request: &Message) -> Vec<u8> {
+    match request.is(&Method::Register) {
+        true => ok(request),
+        false => ResponseBuilder::new(request, 200, "OK")
+            .to_tag("t")
+            .build()
+            .unwrap()
+            .into_bytes(),
+    }
+}
+
+/// An edge whose SIP server is `sip.test`.
+async fn edge(dns: &Dns) -> Edge {
+    let anything = Hop {
+        transport: Transport::Udp,
+        address: local(),
+    };
+    let (server, place) = (dns.address, named("sip.test"));
+    Edge::start(anything, move |config| {
+        config.upstreams = vec![Upstream {
+            place,
+            priority: 0,
+            weight: 1,
+        }];
+        config.dns = vec![server];
+    })
+    .await
+}
+
+fn named(host: &str) -> UpstreamPlace {
+    UpstreamPlace::Name {
+        host: host.into(),
+        transport: None,
+        port: None,
+    }
+}
+
+/// Registers again and again until the edge knows a SIP server that answers; the last number used.
+async fn registers(browser: &mut Browser, mut number: u32) -> u32 {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        number += 1;
+        browser.send(register(number)).await;
+        if browser.receive().await.status() == Some(200) {
+            return number;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "never registered");
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_followed_to_where_it_leads_and_again_when_its_time_is_up() {
+    let mut first = SipServer::start(true).await;
+    let mut second = SipServer::start(true).await;
+    let dns = Dns::start(leading_to(&first)).await;
+    let edge = edge(&dns).await;
+    let mut browser = edge.browser().await;
+    let mut number = registers(&mut browser, 0).await;
+    assert!(first.next().await.is(&Method::Register));
+    assert!(!second.was_used());
+    dns.says(leading_to(&second));
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !second.was_used() {
+        assert!(tokio::time::Instant::now() < deadline, "never followed");
+        number = registers(&mut browser, number).await;
+    }
+}
+
+#[tokio::test]
+async fn what_dns_said_last_holds_when_it_falls_silent() {
+    let server = SipServer::start(true).await;
+    let mut dns = Dns::start(leading_to(&server)).await;
+    let edge = edge(&dns).await;
+    let mut browser = edge.browser().await;
+    let number = registers(&mut browser, 0).await;
+    dns.is_mute(true);
+    // Its time was up, and nobody answered.
+    dns.is_asked(3).await;
+    browser.send(register(number + 1)).await;
+    assert_eq!(browser.receive().await.status(), Some(200));
+}
+
+#[tokio::test]
+async fn an_edge_that_starts_before_dns_serves_when_dns_is_there() {
+    let server = SipServer::start(true).await;
+    let mut dns = Dns::start(leading_to(&server)).await;
+    dns.is_mute(true);
+    let edge = edge(&dns).await;
+    let mut browser = edge.browser().await;
+    browser.send(register(1)).await;
+    assert_eq!(browser.receive().await.status(), Some(503));
+    dns.is_asked(1).await;
+    dns.is_mute(false);
+    registers(&mut browser, 1).await;
+}
+
+#[tokio::test]
+async fn without_naptr_and_srv_the_name_itself_is_looked_up() {
+    let server = SipServer::start(true).await;
+    let dns = Dns::start(vec![loopback("sip.test.")]).await;
+    let port = Some(server.address.port());
+    let place = UpstreamPlace::Name {
+        host: "sip.test".into(),
+        transport: Some(Transport::Udp),
+        port,
+    };
+    let name_server = dns.address;
+    let edge = Edge::start(Hop::udp(local()), move |config| {
+        config.upstreams = vec![Upstream {
+            place,
+            priority: 0,
+            weight: 1,
+        }];
+        config.dns = vec![name_server];
+    })
+    .await;
+    registers(&mut edge.browser().await, 0).await;
+    let asked = dns.asked();
+    assert!(asked.iter().all(|name| name == "sip.test."), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_register_that_a_dead_first_server_does_not_answer_gets_one_answer_from_the_second() {
+    let mut dead = SipServer::start(false).await;
+    let mut second = SipServer::start(true).await;
+    let records = vec![
+        naptr("SIP+D2U", 10, "_sip._udp.sip.test."),
+        srv(0, 1, &dead, "a.sip.test."),
+        srv(1, 1, &second, "b.sip.test."),
+        loopback("a.sip.test."),
+        loopback("b.sip.test."),
+    ];
+    let mut dns = Dns::start(records).await;
+    let edge = edge(&dns).await;
+    let mut browser = edge.browser().await;
+    // NAPTR, SRV, and an address for each.
+    dns.is_asked(1).await;
+    let number = registers(&mut browser, 0).await;
+    assert!(second.next().await.is(&Method::Register));
+    assert!(dead.requests.try_recv().is_ok(), "it was asked first");
+    // Now it is known to be down.
+    browser.send(register(number + 1)).await;
+    assert_eq!(browser.receive().await.status(), Some(200));
+    second.next().await;
+}
+
+#[tokio::test]
+async fn no_name_that_comes_in_a_message_is_looked_up() {
+    let server = SipServer::start(true).await;
+    let dns = Dns::start(leading_to(&server)).await;
+    let edge = edge(&dns).await;
+    let mut browser = edge.browser().await;
+    let number = registers(&mut browser, 0).await;
+    let strange = register(number + 1)
+        .replace("a.invalid", "via.evil.test")
+        .replace("REGISTER", "MESSAGE")
+        .replace("sip:example.com", "sip:bob@uri.evil.test")
+        .replace("Expires", "Route: <sip:route.evil.test;lr>\r\nExpires");
+    browser.send(strange).await;
+    assert_eq!(browser.receive().await.status(), Some(200));
+    registers(&mut browser, number + 1).await;
+    let asked = dns.asked();
+    assert!(
+        asked.iter().all(|name| name.ends_with("sip.test.")),
+        "{asked:?}"
+    );
+}
