@@ -20,6 +20,7 @@ use crate::signals;
 /// `causeway proxy FILE`, until it is told to stop.
 pub(crate) async fn proxy(file: PathBuf) -> Result<(), String> {
     let edge = Edge::load(&file).map_err(|e| e.to_string())?;
+    let stop = signals::terminated();
     let running = Running::start(&file, &edge, None).await?;
     for (address, name) in running.ws.iter().zip(names(&edge)) {
         tracing::info!("browsers: {name}://{address}");
@@ -29,7 +30,7 @@ pub(crate) async fn proxy(file: PathBuf) -> Result<(), String> {
         edge.upstream.described().join(", "),
         listed(&running.own)
     );
-    running.until(signals::terminated()).await;
+    running.until(stop).await;
     Ok(())
 }
 
@@ -40,15 +41,20 @@ pub(crate) async fn relay(options: RelayOptions) -> Result<(), String> {
         let transport = ControlTransport::Udp;
         file.controls = vec![ControlAddress { transport, address }];
     }
+    // A child ends with its parent, and at a signal as any process does.
+    let stop = (!options.child).then(signals::terminated);
     let server = relay::server::Server::bind(relay_config(&file)).map_err(|e| e.to_string())?;
-    let served = if options.child {
-        println!("{READY}{}", server.control_addr());
-        server.run(signals::orphaned()).await
-    } else {
-        for control in server.control_addrs() {
-            tracing::info!("commands: {control}");
+    let served = match stop {
+        None => {
+            println!("{READY}{}", server.control_addr());
+            server.run(signals::orphaned()).await
         }
-        server.run(signals::terminated()).await
+        Some(stop) => {
+            for control in server.control_addrs() {
+                tracing::info!("commands: {control}");
+            }
+            server.run(stop).await
+        }
     };
     served.map_err(|e| e.to_string())
 }

@@ -1,16 +1,24 @@
 //! When to stop.
 
 use tokio::io::AsyncReadExt as _;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Done at SIGINT or SIGTERM.
-pub(crate) async fn terminated() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+/// Done at SIGINT or SIGTERM. They are waited for from this call on, not from the first poll: whoever has read that a
+/// program runs may end it, and it ends well.
+pub(crate) fn terminated() -> impl Future<Output = ()> {
+    let [interrupt, terminate] = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    async {
+        tokio::select! {
+            () = come(interrupt) => {}
+            () = come(terminate) => {}
+        }
+    }
+}
+
+async fn come(signal: std::io::Result<Signal>) {
+    match signal {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(_) => std::future::pending().await,
     }
 }
 

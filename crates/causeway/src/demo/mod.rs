@@ -34,6 +34,7 @@ pub(crate) async fn run(options: DemoOptions) -> Result<(), String> {
         let public = public.ok_or("the demo's edge has no public address")?.bind;
         return running.during(once::call(wss, public)).await;
     }
+    let stop = signals::terminated();
     println!("Causeway demo: a SIP server, a phone and an edge run on this machine.\n");
     println!("  open      http://{}/", localhost(ws));
     println!(
@@ -54,7 +55,7 @@ pub(crate) async fn run(options: DemoOptions) -> Result<(), String> {
         folder.edge().display()
     );
     println!("\nCtrl-C stops it.");
-    running.until(signals::terminated()).await;
+    running.until(stop).await;
     Ok(())
 }
 
