@@ -1,4 +1,4 @@
-//! A SIP server by name: found by DNS, followed when it moves, and kept when DNS falls silent. The name server is a few lines
+//! A SIP server by name: found by DNS, followed when it moves, and kept when DNS fails. The name server is a few lines
 //! on loopback, the SIP servers are sockets.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may stop on the first surprise
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use causeway_proxy::core::{Hop, Transport};
 use causeway_proxy::server::{Upstream, UpstreamPlace};
-use hickory_resolver::proto::op::Message as DnsMessage;
+use hickory_resolver::proto::op::{Message as DnsMessage, ResponseCode};
 use hickory_resolver::proto::rr::rdata::{A, NAPTR, SRV};
 use hickory_resolver::proto::rr::{Name, RData, Record};
 use parts::{Browser, Edge, local, ok, register};
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Default)]
 struct Zone {
     records: Vec<Record>,
-    mute: bool,
+    fails: bool,
     asked: Vec<String>,
 }
 
@@ -61,8 +61,8 @@ impl Dns {
         self.zone.lock().unwrap().records = records;
     }
 
-    fn is_mute(&self, mute: bool) {
-        self.zone.lock().unwrap().mute = mute;
+    fn fails(&self, fails: bool) {
+        self.zone.lock().unwrap().fails = fails;
     }
 
     fn asked(&self) -> Vec<String> {
@@ -84,28 +84,29 @@ async fn serve(socket: UdpSocket, zone: Arc<Mutex<Zone>>, questions: mpsc::Unbou
     while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
         let answer = answer(&buffer[..length], &zone);
         _ = questions.send(());
-        if let Some(answer) = answer {
-            _ = socket.send_to(&answer, from).await;
-        }
+        _ = socket.send_to(&answer, from).await;
     }
 }
 
-fn answer(question: &[u8], zone: &Mutex<Zone>) -> Option<Vec<u8>> {
+fn answer(question: &[u8], zone: &Mutex<Zone>) -> Vec<u8> {
     let question = DnsMessage::from_vec(question).unwrap();
     let query = question.queries.first().unwrap().clone();
     let mut zone = zone.lock().unwrap();
     zone.asked.push(query.name().to_utf8());
-    if zone.mute {
-        return None;
-    }
     let is_asked = |record: &&Record| {
         record.name == *query.name() && record.data.record_type() == query.query_type()
     };
     let found: Vec<Record> = zone.records.iter().filter(is_asked).cloned().collect();
-    let mut answer = DnsMessage::response(question.metadata.id, question.metadata.op_code);
+    let (id, op_code) = (question.metadata.id, question.metadata.op_code);
+    let mut answer = match zone.fails {
+        true => DnsMessage::error_msg(id, op_code, ResponseCode::ServFail),
+        false => DnsMessage::response(id, op_code),
+    };
     answer.add_query(query);
-    answer.add_answers(found);
-    Some(answer.to_vec().unwrap())
+    if !zone.fails {
+        answer.add_answers(found);
+    }
+    answer.to_vec().unwrap()
 }
 
 /// A record that holds for a second.
@@ -253,15 +254,15 @@ async fn a_name_is_followed_to_where_it_leads_and_again_when_its_time_is_up() {
 }
 
 #[tokio::test]
-async fn what_dns_said_last_holds_when_it_falls_silent() {
+async fn what_dns_said_last_holds_when_it_fails() {
     let server = SipServer::start(true).await;
     let mut dns = Dns::start(leading_to(&server)).await;
     let edge = edge(&dns).await;
     let mut browser = edge.browser().await;
     let number = registers(&mut browser, 0).await;
-    dns.is_mute(true);
-    // Its time was up, and nobody answered.
-    dns.is_asked(3).await;
+    dns.fails(true);
+    // Its time was up, and there was no answer, more than once.
+    dns.is_asked(6).await;
     browser.send(register(number + 1)).await;
     assert_eq!(browser.receive().await.status(), Some(200));
 }
@@ -270,13 +271,13 @@ async fn what_dns_said_last_holds_when_it_falls_silent() {
 async fn an_edge_that_starts_before_dns_serves_when_dns_is_there() {
     let server = SipServer::start(true).await;
     let mut dns = Dns::start(leading_to(&server)).await;
-    dns.is_mute(true);
+    dns.fails(true);
     let edge = edge(&dns).await;
     let mut browser = edge.browser().await;
     browser.send(register(1)).await;
     assert_eq!(browser.receive().await.status(), Some(503));
-    dns.is_asked(1).await;
-    dns.is_mute(false);
+    dns.is_asked(6).await;
+    dns.fails(false);
     registers(&mut browser, 1).await;
 }
 
@@ -307,7 +308,7 @@ async fn without_naptr_and_srv_the_name_itself_is_looked_up() {
 
 #[tokio::test]
 async fn a_register_that_a_dead_first_server_does_not_answer_gets_one_answer_from_the_second() {
-    let mut dead = SipServer::start(false).await;
+    let dead = SipServer::start(false).await;
     let mut second = SipServer::start(true).await;
     let records = vec![
         naptr("SIP+D2U", 10, "_sip._udp.sip.test."),
@@ -316,18 +317,37 @@ async fn a_register_that_a_dead_first_server_does_not_answer_gets_one_answer_fro
         loopback("a.sip.test."),
         loopback("b.sip.test."),
     ];
-    let mut dns = Dns::start(records).await;
+    let dns = Dns::start(records).await;
     let edge = edge(&dns).await;
     let mut browser = edge.browser().await;
-    // NAPTR, SRV, and an address for each.
-    dns.is_asked(1).await;
     let number = registers(&mut browser, 0).await;
     assert!(second.next().await.is(&Method::Register));
-    assert!(dead.requests.try_recv().is_ok(), "it was asked first");
     // Now it is known to be down.
     browser.send(register(number + 1)).await;
     assert_eq!(browser.receive().await.status(), Some(200));
     second.next().await;
+}
+
+#[tokio::test]
+async fn the_priority_of_srv_records_comes_before_their_weight() {
+    let mut first = SipServer::start(true).await;
+    let mut second = SipServer::start(true).await;
+    let records = vec![
+        srv(1, u16::MAX, &second, "a.sip.test."),
+        srv(0, 1, &first, "a.sip.test."),
+        loopback("a.sip.test."),
+    ];
+    let dns = Dns::start(records).await;
+    let edge = edge(&dns).await;
+    let mut browser = edge.browser().await;
+    let number = registers(&mut browser, 0).await;
+    for user in 1..=8 {
+        let request = register(number + user).replace("alice", &format!("user{user}"));
+        browser.send(request).await;
+        assert_eq!(browser.receive().await.status(), Some(200));
+    }
+    assert!(first.was_used());
+    assert!(!second.was_used());
 }
 
 #[tokio::test]
