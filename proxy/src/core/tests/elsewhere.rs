@@ -29,6 +29,13 @@ fn calls(bench: &mut Bench, flow: FlowId) -> Message {
     bench.upstream_gets()
 }
 
+fn forty_calls(bench: &mut Bench, flow: FlowId) {
+    for call in 0..40 {
+        let (id, branch) = (format!("c{call}"), format!("{call}b"));
+        bench.browser_sends(flow, invite(&id, "alice", &branch, "", BROWSER_SDP));
+    }
+}
+
 /// The questions about calls, and whom they went to.
 fn about_calls(bench: &Bench) -> Vec<(Ng, SocketAddr)> {
     let asked = bench.asked.iter().zip(&bench.asked_at);
@@ -83,18 +90,7 @@ fn a_call_stays_with_its_relay_and_calls_are_spread() {
     );
     bench.asked.clear();
     bench.asked_at.clear();
-    for call in 0..40 {
-        bench.browser_sends(
-            flow,
-            invite(
-                &format!("c{call}"),
-                "alice",
-                &format!("{call}b"),
-                "",
-                BROWSER_SDP,
-            ),
-        );
-    }
+    forty_calls(&mut bench, flow);
     let used: std::collections::HashSet<_> =
         about_calls(&bench).iter().map(|(_, at)| *at).collect();
     assert_eq!(
@@ -183,18 +179,7 @@ fn a_dead_relay_costs_a_new_call_a_second_and_the_next_one_nothing() {
     // Nobody is sent there until it answers again.
     bench.asked.clear();
     bench.asked_at.clear();
-    for call in 0..40 {
-        bench.browser_sends(
-            flow,
-            invite(
-                &format!("c{call}"),
-                "alice",
-                &format!("{call}b"),
-                "",
-                BROWSER_SDP,
-            ),
-        );
-    }
+    forty_calls(&mut bench, flow);
     assert!(about_calls(&bench).iter().all(|(_, at)| *at != dead));
     bench.relay_answers = true;
     bench.wait(Duration::from_secs(2));
@@ -208,18 +193,7 @@ fn a_closed_control_port_is_news_before_any_question_is_overdue() {
     bench.input(Input::RelayUnreachable(dead));
     assert!(bench.events.contains(&Event::RelayDown { relay: dead }));
     let flow = bench.open(1);
-    for call in 0..40 {
-        bench.browser_sends(
-            flow,
-            invite(
-                &format!("c{call}"),
-                "alice",
-                &format!("{call}b"),
-                "",
-                BROWSER_SDP,
-            ),
-        );
-    }
+    forty_calls(&mut bench, flow);
     assert!(about_calls(&bench).iter().all(|(_, at)| *at != dead));
 }
 
