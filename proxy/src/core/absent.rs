@@ -8,7 +8,6 @@ use sip::Method;
 
 use super::Core;
 use super::deadline::after;
-use super::flows::Reach;
 use super::names::ClientId;
 use super::refusal::Answer;
 use super::transactions::ContextId;
@@ -62,14 +61,17 @@ impl Core {
         now: Instant,
     ) -> Result<(), Answer> {
         let away = self.away(clients.first().copied());
-        clients.retain(|client| self.flows.reach(*client) == Reach::Suspended);
-        let until = after(now, self.config.limits.comeback);
+        let comeback = self.config.limits.comeback;
+        let expected = |client| Some(after(self.flows.suspended_since(client)?, comeback));
+        clients.retain(|client| expected(*client).is_some_and(|until| until > now));
+        let until = clients.iter().filter_map(|client| expected(*client)).max();
         let Some(context) = self.transactions.get_mut(id) else {
             return Ok(());
         };
-        if clients.is_empty() || context.method != Method::Invite || context.in_dialog {
+        let until = until.filter(|_| context.method == Method::Invite && !context.in_dialog);
+        let Some(until) = until else {
             return Err(away);
-        }
+        };
         for client in &clients {
             self.absent.waiting.entry(*client).or_default().push(id);
         }

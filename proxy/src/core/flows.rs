@@ -79,7 +79,7 @@ struct Client {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Binding {
     On(FlowId),
-    Suspended { until: Instant },
+    Suspended { since: Instant, until: Instant },
 }
 
 /// Flows by name, and clients by name.
@@ -127,6 +127,14 @@ impl Flows {
             Some(Binding::On(flow)) => Reach::Flow(flow),
             Some(Binding::Suspended { .. }) => Reach::Suspended,
             None => Reach::Unknown,
+        }
+    }
+
+    /// When the flow of a suspended client closed.
+    pub(super) fn suspended_since(&self, client: ClientId) -> Option<Instant> {
+        match self.clients.get(&client)?.binding {
+            Binding::Suspended { since, .. } => Some(since),
+            Binding::On(_) => None,
         }
     }
 
@@ -209,8 +217,8 @@ impl Flows {
             if full {
                 self.clients.remove(client);
             } else if let Some(client_state) = self.clients.get_mut(client) {
-                let until = after(now, limits.suspend);
-                client_state.binding = Binding::Suspended { until };
+                let (since, until) = (now, after(now, limits.suspend));
+                client_state.binding = Binding::Suspended { since, until };
                 self.suspended.push_back((until, *client));
             }
         }
@@ -230,7 +238,8 @@ impl Flows {
             self.suspended.pop_front();
             // One that came back, and perhaps left again since, has another binding by now.
             let binding = self.clients.get(&client).map(|client| client.binding);
-            if binding == Some(Binding::Suspended { until }) {
+            if matches!(binding, Some(Binding::Suspended { until: latest, .. }) if latest == until)
+            {
                 self.clients.remove(&client);
             }
         }

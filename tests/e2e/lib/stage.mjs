@@ -3,7 +3,7 @@ import { openPage, Softphone } from './softphone.mjs';
 import { assert } from './runner.mjs';
 
 /** Users that the registrar knows. Phones and browsers get tones of their own, so that nobody's echo is taken for the other. */
-export const USERS = ['desk', 'desk2', 'baresip', 'alice', 'bob', ...Array.from({ length: 20 }, (_, i) => `user${i + 1}`)];
+export const USERS = ['desk', 'desk2', 'baresip', 'alice', 'bob', 'leaver', ...Array.from({ length: 20 }, (_, i) => `user${i + 1}`)];
 export const TONES = { phone: 440, phone2: 620, alice: 1000, bob: 1600 };
 
 export class Stage {

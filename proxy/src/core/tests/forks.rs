@@ -366,20 +366,20 @@ fn a_call_waits_a_moment_for_a_client_that_has_just_gone() {
     bench.upstream_sends(ack.into_bytes());
 
     bench.close(back);
+    // One that is taken back waits no longer.
+    let third = call_to(ALICE, "e");
+    bench.upstream_sends(third.clone());
+    let third = Message::parse(third).unwrap();
+    bench.upstream_sends(Message::cancel(&third).unwrap().into_bytes());
+    let ended = bench.upstream_has();
+    assert_eq!(statuses(&ended), [100, 200, 487]);
+    let ack = Message::ack_to_failure(&third, &ended[2]).unwrap();
+    bench.upstream_sends(ack.into_bytes());
     bench.upstream_sends(call_to(ALICE, "d"));
     bench.wait(Duration::from_secs(3));
     assert_eq!(statuses(&bench.upstream_has()), [100]);
     bench.wait(Duration::from_secs(1));
     assert_eq!(statuses(&bench.upstream_has()), [480]);
-    // One that is taken back waits no longer.
-    let third = call_to(ALICE, "e");
-    bench.upstream_sends(third.clone());
-    bench.upstream_sends(
-        Message::cancel(&Message::parse(third).unwrap())
-            .unwrap()
-            .into_bytes(),
-    );
-    assert_eq!(statuses(&bench.upstream_has()), [100, 200, 487]);
     bench.assert_drained();
 }
 

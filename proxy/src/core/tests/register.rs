@@ -177,6 +177,24 @@ fn a_call_to_a_client_whose_connection_has_just_gone_waits_until_it_is_back() {
 }
 
 #[test]
+fn nobody_waits_for_a_client_that_has_been_gone_for_longer_than_that() {
+    for (gone, waits) in [(3, true), (5, false), (600, false)] {
+        let mut bench = Bench::new();
+        let flow = bench.open(1);
+        let path = bench.register(flow, "alice");
+        bench.close(flow);
+        bench.wait(Duration::from_secs(gone));
+        bench.upstream_sends(incoming("c", "alice", &path, PHONE_SDP));
+        assert_eq!(bench.upstream_gets().status(), Some(100));
+        if waits {
+            bench.silence();
+            bench.wait(Duration::from_secs(1));
+        }
+        assert_eq!(bench.upstream_gets().status(), Some(480), "{gone} s");
+    }
+}
+
+#[test]
 fn a_silent_upstream_gives_408_and_retransmissions_before() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
