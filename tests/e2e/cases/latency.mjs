@@ -4,8 +4,8 @@ import { assert, median, spread } from '../lib/runner.mjs';
 
 const CALLS = 10;
 const ROUNDS = 3;
-/** No slower than the anchor, but for chance. */
-const ALIKE = 1.25;
+/** No slower than the anchor on a machine that is slow itself, but for chance. */
+const alike = (ms) => ms * 1.25 + 25;
 
 export async function all(runner, stage) {
   const { edge, anchor } = stage;
@@ -14,14 +14,14 @@ export async function all(runner, stage) {
       await runner.run(`${browser}: time from INVITE to the first decoded audio, calls ${direction}`, async () => {
         let own = await measure(stage, edge, browser, direction);
         // A busy machine may spoil a round: the edge is slow only if it is slow every time.
-        for (let more = 1; more < ROUNDS && isSlow(own, edge); more++) own = await measure(stage, edge, browser, direction);
+        for (let more = 1; more < ROUNDS && (own.length < CALLS || isSlow(own, edge)); more++) own = await measure(stage, edge, browser, direction);
         const beside = edge.name === 'causeway' && anchor ? await measure(stage, anchor, browser, direction) : [];
         const besideMs = beside.length && midAudio(beside);
         const figure = `${edge.name} ${tell(own)}${beside.length ? `; anchor ${tell(beside)}` : ''}`;
         if (edge.name === 'anchor') return figure;
         assert(own.length === CALLS, `${CALLS - own.length} of ${CALLS} calls had no audio; ${figure}`);
         // On a machine that is slow itself the anchor is slow too.
-        assert(!isSlow(own, edge) || besideMs && midAudio(own) <= besideMs * ALIKE, `the median is not under ${edge.limitMs} ms: ${figure}`);
+        assert(!isSlow(own, edge) || besideMs && midAudio(own) <= alike(besideMs), `the median is not under ${edge.limitMs} ms: ${figure}`);
         return figure;
       }, { ms: 120000 });
     }
