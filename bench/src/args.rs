@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use peers::browser::Identity;
+use peers::random;
+use peers::scenario::Scenario;
 
-use crate::browser::Identity;
 use crate::leg::MAX_CALLS;
 use crate::path::Route;
 use crate::proxy::Proxy;
-use crate::random;
-use crate::scenario::Scenario;
 use crate::setup::Setup;
 use crate::traffic::Pace;
 

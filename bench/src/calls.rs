@@ -3,11 +3,13 @@
 
 use std::net::Ipv4Addr;
 
-use crate::browser::Signal;
-use crate::histogram::Histogram;
-use crate::kernel::Arrival;
-use crate::leg::{Leg, Order, leg_at};
-use crate::packet::LEN;
+use peers::browser::Signal;
+use peers::histogram::Histogram;
+use peers::kernel::Arrival;
+use peers::packet::LEN;
+use peers::seen::Order;
+
+use crate::leg::{Leg, leg_at};
 
 /// What has come of the datagrams so far.
 #[derive(Default, Clone, Copy, Debug)]
@@ -158,7 +160,7 @@ impl Calls {
     }
 }
 
-const _: () = assert!(LEN + 16 <= crate::kernel::ROOM);
+const _: () = assert!(LEN + 16 <= peers::kernel::ROOM);
 
 #[cfg(test)]
 mod tests {

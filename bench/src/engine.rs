@@ -3,12 +3,12 @@
 use std::io;
 use std::net::SocketAddrV4;
 
+use peers::browser::Signal;
+use peers::clock::{self, SECOND};
+use peers::kernel::{self, BATCH, Inbox, Outbox, ROOM};
 use socket2::Socket;
 
-use crate::browser::Signal;
 use crate::calls::Calls;
-use crate::clock::{self, SECOND};
-use crate::kernel::{self, BATCH, Inbox, Outbox, ROOM};
 
 /// Calls with their sockets.
 pub(crate) struct Engine {
@@ -30,8 +30,8 @@ impl Engine {
     /// `batch` packets share a send call at most.
     pub(crate) fn new(calls: Calls, port: u16, batch: usize) -> io::Result<Self> {
         Ok(Self {
-            socket: kernel::endpoints(port)?,
-            rtcp: kernel::endpoints(port + 1)?,
+            socket: kernel::endpoints("lo", port)?,
+            rtcp: kernel::endpoints("lo", port + 1)?,
             inbox: Inbox::new(),
             outbox: Outbox::new(batch),
             signals: Outbox::new(16),

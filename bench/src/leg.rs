@@ -2,10 +2,11 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use crate::browser::Browser;
-use crate::packet::Stream;
-use crate::random;
-use crate::srtp::Srtp;
+use peers::browser::Browser;
+use peers::packet::Stream;
+use peers::random;
+use peers::seen::Seen;
+use peers::srtp::Srtp;
 
 /// Calls at most: as many as there are addresses for in 127.1.0.0/16.
 pub(crate) const MAX_CALLS: usize = 60_000;
@@ -51,8 +52,8 @@ impl Leg {
         self.stream.write(self.sent, now, room);
         self.sent += 1;
         match &mut self.outbound {
-            Some(srtp) => srtp.protect(room, crate::packet::LEN).unwrap_or(0),
-            None => crate::packet::LEN,
+            Some(srtp) => srtp.protect(room, peers::packet::LEN).unwrap_or(0),
+            None => peers::packet::LEN,
         }
     }
 
@@ -86,58 +87,6 @@ pub(crate) fn leg_at(ip: Ipv4Addr) -> Option<usize> {
     Some(call * 2 + usize::from(side) - 1)
 }
 
-/// Which packets of a stream have come, by number.
-#[derive(Default)]
-pub(crate) struct Seen {
-    words: Vec<u64>,
-    greatest: Option<u64>,
-}
-
-/// How a packet stands to those before it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    Next,
-    /// A later one was here first.
-    Late,
-    Duplicate,
-    /// No stream has this many.
-    Absurd,
-}
-
-impl Seen {
-    #[inline]
-    pub(crate) fn note(&mut self, number: u64) -> Order {
-        let (word, bit) = ((number / 64) as usize, 1 << (number % 64));
-        if word >= self.words.len() {
-            if word > self.words.len() + 100_000 {
-                return Order::Absurd;
-            }
-            self.words.resize(word + 64, 0);
-        }
-        if self.words[word] & bit != 0 {
-            return Order::Duplicate;
-        }
-        self.words[word] |= bit;
-        if self.greatest > Some(number) {
-            return Order::Late;
-        }
-        self.greatest = Some(number);
-        Order::Next
-    }
-
-    pub(crate) fn has(&self, number: u64) -> bool {
-        let word = self.words.get((number / 64) as usize);
-        word.is_some_and(|word| word & (1 << (number % 64)) != 0)
-    }
-
-    /// The number of a packet of which only the sequence number is known.
-    pub(crate) fn number(&self, stream: &Stream, sequence: u16) -> u64 {
-        let greatest = self.greatest.unwrap_or(0);
-        let ahead = sequence.wrapping_sub(stream.sequence(greatest));
-        greatest.saturating_add_signed(i64::from(ahead.cast_signed()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,16 +97,5 @@ mod tests {
             assert_eq!(leg_at(address(leg)), Some(leg));
         }
         assert_eq!(leg_at(Ipv4Addr::LOCALHOST), None);
-    }
-
-    #[test]
-    fn late_and_double_packets_are_told_apart() {
-        let mut seen = Seen::default();
-        let orders = [0, 1, 3, 2, 2, 4, 10_000_000].map(|number| seen.note(number));
-        use Order::{Absurd, Duplicate, Late, Next};
-        assert_eq!(orders, [Next, Next, Next, Late, Duplicate, Next, Absurd]);
-        assert!(seen.has(4) && !seen.has(5) && !seen.has(1 << 40));
-        let stream = Leg::new(0, Some(65_533)).stream;
-        assert_eq!([65_533, 1, 3].map(|s| seen.number(&stream, s)), [0, 4, 6]);
     }
 }

@@ -3,26 +3,14 @@
 //! call (`proxy`). `cargo xtask bench-relay`, `bench-proxy`, `soak` and `instructions` are who calls it.
 
 mod args;
-mod browser;
 mod calls;
-mod clock;
 mod engine;
 mod figures;
-mod histogram;
-mod kernel;
 mod leg;
 mod modes;
-mod ng;
-mod packet;
 mod path;
-mod process;
 mod proxy;
-mod random;
-mod scenario;
-mod sdp;
 mod setup;
-mod srtp;
-mod stun;
 mod traffic;
 
 use std::path::PathBuf;
@@ -31,6 +19,7 @@ use std::process::ExitCode;
 use args::{Arguments, Mode};
 use clap::Parser;
 use figures::Figures;
+use peers::kernel;
 
 fn main() -> ExitCode {
     kernel::wake_on_time();

@@ -10,15 +10,16 @@ pub(crate) use control::control;
 pub(crate) use run::run;
 pub(crate) use saturate::saturate;
 
+use peers::clock::{self, microseconds};
+use peers::histogram::Histogram;
+use peers::ng::Ng;
+use peers::process::{self, Cpu};
+use peers::random;
+
 use crate::args::{Common, Sending};
 use crate::calls::Calls;
-use crate::clock::{self, microseconds};
 use crate::engine::Engine;
 use crate::figures::Figures;
-use crate::histogram::Histogram;
-use crate::ng::Ng;
-use crate::process::{self, Cpu};
-use crate::random;
 use crate::setup::{Setup, Took};
 
 /// How often new calls are tried, a second apart, after an overload.
@@ -107,7 +108,7 @@ fn put_handshakes(engine: &Engine, figures: &mut Figures) {
     if browsers.is_empty() {
         return;
     }
-    let span = |from: fn(&crate::browser::Times) -> u64| -> Histogram {
+    let span = |from: fn(&peers::browser::Times) -> u64| -> Histogram {
         let times = browsers.iter().map(|browser| &browser.times);
         times.map(|t| t.keys.saturating_sub(from(t))).collect()
     };

@@ -9,11 +9,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
+use peers::kernel::ROOM;
+use peers::scenario::Scenario;
 use relay::core::{HEADROOM, Send, Shard, SocketId};
 use world::{Call, Side};
-
-use crate::kernel::ROOM;
-use crate::scenario::Scenario;
 
 /// From which leg to which. The names are those in `bench/instructions.toml`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

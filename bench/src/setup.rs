@@ -1,16 +1,16 @@
 //! Sets up calls over ng: offer and answer, keys, handshakes.
 
-use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use crate::browser::{Browser, Identity};
-use crate::clock;
+use peers::answer::{Answer, is_client};
+use peers::browser::{Browser, Identity};
+use peers::clock;
+use peers::histogram::Histogram;
+use peers::ng::Ng;
+use peers::scenario::{Scenario, answer, delete};
+use peers::sdp::{self, Media};
+
 use crate::engine::Engine;
-use crate::histogram::Histogram;
-use crate::ng::Ng;
-use crate::scenario::{Scenario, answer, delete};
-use crate::sdp::{self, Crypto, Media, Terms};
-use crate::srtp::Srtp;
 
 /// How calls are set up.
 #[derive(Clone)]
@@ -84,7 +84,9 @@ impl Setup {
             );
             engine.calls.legs[b].browser = Some(Box::new(browser));
         }
-        let body = ours.body(engine, b, &offered, &self.identity);
+        let at = engine.at(b);
+        let browser = engine.calls.legs[b].browser.as_deref();
+        let body = ours.body(browser, at, &offered, &self.identity);
         let (answered, time) = media(ng, engine, &answer(&call, body))?;
         took.answer.add(nanoseconds(time));
         if answered.protocol != "RTP/AVP" {
@@ -101,79 +103,6 @@ impl Setup {
             engine.shake_until(self.handshakes);
         }
         Ok(())
-    }
-}
-
-/// What leg B answers to an offer.
-pub(crate) struct Answer {
-    key: Option<Crypto>,
-    keys: Option<(Srtp, Srtp)>,
-}
-
-impl Answer {
-    pub(crate) fn new(scenario: Scenario, offered: &Media) -> Result<Self, String> {
-        let Some(suite) = scenario.suite() else {
-            return Ok(Self {
-                key: None,
-                keys: None,
-            });
-        };
-        let theirs = offered.cryptos.iter().find(|key| key.suite == Some(suite));
-        let theirs = theirs.ok_or_else(|| format!("the relay does not offer {}", suite.name()))?;
-        let key = Crypto::new(theirs.tag, suite);
-        let srtp = |key: &Crypto| Srtp::new(suite, &key.master).ok_or("a key is too short");
-        Ok(Self {
-            keys: Some((srtp(&key)?, srtp(theirs)?)),
-            key: Some(key),
-        })
-    }
-
-    /// The description of leg `b`, whose browser there is where there are handshakes.
-    pub(crate) fn body(
-        &self,
-        engine: &Engine,
-        b: usize,
-        offered: &Media,
-        identity: &Identity,
-    ) -> String {
-        let at = engine.at(b);
-        match &engine.calls.legs[b].browser {
-            Some(browser) => browser_body(browser, at, identity),
-            None => self.body_at(at, offered),
-        }
-    }
-
-    /// The description of a phone, with its key if it has one.
-    pub(crate) fn body_at(&self, at: SocketAddrV4, offered: &Media) -> String {
-        match &self.key {
-            Some(key) => sdp::secure_phone(at, &offered.protocol, key),
-            None => sdp::phone(at),
-        }
-    }
-
-    /// Outbound and inbound, once.
-    pub(crate) fn take_keys(&mut self) -> Option<(Srtp, Srtp)> {
-        self.keys.take()
-    }
-}
-
-/// What a browser answers.
-pub(crate) fn browser_body(browser: &Browser, at: SocketAddrV4, identity: &Identity) -> String {
-    let terms = Terms {
-        ufrag: &browser.ufrag,
-        password: &browser.password,
-        fingerprint: identity.fingerprint(),
-        setup: if browser.client { "active" } else { "passive" },
-    };
-    sdp::browser(at, &terms)
-}
-
-/// The DTLS role that is left, or the one that is wanted.
-pub(crate) fn is_client(offered: &Media, wanted: bool) -> bool {
-    match offered.setup.as_str() {
-        "active" => false,
-        "passive" => true,
-        _ => wanted,
     }
 }
 

@@ -1,11 +1,12 @@
 //! Packets at an even pace over all legs, and what came of those that were sent within a window.
 
+use peers::clock::{self, SECOND};
+use peers::histogram::Histogram;
+use peers::process::Cpu;
+use peers::random::Same;
+
 use crate::calls::Counts;
-use crate::clock::{self, SECOND};
 use crate::engine::Engine;
-use crate::histogram::Histogram;
-use crate::process::Cpu;
-use crate::random::Same;
 
 /// Packets that are sent before what has come is looked at.
 const BURST: u64 = 256;
@@ -199,7 +200,7 @@ fn shuffled(count: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
     let mut same = Same(0x2545_f491_4f6c_dd1d);
     for i in (1..count).rev() {
-        let j = same.next() % (i as u64 + 1);
+        let j = same.number() % (i as u64 + 1);
         order.swap(i, j as usize);
     }
     order

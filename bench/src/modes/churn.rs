@@ -2,17 +2,17 @@
 //! while, and its allocator keeps what was freed: only a second and a third such run can be compared.
 
 use control_proto::{Command, Request};
+use peers::clock::{self, SECOND};
+use peers::ng::{Ng, Outcome};
+use peers::process;
+use peers::random;
+use peers::scenario::delete;
 
 use super::control::{answers, offers};
 use crate::args::Churn;
 use crate::calls::Calls;
-use crate::clock::{self, SECOND};
 use crate::engine::Engine;
 use crate::figures::Figures;
-use crate::ng::{Ng, Outcome};
-use crate::process;
-use crate::random;
-use crate::scenario::delete;
 use crate::setup::Setup;
 
 /// Pings after the last call. Our relay remembers the replies to 2 * 65,536 commands at most, for up to a minute; so many
@@ -29,7 +29,7 @@ const IN_FLIGHT: usize = 8;
 pub(crate) fn churn(arguments: &Churn, figures: &mut Figures) -> Result<(), String> {
     let common = &arguments.common;
     let pid = common.pid.ok_or("whose memory? name the relay's --pid")?;
-    let mut ng = Ng::connect(common.ng)?;
+    let mut ng = Ng::connect(common.ng, None)?;
     let at_once = arguments.at_once.min(common.calls) as usize;
     let descriptors = process::descriptors(pid);
     let resident = process::resident(Some(pid));

@@ -1,23 +1,24 @@
 //! The control port: all offers, then all answers, then all deletes, so that each has its own figures.
 
 use control_proto::Request;
+use peers::browser::Browser;
+use peers::clock::microseconds;
+use peers::ng::{Ng, Outcome, body_of};
+use peers::process;
+use peers::scenario::{answer, delete};
+use peers::sdp::{self, Media};
 
 use super::cpu;
 use crate::args::{Common, Control};
-use crate::browser::Browser;
 use crate::calls::Calls;
-use crate::clock::microseconds;
 use crate::engine::Engine;
 use crate::figures::Figures;
-use crate::ng::{Ng, Outcome, body_of};
-use crate::process;
-use crate::scenario::{answer, delete};
-use crate::sdp::{self, Media};
-use crate::setup::{Answer, Setup, is_client};
+use crate::setup::Setup;
+use peers::answer::{Answer, is_client};
 
 pub(crate) fn control(arguments: &Control, figures: &mut Figures) -> Result<(), String> {
     let common = &arguments.common;
-    let mut ng = Ng::connect(common.ng)?;
+    let mut ng = Ng::connect(common.ng, None)?;
     let setup = common.setup(1)?;
     let mut engine = Engine::new(Calls::new(common.calls(), None, 1), common.port, 1)
         .map_err(|error| format!("the endpoints' socket: {error}"))?;
@@ -103,7 +104,8 @@ pub(super) fn answers(
             engine.calls.legs[b].browser = Some(Box::new(browser));
         }
         let ours = Answer::new(setup.scenario, &media)?;
-        let body = ours.body(engine, b, &media, &setup.identity);
+        let browser = engine.calls.legs[b].browser.as_deref();
+        let body = ours.body(browser, engine.at(b), &media, &setup.identity);
         answers.push(answer(&setup.call(number), body));
     }
     Ok(answers)

@@ -1,11 +1,12 @@
 //! Calls that talk: loss, latency, CPU time per packet and memory per call.
 
+use peers::clock::microseconds;
+use peers::ng::Ng;
+use peers::process;
+
 use super::stand;
 use crate::args::Run;
-use crate::clock::microseconds;
 use crate::figures::Figures;
-use crate::ng::Ng;
-use crate::process;
 use crate::traffic::{Report, traffic};
 
 /// Percent of lost packets above which the other figures say little.
@@ -13,7 +14,7 @@ const MAX_LOSS: f64 = 0.1;
 
 pub(crate) fn run(arguments: &Run, figures: &mut Figures) -> Result<(), String> {
     let common = &arguments.common;
-    let mut ng = Ng::connect(common.ng)?;
+    let mut ng = Ng::connect(common.ng, None)?;
     let mut standing = stand(common, &arguments.sending, &mut ng, 1, figures)?;
     let rate = arguments.pps * 2.0 * common.calls() as f64;
     let pace = arguments

@@ -1,9 +1,10 @@
 //! The highest rate without loss: up in steps of 30 % until packets are lost, then the interval is halved.
 
+use peers::ng::Ng;
+
 use super::{Standing, stand};
 use crate::args::Saturate;
 use crate::figures::Figures;
-use crate::ng::Ng;
 use crate::traffic::{Report, traffic};
 
 /// Rates that are tried at most.
@@ -27,7 +28,7 @@ struct Best {
 }
 
 pub(crate) fn saturate(arguments: &Saturate, figures: &mut Figures) -> Result<(), String> {
-    let mut ng = Ng::connect(arguments.common.ng)?;
+    let mut ng = Ng::connect(arguments.common.ng, None)?;
     let Saturate {
         common, sending, ..
     } = arguments;

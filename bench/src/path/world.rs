@@ -4,17 +4,17 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
+use peers::browser::{self, Browser};
+use peers::clock::SECOND;
+use peers::random::Same;
+use peers::scenario::{Scenario, answer};
+use peers::sdp::{self, Media};
 use relay::core::{
     Advertise, Anchor, Bind, Config, Identity, Interface, Output, Ports, Send, Shard, SocketId,
 };
 
-use crate::browser::{self, Browser};
-use crate::clock::SECOND;
 use crate::leg::Leg;
-use crate::random::Same;
-use crate::scenario::{Scenario, answer};
-use crate::sdp::{self, Media};
-use crate::setup::{Answer, browser_body};
+use peers::answer::{Answer, browser_body};
 
 /// The relay's own address: its peers are on loopback, and it sends there from nowhere else.
 const RELAY: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -127,7 +127,7 @@ impl Call {
 
     fn ask(&mut self, request: &control_proto::Request) -> Result<Media, String> {
         let reply = self.shard.command(request, self.now, &mut self.sockets);
-        crate::ng::body_of(&reply).map(|body| Media::parse(&body))
+        peers::ng::body_of(&reply).map(|body| Media::parse(&body))
     }
 
     /// Until the browser has keys, and the relay nothing more to say.
@@ -199,7 +199,7 @@ fn random() -> relay::core::Random {
     let mut same = Same(0x5eed);
     Box::new(move |buffer| {
         for chunk in buffer.chunks_mut(8) {
-            chunk.copy_from_slice(&same.next().to_le_bytes()[..chunk.len()]);
+            chunk.copy_from_slice(&same.number().to_le_bytes()[..chunk.len()]);
         }
     })
 }

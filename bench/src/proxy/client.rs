@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use peers::random;
 use tokio::time::timeout;
 
 use super::bodies::BROWSER_OFFER;
@@ -10,7 +11,6 @@ use super::digest::Credentials;
 use super::failure::Failure;
 use super::message::Message;
 use super::socket::{Socket, Target};
-use crate::random;
 
 /// The domain that everybody is of.
 pub(crate) const DOMAIN: &str = "bench.example";

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::process::Cpu;
+use peers::process::Cpu;
 
 /// How long memory must keep its size to be believed.
 const STEADY: Duration = Duration::from_secs(3);

@@ -4,15 +4,15 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use peers::clock::microseconds;
+use peers::histogram::Histogram;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::client::Client;
 use super::failure::Tally;
 use super::{PATIENCE, Traffic, What};
-use crate::clock::microseconds;
 use crate::figures::Figures;
-use crate::histogram::Histogram;
 
 /// What the clients have done so far.
 struct Done {

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control_proto::{Command, Envelope, Response};
+use peers::random;
 use tokio::net::UdpSocket;
 
 use super::bodies::{BROWSER_ANSWER, PHONE_ANSWER, PHONE_OFFER};
 use super::client::DOMAIN;
 use super::digest::Credentials;
 use super::message::Message;
-use crate::random;
 
 /// How long the phone rings.
 const RINGING: Duration = Duration::from_millis(20);

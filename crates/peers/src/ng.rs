@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use control_proto::{Client, Command, Event, MAX_DATAGRAM, Request, Response, Ticket};
+use control_proto::{Client, Command, Event, Key, MAX_DATAGRAM, Request, Response, Ticket};
 
 use crate::histogram::Histogram;
 use crate::random;
@@ -14,30 +14,31 @@ use crate::random;
 const WAIT: Duration = Duration::from_millis(2);
 
 /// The control port of a relay.
-pub(crate) struct Ng {
+pub struct Ng {
     socket: UdpSocket,
     client: Client,
     buffer: Vec<u8>,
 }
 
 /// What became of many requests.
-pub(crate) struct Outcome {
-    pub(crate) took: Duration,
+pub struct Outcome {
+    /// From the first request to the last reply.
+    pub took: Duration,
     /// Nanoseconds from request to reply.
-    pub(crate) latency: Histogram,
+    pub latency: Histogram,
     /// By the request's place in the list; `None` where none came.
-    pub(crate) replies: Vec<Option<Response>>,
+    pub replies: Vec<Option<Response>>,
 }
 
 impl Outcome {
     /// Requests that were refused or not answered.
-    pub(crate) fn failed(&self) -> usize {
+    pub fn failed(&self) -> usize {
         let done = |reply: &&Option<Response>| reply.as_ref().is_some_and(Response::is_ok);
         self.replies.len() - self.replies.iter().filter(done).count()
     }
 
     /// Why, of the first of them.
-    pub(crate) fn first_failure(&self) -> Option<String> {
+    pub fn first_failure(&self) -> Option<String> {
         let failed = |reply: &&Option<Response>| !reply.as_ref().is_some_and(Response::is_ok);
         let reply = self.replies.iter().find(failed)?;
         Some(reason(reply.as_ref()))
@@ -45,17 +46,23 @@ impl Outcome {
 }
 
 impl Ng {
-    /// A relay that answers a ping.
-    pub(crate) fn connect(relay: SocketAddr) -> Result<Self, String> {
+    /// A relay that answers a ping. With a key, what is asked is signed, and so must replies be.
+    ///
+    /// # Errors
+    /// In words, also below: no socket, no answer, or what the relay refused.
+    pub fn connect(relay: SocketAddr, key: Option<Key>) -> Result<Self, String> {
         let open = || {
-            let socket = UdpSocket::bind("127.0.0.1:0")?;
+            let socket = UdpSocket::bind("0.0.0.0:0")?;
             socket.connect(relay)?;
             socket.set_read_timeout(Some(WAIT))?;
             Ok::<_, std::io::Error>(socket)
         };
         let mut ng = Self {
             socket: open().map_err(|error| format!("{relay}: {error}"))?,
-            client: Client::new(random::bytes()),
+            client: match key {
+                Some(key) => Client::signing(random::bytes(), key),
+                None => Client::new(random::bytes()),
+            },
             buffer: vec![0; MAX_DATAGRAM],
         };
         match ng.ask(&Request::new(Command::Ping), || {}) {
@@ -66,12 +73,13 @@ impl Ng {
     }
 
     /// One request and its reply, with the time in between; `idle` runs while there is nothing.
-    pub(crate) fn ask(
+    pub fn ask(
         &mut self,
         request: &Request,
         mut idle: impl FnMut(),
     ) -> Result<(Response, Duration), String> {
         let began = Instant::now();
+        self.tell_time();
         let ticket = self.client.ask(request, began);
         loop {
             match self.next() {
@@ -84,7 +92,7 @@ impl Ng {
     }
 
     /// The body of the reply to one request, which must succeed.
-    pub(crate) fn body(
+    pub fn body(
         &mut self,
         request: &Request,
         idle: impl FnMut(),
@@ -94,7 +102,7 @@ impl Ng {
     }
 
     /// All of these, `in_flight` at once.
-    pub(crate) fn ask_all(&mut self, requests: &[Request], in_flight: usize) -> Outcome {
+    pub fn ask_all(&mut self, requests: &[Request], in_flight: usize) -> Outcome {
         let began = Instant::now();
         let mut outcome = Outcome {
             took: Duration::ZERO,
@@ -108,6 +116,7 @@ impl Ng {
                 && let Some((place, request)) = rest.next()
             {
                 let now = Instant::now();
+                self.tell_time();
                 waiting.insert(self.client.ask(request, now), (place, now));
             }
             if waiting.is_empty() {
@@ -123,6 +132,12 @@ impl Ng {
         }
         outcome.took = began.elapsed();
         outcome
+    }
+
+    /// Signatures hold for some seconds.
+    fn tell_time(&mut self) {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH);
+        self.client.tell_time(unix.unwrap_or_default());
     }
 
     /// Sends what is to be sent, and waits a little for a reply.
@@ -147,7 +162,7 @@ impl Ng {
 }
 
 /// The body of a reply that says `ok`.
-pub(crate) fn body_of(reply: &Response) -> Result<String, String> {
+pub fn body_of(reply: &Response) -> Result<String, String> {
     match (&reply.sdp, reply.is_ok()) {
         (Some(sdp), true) => Ok(String::from_utf8_lossy(sdp).into_owned()),
         _ => Err(reason(Some(reply))),

@@ -1,6 +1,7 @@
-//! Batched UDP on one socket that stands for many endpoints. Each endpoint has an address of its own in 127.0.0.0/8,
-//! chosen for each datagram that leaves and told for each that comes (`IP_PKTINFO`), so a relay sees as many peers as
-//! there are legs, and two system calls move 64 datagrams. The socket is tied to the loopback device.
+//! Batched UDP on one socket that stands for many endpoints. Each endpoint has an address of its own (all of
+//! 127.0.0.0/8, where the device is loopback), chosen for each datagram that leaves and told for each that comes
+//! (`IP_PKTINFO`), so a relay sees as many peers as there are legs, and two system calls move 64 datagrams. The socket is
+//! tied to one device.
 //!
 //! The only `unsafe` here is what has no safe form: `sendmmsg`, `recvmmsg`, their ancillary data, and three options
 //! that socket2 does not know. Pointers are kept in the message headers between calls; they point into boxed slices
@@ -18,18 +19,21 @@ use libc::{c_int, cmsghdr, iovec, mmsghdr, sockaddr_in};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Datagrams that one call receives at most.
-pub(crate) const BATCH: usize = 64;
+pub const BATCH: usize = 64;
 /// Bytes for one datagram.
-pub(crate) const ROOM: usize = 2048;
+pub const ROOM: usize = 2048;
 /// Bytes that the kernel may hold for us: the test is not to lose what the relay delivered.
 const BUFFERS: c_int = 64 << 20;
 
-/// A socket for all endpoints with this port.
-pub(crate) fn endpoints(port: u16) -> io::Result<Socket> {
+/// A socket for all endpoints with this port that are reached by a device, such as `lo`.
+///
+/// # Errors
+/// The system's: no such device, the port is taken.
+pub fn endpoints(device: &str, port: u16) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;
-    socket.bind_device(Some(b"lo"))?;
+    socket.bind_device(Some(device.as_bytes()))?;
     option(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
     option(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
     for (forced, usual) in [
@@ -44,13 +48,13 @@ pub(crate) fn endpoints(port: u16) -> io::Result<Socket> {
 }
 
 /// Lets sleeps of this thread end when they should: without it the kernel may add 50 us.
-pub(crate) fn wake_on_time() {
+pub fn wake_on_time() {
     // SAFETY: takes numbers only; a failure changes nothing.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1u64, 0, 0, 0) };
 }
 
 /// Waits until something can be received, `milliseconds` at most.
-pub(crate) fn wait_readable(socket: &Socket, milliseconds: c_int) {
+pub fn wait_readable(socket: &Socket, milliseconds: c_int) {
     let mut wait = libc::pollfd {
         fd: socket.as_raw_fd(),
         events: libc::POLLIN,
@@ -121,23 +125,32 @@ impl Rooms {
 
 /// Whence a datagram came, which endpoint it is for, and when the kernel had it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Arrival {
-    pub(crate) from: SocketAddrV4,
-    pub(crate) to: Ipv4Addr,
+pub struct Arrival {
+    /// Who sent it.
+    pub from: SocketAddrV4,
+    /// Which of our addresses it came to.
+    pub to: Ipv4Addr,
     /// Nanoseconds since 1970.
-    pub(crate) at: u64,
+    pub at: u64,
 }
 
 /// The datagrams of one `recvmmsg`.
-pub(crate) struct Inbox(Rooms);
+pub struct Inbox(Rooms);
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Inbox {
-    pub(crate) fn new() -> Self {
+    /// An empty one.
+    pub fn new() -> Self {
         Self(Rooms::new(BATCH))
     }
 
     /// Takes what is waiting, up to [`BATCH`]; how many there are now.
-    pub(crate) fn fill(&mut self, socket: &Socket) -> usize {
+    pub fn fill(&mut self, socket: &Socket) -> usize {
         for head in &mut self.0.heads {
             head.msg_hdr.msg_namelen = size_of::<sockaddr_in>() as u32;
             head.msg_hdr.msg_controllen = size_of::<Ancillary>() as _;
@@ -156,7 +169,7 @@ impl Inbox {
     }
 
     /// Datagram `k` of the last batch, with its length and room behind it.
-    pub(crate) fn datagram(&mut self, k: usize) -> (Arrival, &mut [u8], usize) {
+    pub fn datagram(&mut self, k: usize) -> (Arrival, &mut [u8], usize) {
         let peer = &self.0.peers[k];
         let from = SocketAddrV4::new(
             u32::from_be(peer.sin_addr.s_addr).into(),
@@ -202,14 +215,14 @@ unsafe fn read_ancillary(message: *const cmsghdr, arrival: &mut Arrival) {
 }
 
 /// Datagrams that leave with one `sendmmsg`.
-pub(crate) struct Outbox {
+pub struct Outbox {
     rooms: Rooms,
     used: usize,
 }
 
 impl Outbox {
     /// `batch` is from 1 to 256: the fewer, the smaller the error of the time at which a packet says it was sent.
-    pub(crate) fn new(batch: usize) -> Self {
+    pub fn new(batch: usize) -> Self {
         let mut rooms = Rooms::new(batch.clamp(1, 256));
         let info = size_of::<libc::in_pktinfo>() as u32;
         for head in &mut rooms.heads {
@@ -227,12 +240,12 @@ impl Outbox {
     }
 
     /// Where the next datagram is to be written.
-    pub(crate) fn room(&mut self) -> &mut [u8; ROOM] {
+    pub fn room(&mut self) -> &mut [u8; ROOM] {
         &mut self.rooms.bytes[self.used]
     }
 
     /// The datagram in the room goes out with the next flush; true when that is due.
-    pub(crate) fn push(&mut self, len: usize, from: Ipv4Addr, to: SocketAddrV4) -> bool {
+    pub fn push(&mut self, len: usize, from: Ipv4Addr, to: SocketAddrV4) -> bool {
         let k = self.used;
         self.rooms.slices[k].iov_len = len.min(ROOM);
         let peer = &mut self.rooms.peers[k];
@@ -256,7 +269,7 @@ impl Outbox {
     }
 
     /// Sends what is queued; how many the kernel refused.
-    pub(crate) fn flush(&mut self, socket: &Socket) -> u64 {
+    pub fn flush(&mut self, socket: &Socket) -> u64 {
         let (mut at, mut refused) = (0, 0);
         while at < self.used {
             let rest = &mut self.rooms.heads[at..self.used];
@@ -287,7 +300,7 @@ mod tests {
         let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
-        let socket = endpoints(port).unwrap();
+        let socket = endpoints("lo", port).unwrap();
         let (here, there) = (Ipv4Addr::new(127, 1, 0, 1), Ipv4Addr::new(127, 2, 0, 9));
         let (mut inbox, mut outbox) = (Inbox::new(), Outbox::new(4));
         outbox.room()[..5].copy_from_slice(b"hello");

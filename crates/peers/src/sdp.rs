@@ -10,17 +10,18 @@ use crate::srtp::Suite;
 
 /// An SDES key (RFC 4568).
 #[derive(Debug, Clone)]
-pub(crate) struct Crypto {
-    pub(crate) tag: u32,
+pub struct Crypto {
+    /// Its number among the medium's.
+    pub tag: u32,
     /// `None` for one that we do not speak.
-    pub(crate) suite: Option<Suite>,
+    pub suite: Option<Suite>,
     /// Master key and master salt.
-    pub(crate) master: Vec<u8>,
+    pub master: Vec<u8>,
 }
 
 impl Crypto {
     /// A new key.
-    pub(crate) fn new(tag: u32, suite: Suite) -> Self {
+    pub fn new(tag: u32, suite: Suite) -> Self {
         let mut master = vec![0; suite.key_len() + suite.salt_len()];
         random::fill(&mut master);
         Self {
@@ -54,23 +55,30 @@ impl Crypto {
 
 /// The first medium of a description.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Media {
+pub struct Media {
     /// Where RTP is to be sent.
-    pub(crate) address: Option<SocketAddrV4>,
-    pub(crate) protocol: String,
-    pub(crate) cryptos: Vec<Crypto>,
-    pub(crate) ufrag: String,
-    pub(crate) password: String,
+    pub address: Option<SocketAddrV4>,
+    /// Of its `m=` line.
+    pub protocol: String,
+    /// What is offered or answered by SDES.
+    pub cryptos: Vec<Crypto>,
+    /// ICE's user name fragment.
+    pub ufrag: String,
+    /// ICE's password.
+    pub password: String,
     /// In lower case.
-    pub(crate) fingerprint: String,
-    pub(crate) setup: String,
+    pub fingerprint: String,
+    /// The DTLS role.
+    pub setup: String,
     /// The first candidate for RTP over UDP.
-    pub(crate) candidate: Option<SocketAddrV4>,
-    pub(crate) ice_lite: bool,
+    pub candidate: Option<SocketAddrV4>,
+    /// Whether its agent only answers checks.
+    pub ice_lite: bool,
 }
 
 impl Media {
-    pub(crate) fn parse(text: &str) -> Self {
+    /// Reads what is known of it, and nothing else.
+    pub fn parse(text: &str) -> Self {
         let mut media = Self::default();
         let (mut ip, mut port, mut sections) = (None, 0, 0);
         for line in text.lines() {
@@ -131,25 +139,29 @@ fn head(at: SocketAddrV4, session: &str, protocol: &str) -> String {
 }
 
 /// An ordinary phone.
-pub(crate) fn phone(at: SocketAddrV4) -> String {
+pub fn phone(at: SocketAddrV4) -> String {
     head(at, "", "RTP/AVP") + CODECS
 }
 
 /// A phone with an SDES key.
-pub(crate) fn secure_phone(at: SocketAddrV4, protocol: &str, key: &Crypto) -> String {
+pub fn secure_phone(at: SocketAddrV4, protocol: &str, key: &Crypto) -> String {
     head(at, "", protocol) + CODECS + &key.line()
 }
 
 /// What a browser says of ICE and DTLS.
-pub(crate) struct Terms<'a> {
-    pub(crate) ufrag: &'a str,
-    pub(crate) password: &'a str,
-    pub(crate) fingerprint: &'a str,
-    pub(crate) setup: &'a str,
+pub struct Terms<'a> {
+    /// ICE's user name fragment.
+    pub ufrag: &'a str,
+    /// ICE's password.
+    pub password: &'a str,
+    /// Of the certificate: SHA-256, in upper case with colons.
+    pub fingerprint: &'a str,
+    /// The DTLS role.
+    pub setup: &'a str,
 }
 
 /// A browser.
-pub(crate) fn browser(at: SocketAddrV4, terms: &Terms<'_>) -> String {
+pub fn browser(at: SocketAddrV4, terms: &Terms<'_>) -> String {
     let (ip, port) = (at.ip(), at.port());
     let Terms {
         ufrag,

@@ -9,10 +9,14 @@ use gcm::Gcm;
 
 /// A crypto suite.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Suite {
+pub enum Suite {
+    /// AES-CM of 128 bits, a tag of 80.
     CmSha1_80,
+    /// AES-CM of 128 bits, a tag of 32.
     CmSha1_32,
+    /// AES-GCM of 128 bits.
     Gcm128,
+    /// AES-GCM of 256 bits.
     Gcm256,
 }
 
@@ -20,7 +24,7 @@ impl Suite {
     const ALL: [Self; 4] = [Self::CmSha1_80, Self::CmSha1_32, Self::Gcm128, Self::Gcm256];
 
     /// As SDP spells it (RFC 4568, RFC 7714).
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::CmSha1_80 => "AES_CM_128_HMAC_SHA1_80",
             Self::CmSha1_32 => "AES_CM_128_HMAC_SHA1_32",
@@ -29,17 +33,18 @@ impl Suite {
         }
     }
 
-    pub(crate) fn named(name: &str) -> Option<Self> {
+    /// The suite that SDP spells so.
+    pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|suite| suite.name() == name)
     }
 
     /// Bytes of the master key.
-    pub(crate) fn key_len(self) -> usize {
+    pub fn key_len(self) -> usize {
         if self == Self::Gcm256 { 32 } else { 16 }
     }
 
     /// Bytes of the master salt.
-    pub(crate) fn salt_len(self) -> usize {
+    pub fn salt_len(self) -> usize {
         match self {
             Self::CmSha1_80 | Self::CmSha1_32 => 14,
             Self::Gcm128 | Self::Gcm256 => 12,
@@ -47,7 +52,7 @@ impl Suite {
     }
 
     /// Bytes that a packet grows by.
-    pub(crate) fn overhead(self) -> usize {
+    pub fn overhead(self) -> usize {
         match self {
             Self::CmSha1_80 => 10,
             Self::CmSha1_32 => 4,
@@ -62,7 +67,7 @@ enum Keys {
 }
 
 /// One direction of one stream: its session keys and its roll-over counter.
-pub(crate) struct Srtp {
+pub struct Srtp {
     keys: Keys,
     /// The greatest index so far: roll-over counter and sequence number.
     index: Option<u64>,
@@ -70,7 +75,7 @@ pub(crate) struct Srtp {
 
 impl Srtp {
     /// `master` is the master key with the master salt behind it; `None` when it is too short.
-    pub(crate) fn new(suite: Suite, master: &[u8]) -> Option<Self> {
+    pub fn new(suite: Suite, master: &[u8]) -> Option<Self> {
         let (key, salt) = master.split_at_checked(suite.key_len())?;
         let salt = salt.get(..suite.salt_len())?;
         let keys = match suite {
@@ -83,7 +88,7 @@ impl Srtp {
     }
 
     /// Protects the RTP packet in `buffer[..len]`, which has room behind it. The new length.
-    pub(crate) fn protect(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
+    pub fn protect(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
         let header = Header::read(buffer.get(..len)?)?;
         let index = self.index_of(header.sequence);
         let done = match &self.keys {
@@ -95,7 +100,7 @@ impl Srtp {
     }
 
     /// Authenticates and decrypts the packet in `packet`. The length without the tag; `None` for a forgery.
-    pub(crate) fn unprotect(&mut self, packet: &mut [u8]) -> Option<usize> {
+    pub fn unprotect(&mut self, packet: &mut [u8]) -> Option<usize> {
         let header = Header::read(packet)?;
         let index = self.index_of(header.sequence);
         let len = match &self.keys {
@@ -107,7 +112,7 @@ impl Srtp {
     }
 
     /// Follows a packet that is not decrypted, so that the counter stays right.
-    pub(crate) fn pass(&mut self, sequence: u16) {
+    pub fn pass(&mut self, sequence: u16) {
         let index = self.index_of(sequence);
         self.note(index);
     }

@@ -13,14 +13,18 @@ use crate::srtp::{Srtp, Suite};
 
 /// A certificate that all browsers share, as the handshake's cost does not depend on it.
 #[derive(Clone)]
-pub(crate) struct Identity {
+pub struct Identity {
     certificate: DtlsCertificate,
     config: Arc<Config>,
     fingerprint: String,
 }
 
 impl Identity {
-    pub(crate) fn generate() -> Result<Self, String> {
+    /// A new certificate and what handshakes with it have in common.
+    ///
+    /// # Errors
+    /// What the library says.
+    pub fn generate() -> Result<Self, String> {
         let certificate = dimpl::certificate::generate_self_signed_certificate()
             .map_err(|error| error.to_string())?;
         let config = Config::builder()
@@ -35,29 +39,29 @@ impl Identity {
     }
 
     /// SHA-256, in upper case with colons.
-    pub(crate) fn fingerprint(&self) -> &str {
+    pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 }
 
 /// What has come of a step.
 #[derive(Default)]
-pub(super) struct Step {
-    pub(super) send: Vec<Vec<u8>>,
+pub(crate) struct Step {
+    pub(crate) send: Vec<Vec<u8>>,
     /// The peer's, as SDP writes it, in lower case.
-    pub(super) fingerprint: Option<String>,
-    pub(super) keys: Option<Keys>,
+    pub(crate) fingerprint: Option<String>,
+    pub(crate) keys: Option<Keys>,
 }
 
 /// One handshake. DTLS 1.2, which every relay speaks.
-pub(super) struct Dtls {
+pub(crate) struct Dtls {
     engine: dimpl::Dtls,
     client: bool,
     buffer: Vec<u8>,
 }
 
 impl Dtls {
-    pub(super) fn new(identity: &Identity, client: bool) -> Self {
+    pub(crate) fn new(identity: &Identity, client: bool) -> Self {
         let (config, certificate) = (Arc::clone(&identity.config), identity.certificate.clone());
         let mut engine = dimpl::Dtls::new_12(config, certificate, Instant::now());
         engine.set_active(client);
@@ -68,7 +72,7 @@ impl Dtls {
         }
     }
 
-    pub(super) fn receive(&mut self, datagram: &[u8]) -> Result<Step, String> {
+    pub(crate) fn receive(&mut self, datagram: &[u8]) -> Result<Step, String> {
         let done = self
             .engine
             .handle_timeout(Instant::now())
@@ -77,7 +81,7 @@ impl Dtls {
         self.drain()
     }
 
-    pub(super) fn tick(&mut self) -> Result<Step, String> {
+    pub(crate) fn tick(&mut self) -> Result<Step, String> {
         let done = self.engine.handle_timeout(Instant::now());
         done.map_err(|error| error.to_string())?;
         self.drain()

@@ -1,26 +1,26 @@
 //! The system's randomness, in the shapes that a peer needs.
 
 /// Random bytes.
-pub(crate) fn bytes<const N: usize>() -> [u8; N] {
+pub fn bytes<const N: usize>() -> [u8; N] {
     let mut out = [0; N];
     fill(&mut out);
     out
 }
 
 /// Fills `out`. A system without randomness has no TLS and no load test either: it is asked until it gives.
-pub(crate) fn fill(out: &mut [u8]) {
+pub fn fill(out: &mut [u8]) {
     while getrandom::fill(out).is_err() {
         std::thread::yield_now();
     }
 }
 
 /// A random number.
-pub(crate) fn number() -> u64 {
+pub fn number() -> u64 {
     u64::from_ne_bytes(bytes())
 }
 
 /// `len` letters and digits.
-pub(crate) fn token(len: usize) -> String {
+pub fn token(len: usize) -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut random = vec![0; len];
     fill(&mut random);
@@ -32,10 +32,11 @@ pub(crate) fn token(len: usize) -> String {
 }
 
 /// A pseudo-random sequence that is the same in every run (xorshift).
-pub(crate) struct Same(pub(crate) u64);
+pub struct Same(/** Where it begins; not 0. */ pub u64);
 
 impl Same {
-    pub(crate) fn next(&mut self) -> u64 {
+    /// The next number.
+    pub fn number(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

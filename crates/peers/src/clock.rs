@@ -5,10 +5,10 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Nanoseconds in a second.
-pub(crate) const SECOND: u64 = 1_000_000_000;
+pub const SECOND: u64 = 1_000_000_000;
 
 /// Nanoseconds since 1970.
-pub(crate) fn now() -> u64 {
+pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
@@ -16,16 +16,16 @@ pub(crate) fn now() -> u64 {
 }
 
 /// Sleeps; the packets in between are waiting in the socket's buffer, stamped.
-pub(crate) fn sleep(nanoseconds: u64) {
+pub fn sleep(nanoseconds: u64) {
     thread::sleep(Duration::from_nanos(nanoseconds));
 }
 
 /// Seconds as nanoseconds.
-pub(crate) fn nanoseconds(seconds: f64) -> u64 {
+pub fn nanoseconds(seconds: f64) -> u64 {
     (seconds * SECOND as f64) as u64
 }
 
 /// Nanoseconds as microseconds, for figures.
-pub(crate) fn microseconds(nanoseconds: u64) -> f64 {
+pub fn microseconds(nanoseconds: u64) -> f64 {
     nanoseconds as f64 / 1e3
 }

@@ -7,7 +7,7 @@ use crate::srtp::Suite;
 
 /// The kinds of call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(crate) enum Scenario {
+pub enum Scenario {
     /// RTP/AVP on both legs
     AvpAvp,
     /// RTP/SAVPF with SDES, AES_CM_128_HMAC_SHA1_80
@@ -25,7 +25,8 @@ pub(crate) enum Scenario {
 }
 
 impl Scenario {
-    pub(crate) fn is_dtls(self) -> bool {
+    /// Whether leg B is a browser.
+    pub fn is_dtls(self) -> bool {
         matches!(
             self,
             Self::AvpDtls | Self::AvpDtlsActive | Self::AvpDtlsPassive
@@ -33,7 +34,7 @@ impl Scenario {
     }
 
     /// The suite of SDES.
-    pub(crate) fn suite(self) -> Option<Suite> {
+    pub fn suite(self) -> Option<Suite> {
         match self {
             Self::AvpSdes => Some(Suite::CmSha1_80),
             Self::AvpSdes32 => Some(Suite::CmSha1_32),
@@ -43,7 +44,7 @@ impl Scenario {
     }
 
     /// Whether the browser of call `number` is to be the DTLS client.
-    pub(crate) fn is_active(self, number: usize) -> bool {
+    pub fn is_active(self, number: usize) -> bool {
         match self {
             Self::AvpDtlsActive => true,
             Self::AvpDtlsPassive => false,
@@ -52,7 +53,7 @@ impl Scenario {
     }
 
     /// The plain phone's offer, on its way to leg B.
-    pub(crate) fn offer(self, call: &str, sdp: String) -> Request {
+    pub fn offer(self, call: &str, sdp: String) -> Request {
         let mut offer = body(Command::Offer, call, sdp);
         if self.is_dtls() {
             offer.transport_protocol = Some(TransportProtocol::UdpTlsRtpSavpf);
@@ -72,7 +73,7 @@ impl Scenario {
 }
 
 /// Leg B's answer, on its way to the phone.
-pub(crate) fn answer(call: &str, sdp: String) -> Request {
+pub fn answer(call: &str, sdp: String) -> Request {
     let mut answer = body(Command::Answer, call, sdp);
     answer.to_tag = Some("answerer".to_owned());
     answer.ice = Some(Ice::Remove);
@@ -80,7 +81,7 @@ pub(crate) fn answer(call: &str, sdp: String) -> Request {
 }
 
 /// The end of a call, at once.
-pub(crate) fn delete(call: &str) -> Request {
+pub fn delete(call: &str) -> Request {
     let mut delete = named(Command::Delete, call);
     delete.delete_delay = Some(std::time::Duration::ZERO);
     delete

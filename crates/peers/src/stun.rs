@@ -5,31 +5,40 @@ use std::net::SocketAddrV4;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
-pub(crate) const REQUEST: u16 = 0x0001;
-pub(crate) const SUCCESS: u16 = 0x0101;
-pub(crate) const ERROR: u16 = 0x0111;
+/// A Binding request.
+pub const REQUEST: u16 = 0x0001;
+/// A Binding success response.
+pub const SUCCESS: u16 = 0x0101;
+/// A Binding error response.
+pub const ERROR: u16 = 0x0111;
 
-pub(crate) const USERNAME: u16 = 0x0006;
+/// Whom it is for, and from whom.
+pub const USERNAME: u16 = 0x0006;
 const MESSAGE_INTEGRITY: u16 = 0x0008;
 const ERROR_CODE: u16 = 0x0009;
 const XOR_MAPPED_ADDRESS: u16 = 0x0020;
-pub(crate) const PRIORITY: u16 = 0x0024;
-pub(crate) const USE_CANDIDATE: u16 = 0x0025;
+/// Of the candidate that a check would make.
+pub const PRIORITY: u16 = 0x0024;
+/// The pair is chosen.
+pub const USE_CANDIDATE: u16 = 0x0025;
 const FINGERPRINT: u16 = 0x8028;
-pub(crate) const ICE_CONTROLLED: u16 = 0x8029;
-pub(crate) const ICE_CONTROLLING: u16 = 0x802a;
+/// The sender's role, and its tie-breaker.
+pub const ICE_CONTROLLED: u16 = 0x8029;
+/// The sender's role, and its tie-breaker.
+pub const ICE_CONTROLLING: u16 = 0x802a;
 
 const COOKIE: u32 = 0x2112_a442;
 const HEADER: usize = 20;
 
 /// Names a transaction.
-pub(crate) type Transaction = [u8; 12];
+pub type Transaction = [u8; 12];
 
 /// A message that is being written.
-pub(crate) struct Writer(Vec<u8>);
+pub struct Writer(Vec<u8>);
 
 impl Writer {
-    pub(crate) fn new(kind: u16, transaction: &Transaction) -> Self {
+    /// A message without attributes.
+    pub fn new(kind: u16, transaction: &Transaction) -> Self {
         let mut bytes = Vec::with_capacity(128);
         bytes.extend(kind.to_be_bytes());
         bytes.extend([0, 0]);
@@ -38,14 +47,16 @@ impl Writer {
         Self(bytes)
     }
 
-    pub(crate) fn attribute(&mut self, kind: u16, value: &[u8]) {
+    /// Adds an attribute.
+    pub fn attribute(&mut self, kind: u16, value: &[u8]) {
         self.0.extend(kind.to_be_bytes());
         self.0.extend((value.len() as u16).to_be_bytes());
         self.0.extend(value);
         self.0.resize(self.0.len().next_multiple_of(4), 0);
     }
 
-    pub(crate) fn mapped_address(&mut self, address: SocketAddrV4) {
+    /// Adds XOR-MAPPED-ADDRESS.
+    pub fn mapped_address(&mut self, address: SocketAddrV4) {
         let port = address.port() ^ (COOKIE >> 16) as u16;
         let ip = u32::from(*address.ip()) ^ COOKIE;
         let value = [&[0, 1], port.to_be_bytes().as_slice(), &ip.to_be_bytes()].concat();
@@ -53,7 +64,7 @@ impl Writer {
     }
 
     /// Adds MESSAGE-INTEGRITY and FINGERPRINT.
-    pub(crate) fn finish(mut self, password: &str) -> Vec<u8> {
+    pub fn finish(mut self, password: &str) -> Vec<u8> {
         set_len(&mut self.0, 24);
         let mac = integrity(&self.0, password);
         self.attribute(MESSAGE_INTEGRITY, &mac);
@@ -66,19 +77,26 @@ impl Writer {
 
 /// What a message says.
 #[derive(Debug, Default)]
-pub(crate) struct Message {
-    pub(crate) kind: u16,
-    pub(crate) transaction: Transaction,
-    pub(crate) username: String,
-    pub(crate) use_candidate: bool,
-    pub(crate) error: u16,
+pub struct Message {
+    /// Class and method.
+    pub kind: u16,
+    /// Its own, or that of the request that it answers.
+    pub transaction: Transaction,
+    /// Whom it is for and from whom.
+    pub username: String,
+    /// The pair is chosen.
+    pub use_candidate: bool,
+    /// Of ERROR-CODE; 0 without one.
+    pub error: u16,
     /// A MESSAGE-INTEGRITY is there and right, and so is a FINGERPRINT.
-    pub(crate) integrity: bool,
-    pub(crate) fingerprint: bool,
+    pub integrity: bool,
+    /// A FINGERPRINT is there and right.
+    pub fingerprint: bool,
 }
 
 impl Message {
-    pub(crate) fn parse(bytes: &[u8], password: &str) -> Option<Self> {
+    /// Reads a message, and checks it with a password; `None` for what is no STUN.
+    pub fn parse(bytes: &[u8], password: &str) -> Option<Self> {
         let kind = u16::from_be_bytes(*bytes.first_chunk()?);
         if kind > 0x3fff || *bytes.get(4..8)? != COOKIE.to_be_bytes() {
             return None;

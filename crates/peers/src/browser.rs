@@ -7,7 +7,7 @@ mod tests;
 
 use std::net::SocketAddrV4;
 
-pub(crate) use dtls::Identity;
+pub use dtls::Identity;
 use dtls::{Dtls, Step};
 
 use crate::clock::SECOND;
@@ -25,33 +25,43 @@ const PRIORITY: u32 = 1_862_270_975;
 
 /// A datagram that an endpoint sends beside its media.
 #[derive(Debug)]
-pub(crate) struct Signal {
+pub struct Signal {
     /// Number of the leg whose address it leaves from.
-    pub(crate) leg: usize,
-    pub(crate) to: SocketAddrV4,
-    pub(crate) bytes: Vec<u8>,
+    pub leg: usize,
+    /// Where it goes.
+    pub to: SocketAddrV4,
+    /// What it holds.
+    pub bytes: Vec<u8>,
 }
 
 /// The keys of both directions.
-pub(crate) struct Keys {
-    pub(crate) outbound: Srtp,
-    pub(crate) inbound: Srtp,
+pub struct Keys {
+    /// For what the browser sends.
+    pub outbound: Srtp,
+    /// For what comes to it.
+    pub inbound: Srtp,
 }
 
 /// When things were done, in nanoseconds since 1970; 0 is not yet.
 #[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Times {
-    pub(crate) start: u64,
-    pub(crate) ice: u64,
-    pub(crate) dtls: u64,
-    pub(crate) keys: u64,
+pub struct Times {
+    /// It began to check.
+    pub start: u64,
+    /// A pair was chosen.
+    pub ice: u64,
+    /// The handshake began.
+    pub dtls: u64,
+    /// There are keys.
+    pub keys: u64,
 }
 
 /// One browser.
-pub(crate) struct Browser {
+pub struct Browser {
     leg: usize,
-    pub(crate) ufrag: String,
-    pub(crate) password: String,
+    /// Its user name fragment.
+    pub ufrag: String,
+    /// Its ICE password.
+    pub password: String,
     peer: Peer,
     controlling: bool,
     tie_breaker: [u8; 8],
@@ -61,12 +71,15 @@ pub(crate) struct Browser {
     valid: bool,
     nominated: bool,
     dtls: Option<Dtls>,
-    pub(crate) client: bool,
-    pub(crate) times: Times,
-    pub(crate) failed: Option<String>,
+    /// Whether it is the DTLS client.
+    pub client: bool,
+    /// How far it has come.
+    pub times: Times,
+    /// Why it will never have keys.
+    pub failed: Option<String>,
     keys: Option<Keys>,
     /// STUN whose integrity was wrong.
-    pub(crate) bad_stun: u64,
+    pub bad_stun: u64,
 }
 
 /// What the relay's description says.
@@ -79,7 +92,8 @@ struct Peer {
 }
 
 impl Browser {
-    pub(crate) fn new(leg: usize) -> Self {
+    /// One with credentials of its own, which does nothing yet.
+    pub fn new(leg: usize) -> Self {
         Self {
             leg,
             ufrag: random::token(4),
@@ -101,7 +115,7 @@ impl Browser {
     }
 
     /// Takes the relay's description; from here on its checks are answered.
-    pub(crate) fn take(&mut self, media: &Media, client: bool) {
+    pub fn take(&mut self, media: &Media, client: bool) {
         self.peer = Peer {
             at: media.candidate.or(media.address),
             ufrag: media.ufrag.clone(),
@@ -113,24 +127,24 @@ impl Browser {
     }
 
     /// Begins to check, and to shake hands once a pair is chosen.
-    pub(crate) fn start(&mut self, identity: &Identity, now: u64) {
+    pub fn start(&mut self, identity: &Identity, now: u64) {
         self.times.start = now;
         self.next_check = now;
         self.dtls = Some(Dtls::new(identity, self.client));
     }
 
     /// It has keys, or will never have.
-    pub(crate) fn is_done(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         self.times.keys != 0 || self.failed.is_some()
     }
 
     /// The keys, once.
-    pub(crate) fn take_keys(&mut self) -> Option<Keys> {
+    pub fn take_keys(&mut self) -> Option<Keys> {
         self.keys.take()
     }
 
     /// A consent check (RFC 7675).
-    pub(crate) fn consent(&mut self) -> Option<Signal> {
+    pub fn consent(&mut self) -> Option<Signal> {
         let to = self.peer.at?;
         let bytes = self.write_check();
         Some(Signal {
@@ -141,7 +155,7 @@ impl Browser {
     }
 
     /// A datagram that is no media.
-    pub(crate) fn receive(
+    pub fn receive(
         &mut self,
         datagram: &[u8],
         from: SocketAddrV4,
@@ -164,7 +178,7 @@ impl Browser {
     }
 
     /// Does what is due.
-    pub(crate) fn tick(&mut self, now: u64, out: &mut Vec<Signal>) {
+    pub fn tick(&mut self, now: u64, out: &mut Vec<Signal>) {
         if self.is_done() || self.times.start == 0 {
             return;
         }

@@ -8,13 +8,13 @@ use super::cm::derive;
 const TAG: usize = 16;
 
 /// Session keys of RTP.
-pub(super) struct Gcm {
+pub(crate) struct Gcm {
     key: LessSafeKey,
     salt: [u8; 12],
 }
 
 impl Gcm {
-    pub(super) fn new(key: &[u8], salt: &[u8]) -> Option<Self> {
+    pub(crate) fn new(key: &[u8], salt: &[u8]) -> Option<Self> {
         let session = match key.len() {
             16 => UnboundKey::new(&AES_128_GCM, &derive::<16>(key, salt, 0)?),
             _ => UnboundKey::new(&AES_256_GCM, &derive::<32>(key, salt, 0)?),
@@ -25,7 +25,7 @@ impl Gcm {
         })
     }
 
-    pub(super) fn seal(
+    pub(crate) fn seal(
         &self,
         buffer: &mut [u8],
         len: usize,
@@ -42,7 +42,7 @@ impl Gcm {
         Some(len + TAG)
     }
 
-    pub(super) fn open(&self, packet: &mut [u8], header: &Header, index: u64) -> Option<usize> {
+    pub(crate) fn open(&self, packet: &mut [u8], header: &Header, index: u64) -> Option<usize> {
         let (clear, body) = packet.split_at_mut_checked(header.len)?;
         let plain = self
             .key

@@ -8,7 +8,7 @@ use sha1::Sha1;
 use super::Header;
 
 /// Session keys of RTP.
-pub(super) struct Cm {
+pub(crate) struct Cm {
     cipher: Aes128,
     salt: [u8; 16],
     /// Keyed; cloned for each packet.
@@ -17,7 +17,7 @@ pub(super) struct Cm {
 }
 
 impl Cm {
-    pub(super) fn new(key: &[u8], salt: &[u8], tag: usize) -> Option<Self> {
+    pub(crate) fn new(key: &[u8], salt: &[u8], tag: usize) -> Option<Self> {
         let cipher = Aes128::new_from_slice(&derive::<16>(key, salt, 0)?).ok()?;
         let mac = Hmac::new_from_slice(&derive::<20>(key, salt, 1)?).ok()?;
         let mut padded = [0; 16];
@@ -30,7 +30,7 @@ impl Cm {
         })
     }
 
-    pub(super) fn seal(
+    pub(crate) fn seal(
         &self,
         buffer: &mut [u8],
         len: usize,
@@ -45,7 +45,7 @@ impl Cm {
         Some(len + self.tag)
     }
 
-    pub(super) fn open(&self, packet: &mut [u8], header: &Header, index: u64) -> Option<usize> {
+    pub(crate) fn open(&self, packet: &mut [u8], header: &Header, index: u64) -> Option<usize> {
         let len = packet.len().checked_sub(self.tag)?;
         let (packet, tag) = packet.split_at_mut_checked(len)?;
         if self.mac_of(packet, index).get(..self.tag)? != tag {
@@ -72,7 +72,7 @@ impl Cm {
 
 /// Key derivation with rate 0 (RFC 3711 section 4.3.1, for 256-bit keys RFC 6188). GCM's shorter salt counts as if
 /// zeros stood behind it (RFC 7714 section 11).
-pub(super) fn derive<const N: usize>(key: &[u8], salt: &[u8], label: u8) -> Option<[u8; N]> {
+pub(crate) fn derive<const N: usize>(key: &[u8], salt: &[u8], label: u8) -> Option<[u8; N]> {
     let mut padded = [0; 16];
     padded.get_mut(..salt.len())?.copy_from_slice(salt);
     let counter = u128::from_be_bytes(padded) ^ u128::from(label) << 64;

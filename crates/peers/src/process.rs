@@ -8,7 +8,7 @@ const TICKS: f64 = 100.0;
 
 /// CPU time of a process since its start.
 #[derive(Clone, Copy, Default, Debug)]
-pub(crate) struct Cpu {
+pub struct Cpu {
     /// Seconds on a CPU, summed over the threads that live (schedstat, in nanoseconds).
     seconds: f64,
     /// Seconds in user and in system mode, by ticks: only their ratio is used.
@@ -19,7 +19,8 @@ pub(crate) struct Cpu {
 }
 
 impl Cpu {
-    pub(crate) fn of(pid: u32) -> Self {
+    /// Of the process with this id.
+    pub fn of(pid: u32) -> Self {
         let mut cpu = Self::default();
         (cpu.user, cpu.system) = ticks(pid);
         for thread in fs::read_dir(format!("/proc/{pid}/task"))
@@ -42,11 +43,12 @@ impl Cpu {
     }
 
     /// Of this process.
-    pub(crate) fn own() -> Self {
+    pub fn own() -> Self {
         Self::of(process::id())
     }
 
-    pub(crate) fn since(self, before: Self) -> Self {
+    /// What was spent since `before`.
+    pub fn since(self, before: Self) -> Self {
         Self {
             seconds: self.seconds - before.seconds,
             user: self.user - before.user,
@@ -55,34 +57,37 @@ impl Cpu {
         }
     }
 
-    pub(crate) fn seconds(self) -> f64 {
+    /// Seconds on a CPU.
+    pub fn seconds(self) -> f64 {
         self.seconds
     }
 
-    pub(crate) fn microseconds(self) -> f64 {
+    /// Microseconds on a CPU.
+    pub fn microseconds(self) -> f64 {
         self.seconds * 1e6
     }
 
-    pub(crate) fn switches(self) -> u64 {
+    /// How often a thread gave up its CPU or lost it.
+    pub fn switches(self) -> u64 {
         self.switches
     }
 
     /// The part in user mode, from 0 to 1. Where the kernel accounts by ticks it is too high: the delivery over
     /// loopback that happens inside a send counts in neither part.
-    pub(crate) fn user_share(self) -> f64 {
+    pub fn user_share(self) -> f64 {
         let both = self.user + self.system;
         if both > 0.0 { self.user / both } else { 0.0 }
     }
 }
 
 /// The resident set of a process in kB; 0 without one.
-pub(crate) fn resident(pid: Option<u32>) -> u64 {
+pub fn resident(pid: Option<u32>) -> u64 {
     let status = pid.map(|pid| fs::read_to_string(format!("/proc/{pid}/status")));
     field(&status.and_then(Result::ok).unwrap_or_default(), "VmRSS:")
 }
 
 /// How many files a process holds open.
-pub(crate) fn descriptors(pid: u32) -> usize {
+pub fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
 }
 

@@ -2,7 +2,7 @@
 
 /// Counts of values.
 #[derive(Clone)]
-pub(crate) struct Histogram {
+pub struct Histogram {
     counts: Vec<u64>,
     total: u64,
     max: u64,
@@ -11,8 +11,15 @@ pub(crate) struct Histogram {
 const STEP_BITS: u32 = 7;
 const STEPS: u64 = 1 << STEP_BITS;
 
+impl Default for Histogram {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Histogram {
-    pub(crate) fn new() -> Self {
+    /// One without values.
+    pub fn new() -> Self {
         Self {
             counts: vec![0; 64 << STEP_BITS],
             total: 0,
@@ -20,8 +27,9 @@ impl Histogram {
         }
     }
 
+    /// Counts a value.
     #[inline]
-    pub(crate) fn add(&mut self, value: u64) {
+    pub fn add(&mut self, value: u64) {
         if let Some(count) = self.counts.get_mut(slot(value)) {
             *count += 1;
         }
@@ -30,7 +38,7 @@ impl Histogram {
     }
 
     /// The value that `percent` of all do not exceed; 0 when there is none.
-    pub(crate) fn percentile(&self, percent: f64) -> u64 {
+    pub fn percentile(&self, percent: f64) -> u64 {
         let wanted = (self.total as f64 * percent / 100.0).ceil().max(1.0) as u64;
         let mut sum = 0;
         for (slot, count) in self.counts.iter().enumerate() {
@@ -43,7 +51,7 @@ impl Histogram {
     }
 
     /// The greatest value.
-    pub(crate) fn max(&self) -> u64 {
+    pub fn max(&self) -> u64 {
         self.max
     }
 }

@@ -7,23 +7,25 @@ const MAGIC: [u8; 4] = *b"load";
 const HEADER: usize = 12;
 const PATTERN: usize = HEADER + 24;
 /// Bytes of a plain packet.
-pub(crate) const LEN: usize = HEADER + 160;
+pub const LEN: usize = HEADER + 160;
 
 /// What is the same in all packets of one stream.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stream {
+pub struct Stream {
     /// Number of the leg that sends it.
-    pub(crate) leg: u32,
-    pub(crate) ssrc: u32,
+    pub leg: u32,
+    /// Its source.
+    pub ssrc: u32,
     /// Of the packet with number 0.
-    pub(crate) first_sequence: u16,
-    pub(crate) first_timestamp: u32,
+    pub first_sequence: u16,
+    /// Of the packet with number 0.
+    pub first_timestamp: u32,
 }
 
 impl Stream {
     /// Writes packet `number` to the start of `room`, which is longer than [`LEN`].
     #[inline]
-    pub(crate) fn write(&self, number: u64, now: u64, room: &mut [u8]) {
+    pub fn write(&self, number: u64, now: u64, room: &mut [u8]) {
         let packet = &mut room[..LEN];
         packet[0] = 0x80;
         packet[1] = if number == 0 { 0x80 } else { 0 };
@@ -39,7 +41,7 @@ impl Stream {
 
     /// Number and time of sending of a packet that is as it was written; `None` when any bit is not.
     #[inline]
-    pub(crate) fn read(&self, packet: &[u8]) -> Option<(u64, u64)> {
+    pub fn read(&self, packet: &[u8]) -> Option<(u64, u64)> {
         let packet: &[u8; LEN] = packet.try_into().ok()?;
         let number = u64::from_be_bytes(*packet[20..].first_chunk()?);
         let sent = u64::from_be_bytes(*packet[28..].first_chunk()?);
@@ -48,7 +50,8 @@ impl Stream {
         (*packet == wanted).then_some((number, sent))
     }
 
-    pub(crate) fn sequence(&self, number: u64) -> u16 {
+    /// The sequence number of packet `number`.
+    pub fn sequence(&self, number: u64) -> u16 {
         self.first_sequence.wrapping_add(number as u16)
     }
 
@@ -62,7 +65,7 @@ impl Stream {
         let mut same = Same(seed ^ 0x1234_5678_9abc_def1);
         let mut bytes = [0; LEN - PATTERN];
         for chunk in bytes.chunks_exact_mut(8) {
-            chunk.copy_from_slice(&same.next().to_le_bytes());
+            chunk.copy_from_slice(&same.number().to_le_bytes());
         }
         bytes
     }
