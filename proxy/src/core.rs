@@ -10,7 +10,7 @@
 //! The contract: [`Core::receive`], then [`Core::poll`] until it yields `None`, then sleep until
 //! [`Core::deadline`] or the next input.
 //!
-//! The walk of a request, file by file: `admit` (size, parse, validate), `request` (server transaction), `guard`,
+//! The walk of a request, file by file: `admit` (size, parse, validate), `policy`, `request` (server transaction), `guard`,
 //! `route`, `media`, `rewrite`, `forward` (client transaction). A response comes back by `response`, `media`, `answer`.
 
 mod absent;
@@ -20,6 +20,7 @@ mod admit;
 mod alarms;
 mod answer;
 mod auth;
+
 mod calls;
 mod cancel;
 mod challenge;
@@ -51,6 +52,7 @@ mod merged;
 mod names;
 mod options;
 mod pacing;
+mod policy;
 mod provisional;
 mod refusal;
 mod register;
@@ -75,6 +77,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::Instant;
 
+pub use sip::Method;
 use sip::transaction::{ClientEvent, ServerEvent};
 
 use self::absent::Absent;
@@ -91,6 +94,7 @@ use self::large::Large;
 use self::media::MediaSessions;
 use self::names::Names;
 use self::pacing::Pace;
+pub use self::policy::{Callers, Policy};
 use self::register::{Bindings, Upstairs};
 pub use self::register::{Local, Mid, Registering};
 pub use self::relays::Relay;

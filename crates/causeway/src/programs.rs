@@ -183,6 +183,7 @@ pub(crate) fn core_config(edge: &Edge) -> CoreConfig {
     edge.calls.apply(&mut config);
     let limits = &mut config.limits;
     limits.register_rate = edge.upstream.register_rate.unwrap_or(limits.register_rate);
+    config.policy = edge.policy.clone();
     config.dtmf_events = edge.dtmf_events;
     config.registering = edge.registration.way.clone();
     config

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use control_proto::Response;
 use proxy::core::{
-    AskId, Command, Config, Core, FlowId, Hop, Input, Relay, RelayFailure, Secrets, Source, Target,
+    AskId, Callers, Command, Config, Core, FlowId, Hop, Input, Relay, RelayFailure, Secrets,
+    Source, Target,
 };
 use sip::{Framing, Message};
 
@@ -31,7 +32,9 @@ struct Scene {
 }
 
 pub(super) fn run(input: &[u8]) -> Reached {
-    let config = Config::new("example.com", vec![Hop::udp(at("192.0.2.1:5060"))]);
+    let mut config = Config::new("example.com", vec![Hop::udp(at("192.0.2.1:5060"))]);
+    // What is to be found lies behind these doors.
+    config.policy.callers = Callers::Anyone;
     let secrets = Secrets {
         token_key: [1; 32],
         seed: [2; 32],

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sip::transaction::Timers;
 
 use super::hop::Hop;
+use super::policy::Policy;
 use super::register::Registering;
 use super::upstreams::Watch;
 
@@ -26,6 +27,8 @@ pub struct Config {
     pub dtmf_events: bool,
     /// Who registers the browsers.
     pub registering: Registering,
+    /// What browsers may do.
+    pub policy: Policy,
     /// T1, T2 and T4 of RFC 3261.
     pub timers: Timers,
     /// What is kept finite, and how finite.
@@ -43,6 +46,7 @@ impl Config {
             watch: Watch::default(),
             dtmf_events: true,
             registering: Registering::default(),
+            policy: Policy::default(),
             timers: Timers::default(),
             limits: Limits::default(),
         }

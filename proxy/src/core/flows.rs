@@ -38,6 +38,16 @@ pub(super) struct Flow {
 }
 
 impl Flow {
+    /// Whether anybody ever registered on it.
+    pub(super) fn has_registered(&self) -> bool {
+        !self.registered.is_empty()
+    }
+
+    /// Whether somebody has registered on it under this address of record.
+    pub(super) fn is_of(&self, aor: &str) -> bool {
+        self.registered.iter().any(|(_, known)| known == aor)
+    }
+
     /// Whoever speaks on it.
     pub(super) fn clients(&self) -> impl Iterator<Item = ClientId> {
         let registered = self.registered.iter().map(|(client, _)| *client);

@@ -39,7 +39,8 @@ impl Core {
         method: Method,
         now: Instant,
     ) {
-        if let Err(answer) = self.room_for(from) {
+        let may = self.may(from, &request, &method);
+        if let Err(answer) = may.and_then(|()| self.room_for(from)) {
             return self.answer_stateless(from, &request, &answer);
         }
         if let Source::Flow(flow) = from

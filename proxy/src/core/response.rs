@@ -13,6 +13,7 @@ use super::event::Drop;
 use super::face::{AskId, Source};
 use super::media::{Fate, shown_to};
 use super::names::Side;
+use super::policy::lead_as_asked;
 use super::refusal::Answer;
 use super::request::side;
 use super::rewrite::emit_only_ws;
@@ -156,14 +157,20 @@ impl Core {
         let (asking, registration) = (context.from, context.registration.clone());
         let (invite, route) = (context.request.clone(), context.route.clone());
         let answered_by = context.route.as_ref().map(|route| side(route.to));
+        let sent = context.branch.as_ref().map(|branch| &branch.sent);
+        let led = match sent.filter(|_| answered_by == Some(Side::Browser)) {
+            Some(sent) => lead_as_asked(response, sent),
+            None => Ok(()),
+        };
         let result = match (asking, registration) {
             // A challenge from a browser could only be a trick to have somebody's credentials sent to it.
             _ if challenged && answered_by == Some(Side::Browser) => {
                 return Err(Answer::new(403, "A Browser May Not Challenge"));
             }
-            _ if answered_by == Some(Side::Browser) => {
-                schemes::restore(response).and_then(|()| emit_only_ws(response))
-            }
+            _ if answered_by == Some(Side::Browser) => led
+                .and_then(|()| self.config.policy.strip(response))
+                .and_then(|()| schemes::restore(response))
+                .and_then(|()| emit_only_ws(response)),
             (Source::Upstream(_), _) => Ok(()),
             (Source::Flow(_), _) if challenged => understood_last(response),
             (Source::Flow(_), Some(_)) if response.status() == Some(423) => {

@@ -20,16 +20,6 @@ const MAX_FORWARDS: u32 = 70;
 /// The RFC's own proposal.
 const MAX_BREADTH: u32 = 60;
 
-/// Headers by which a trusted network vouches for a caller, or steers a request: from a browser they are worth nothing.
-const NOT_FROM_BROWSERS: [&str; 6] = [
-    "P-Asserted-Identity",
-    "P-Asserted-Service",
-    "Remote-Party-ID",
-    "Record-Route",
-    "Path",
-    "Service-Route",
-];
-
 impl Core {
     /// Makes of a request what goes out under `branch`.
     pub(super) fn rewrite_request(
@@ -40,9 +30,7 @@ impl Core {
         branch: &str,
     ) -> Result<(), Error> {
         if side(from) == Side::Browser {
-            for name in NOT_FROM_BROWSERS {
-                request.remove_all(name)?;
-            }
+            self.config.policy.strip(request)?;
             emit_only_ws(request)?;
             schemes::restore(request)?;
             if !request.is(&Method::Register) {

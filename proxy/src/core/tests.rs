@@ -14,6 +14,7 @@ mod lost;
 mod mid;
 mod offers;
 mod pacing;
+mod policy;
 mod records;
 mod refreshed;
 mod refused;

@@ -1,6 +1,6 @@
 //! What a file describes, in the operator's words.
 
-use proxy::core::Registering;
+use proxy::core::{Callers, Registering};
 use relay::core::SharedPort;
 
 use crate::config::{Address, Certificate, Edge, Face};
@@ -41,6 +41,15 @@ pub(super) fn print(edge: &Edge) -> Result<(), String> {
     match edge.listen.origins.as_slice() {
         [] => println!("origins     any page may connect"),
         origins => println!("origins     {}", origins.join(", ")),
+    }
+    match edge.policy.callers {
+        Callers::Own => println!("callers     who has registered, in his own name"),
+        Callers::Registered => println!(
+            "callers     who has registered, in any name: see that the SIP server looks at From"
+        ),
+        Callers::Anyone => println!(
+            "callers     anyone, also who never registers: see that the SIP server asks who calls"
+        ),
     }
     match &edge.calls.records {
         Some(path) => println!("records     of calls in {}", path.display()),

@@ -23,6 +23,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) listen: Listen,
     #[serde(default)]
+    pub(super) browsers: Browsers,
+    #[serde(default)]
     pub(super) calls: Calls,
     #[serde(default)]
     pub(super) tls: Tls,
@@ -49,6 +51,15 @@ pub(super) struct Listen {
     #[serde(default)]
     pub(super) origins: Vec<Spanned<String>>,
     pub(super) ping: Option<Spanned<i64>>,
+}
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Browsers {
+    pub(super) callers: Option<Spanned<String>>,
+    pub(super) methods: Option<Spanned<Vec<String>>>,
+    #[serde(default)]
+    pub(super) strip: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default, Debug)]

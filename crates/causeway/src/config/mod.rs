@@ -3,8 +3,9 @@
 //! sentence with the file, the line and the cure ([`ConfigError`]).
 //!
 //! The file's shape is in `file.rs`, the judgement in `judge.rs`, that of the proxy's addresses in `listen.rs`, of the relay's
-//! in `faces.rs`, of mere numbers in `limits.rs`, of what becomes of calls in `calls.rs`, of the users in `registration.rs`.
+//! in `faces.rs`, of mere numbers in `limits.rs`, of what browsers may do in `browsers.rs`, of what becomes of calls in `calls.rs`, of the users in `registration.rs`.
 
+mod browsers;
 mod calls;
 mod faces;
 mod file;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use proxy::core::{Hop, Registering, Transport};
+use proxy::core::{Hop, Policy, Registering, Transport};
 use proxy::server::UsersFile;
 use relay::core::SharedPort;
 use relay::server::{BackendChoice, ControlAddress, ControlKey};
@@ -42,6 +43,8 @@ pub(crate) struct Edge {
     pub(crate) registration: Registration,
     /// Where browsers and the SIP server reach the proxy.
     pub(crate) listen: Listen,
+    /// What browsers may do.
+    pub(crate) policy: Policy,
     /// What becomes of calls.
     pub(crate) calls: Calls,
     /// Relays of others' making or on other machines; empty: one of our own beside the proxy.

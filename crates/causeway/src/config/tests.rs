@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use proxy::core::{Registering, Transport};
+use proxy::core::{Callers, Method, Registering, Transport};
 use relay::core::SharedPort;
 
-use super::{Edge, Relay};
+use super::{ConfigError, Edge, Relay};
 
 const GOOD: &str = r#"domain   = "example.com"
 upstream = "udp:127.0.0.5:5060"
@@ -566,6 +566,36 @@ fn how_often_browsers_are_pinged_can_be_said() {
     let seconds = std::time::Duration::from_secs;
     assert_eq!(ping("ping = 25").unwrap().listen.ping, Some(seconds(25)));
     assert!(ping("ping = 0").unwrap_err().what.contains("from 2 to"));
+}
+
+#[test]
+fn what_browsers_may_do_can_be_said_and_is_little_where_nothing_is() {
+    let policy = |lines: &str| {
+        let edge = parse(&format!("{GOOD}[browsers]\n{lines}\n"))?;
+        Ok::<_, ConfigError>(crate::programs::core_config(&edge).policy)
+    };
+    let usual = policy("").unwrap();
+    assert_eq!(usual.callers, Callers::Own);
+    assert!(usual.methods.contains(&Method::Publish) && usual.strip.is_empty());
+    let given = policy(
+        "callers = \"anyone\"\nmethods = [\"REGISTER\", \"ACK\", \"CANCEL\", \"INVITE\"]\nstrip = [\"X-*\", \"Subject\"]",
+    );
+    let given = given.unwrap();
+    assert_eq!((given.callers, given.methods.len()), (Callers::Anyone, 4));
+    assert_eq!(given.strip, ["X-*", "Subject"]);
+    for (bad, why) in [
+        ("callers = \"all\"", "write \"own\""),
+        ("methods = [\"INVITE\"]", "lacks REGISTER"),
+        ("methods = [\"IN VITE\"]", "is no method"),
+        ("strip = [\"*\"]", "would take out Via"),
+        ("strip = [\"call-id\"]", "would take out Call-ID"),
+        ("strip = [\"Co*\"]", "would take out Contact"),
+        ("strip = [\"a b\"]", "no header's name"),
+        ("strip = [\"X-*-Y\"]", "no header's name"),
+    ] {
+        let error = policy(bad).unwrap_err();
+        assert!(error.what.contains(why) && error.line.is_some(), "{error}");
+    }
 }
 
 #[test]

@@ -49,7 +49,16 @@ impl Bench {
         Self::with(|_| {})
     }
 
+    /// Browsers need not register first: most tests are about something else.
     pub(super) fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::guarded(|config| {
+            config.policy.callers = Callers::Anyone;
+            change(config);
+        })
+    }
+
+    /// As an operator has it who changes nothing.
+    pub(super) fn guarded(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new("example.com", vec![Hop::udp(address(EDGE))]);
         change(&mut config);
         let upstream = Hop::udp(address(UPSTREAM));

@@ -354,7 +354,10 @@ fn a_phone_that_rings_for_ever_is_cancelled_by_timer_c() {
 
 #[test]
 fn messages_without_media_pass_in_both_directions() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::with(|config| {
+        let unheard_of = sip::Method::parse(b"UNHEARDOF").unwrap();
+        config.policy.methods.push(unheard_of);
+    });
     let flow = bench.open(1);
     let path = bench.register(flow, "alice");
     for method in [

@@ -100,6 +100,9 @@ fn outcome(name: &str, bytes: &[u8]) -> Outcome {
     let mut bench = Bench::with(|config| {
         // The papers' own addresses would be ours.
         config.advertised = vec![hop::Hop::udp(address("203.0.113.77:5060"))];
+        // A method is a browser's to use if the operator says so.
+        let method = bytes.split(|byte| *byte == b' ').next().unwrap();
+        config.policy.methods.extend(sip::Method::parse(method));
     });
     let flow = bench.open(1);
     bench.browser_sends(flow, bytes.to_vec());
