@@ -237,6 +237,7 @@ impl Core {
         self.ask(id, ClientEvent::Timer, None, now);
         self.silence_due(id, now);
         self.parked_due(id, now);
+        self.unacknowledged_due(id, now);
         let patience = self
             .transactions
             .get_mut(id)

@@ -53,6 +53,9 @@ impl Core {
         else {
             return self.drop_message(from, Drop::StrayAck);
         };
+        if self.acknowledges_here(&route, &request) {
+            return;
+        }
         match self.media_of_ack(&request, &route, side(route.to)) {
             AckBody::None => self.send_ack(HeldAck {
                 from,

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use sip::Message;
 
-pub(super) use self::dialog::Dialog;
+pub(super) use self::dialog::{Dialog, Owed};
 use self::record::Begun;
 pub use self::record::{CallRecord, Party};
 use super::face::{FlowId, Source};

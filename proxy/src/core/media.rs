@@ -13,6 +13,8 @@ mod ng;
 mod restore;
 mod session;
 mod settle;
+mod spared;
+mod unchanged;
 
 use std::time::Instant;
 
@@ -22,6 +24,7 @@ pub(super) use self::ack::AckBody;
 use self::body::Body;
 pub(super) use self::ng::call_name;
 pub(super) use self::session::{MediaSessions, Verdict, Waiter};
+pub(super) use self::spared::{Spared, Unacknowledged};
 use super::Core;
 use super::alarms::Due;
 use super::face::AskId;
@@ -105,6 +108,9 @@ impl Core {
         let receiver = side(route.to);
         let question = self.question_of_request(id, request, media, &parties, sdp, receiver);
         if question.command == control_proto::Command::Offer {
+            if let Some(spared) = self.spares(id, request, route, sdp)? {
+                self.spare(id, request, route, spared);
+            }
             let remind = self.media.offered(media, &question, now);
             self.alarms.arm(Due::Media(media), remind);
         }

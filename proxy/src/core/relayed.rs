@@ -103,6 +103,16 @@ impl Core {
         else {
             return;
         };
+        let spared = self
+            .transactions
+            .get_mut(id)
+            .and_then(|context| context.spared.take());
+        if let Some(spared) = spared {
+            if let Err(answer) = self.answer_spared(id, *spared, body, now) {
+                self.answer(id, &answer, now);
+            }
+            return self.tidy(id);
+        }
         let mut request = held.message;
         let sent = body.and_then(|body| {
             let too_large = |_| Answer::new(513, "Message Too Large");

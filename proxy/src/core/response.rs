@@ -226,7 +226,10 @@ impl Core {
                 .map_err(|_| too_large())
         });
         match edited {
-            Ok(()) => self.respond(id, &response, now),
+            Ok(()) => {
+                self.respond(id, &response, now);
+                self.expect_ack(id, &response, now);
+            }
             Err(answer) => self.without_media(id, response, &answer, now),
         }
         self.pass_back(id, now);

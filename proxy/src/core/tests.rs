@@ -24,6 +24,7 @@ mod repaired;
 mod restored;
 mod routing;
 mod slim;
+mod spared;
 mod torture;
 mod transfers;
 mod traps;

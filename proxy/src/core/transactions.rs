@@ -15,7 +15,7 @@ use super::errand::Purpose;
 use super::face::{AskId, FlowId, Source};
 use super::failover::Failover;
 use super::fork::Fork;
-use super::media::{Exchange, Rewritten};
+use super::media::{Exchange, Rewritten, Spared, Unacknowledged};
 use super::names::{MediaId, RelayId};
 use super::register::Registration;
 use super::route::Route;
@@ -52,6 +52,10 @@ pub(super) struct Proxied {
     pub(super) exchange: Exchange,
     /// The media session that this request holds open.
     pub(super) session: Option<MediaId>,
+    /// What is answered in the other side's place, which does not hear of this request.
+    pub(super) spared: Option<Box<Spared>>,
+    /// Our own 200 to an INVITE, until its ACK.
+    pub(super) unacknowledged: Option<Unacknowledged>,
     /// The relays that could not take its call.
     pub(super) refused_by: Vec<RelayId>,
     /// What was rewritten for this transaction already, so that a repeated response is the same again.
@@ -348,6 +352,8 @@ impl Proxied {
             registration: None,
             exchange: Exchange::None,
             session: None,
+            spared: None,
+            unacknowledged: None,
             refused_by: Vec::new(),
             rewritten: Vec::new(),
             fork: None,
@@ -381,7 +387,8 @@ impl Proxied {
         let client = machine.and_then(Client::deadline);
         let silent = self.failover.as_ref().and_then(|f| f.deadline());
         let parked = self.parked.as_ref().map(|parked| parked.until);
-        let waits = [server, client, self.give_up, silent, parked];
+        let unacknowledged = self.unacknowledged.as_ref().map(|waiting| waiting.at);
+        let waits = [server, client, self.give_up, silent, parked, unacknowledged];
         waits.into_iter().flatten().min()
     }
 

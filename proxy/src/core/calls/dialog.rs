@@ -4,6 +4,7 @@
 use sip::{Message, Method, NameAddr, RequestBuilder};
 
 use super::super::names::Side;
+use super::super::transactions::ContextId;
 
 /// Octets of one dialog. Real ones have some hundreds; whoever says much more of himself is not remembered.
 const MAX_SIZE: usize = 8 * 1024;
@@ -19,13 +20,27 @@ struct End {
     routes: Vec<String>,
     /// The highest CSeq of its requests.
     number: u32,
+    /// Who vouched for what name, when it last said so (RFC 3325).
+    identity: Vec<String>,
+    /// Its last INVITE that was answered here.
+    owed: Option<Owed>,
+}
+
+/// An INVITE within the dialog that the edge answers in the other end's place.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::core) struct Owed {
+    pub(in crate::core) context: ContextId,
+    /// Its CSeq.
+    pub(in crate::core) number: u32,
 }
 
 impl End {
     fn size(&self) -> usize {
         let routes: usize = self.routes.iter().map(String::len).sum();
         let names = self.name.len().saturating_add(self.tag.len());
+        let identity: usize = self.identity.iter().map(String::len).sum();
         names
+            .saturating_add(identity)
             .saturating_add(self.target.len())
             .saturating_add(routes)
     }
@@ -46,13 +61,15 @@ impl Dialog {
         caller: Side,
         is_ours: impl Fn(&NameAddr<'_>) -> bool,
     ) -> Option<Self> {
-        let end = |name, tag: Option<&str>, contact, routes, number| {
+        let end = |name, tag: Option<&str>, contact: &Message, routes, number| {
             Some(End {
                 name: response.raw(name)?.to_vec(),
                 tag: tag?.to_owned(),
                 target: target(contact).unwrap_or_default(),
                 routes,
                 number,
+                identity: identity(contact),
+                owed: None,
             })
         };
         let number = invite.cseq()?.number;
@@ -88,6 +105,10 @@ impl Dialog {
         if let Some(target) = target(message) {
             self.end_mut(side).target = target;
         }
+        let identity = identity(message);
+        if !identity.is_empty() && identity.iter().map(String::len).sum::<usize>() < MAX_SIZE {
+            self.end_mut(side).identity = identity;
+        }
     }
 
     /// An end is reached there.
@@ -98,6 +119,29 @@ impl Dialog {
     /// Whether an end says, if it says anything of it, that it is reached where it was.
     pub(in crate::core) fn is_where_it_was(&self, side: Side, message: &Message) -> bool {
         target(message).is_none_or(|target| target == self.end(side).target)
+    }
+
+    /// Whether an end goes by the name that it had: the other one may show it to somebody (RFC 4916).
+    pub(in crate::core) fn is_who_it_was(&self, side: Side, request: &Message) -> bool {
+        let end = self.end(side);
+        let (Ok(known), Some(from)) = (NameAddr::parse(&end.name), request.from()) else {
+            return false;
+        };
+        let name = from.display_name();
+        let identity = identity(request);
+        (name.is_empty() || name == known.display_name())
+            && from.uri_text() == known.uri_text()
+            && (identity.is_empty() || identity == end.identity)
+    }
+
+    /// The last INVITE of this end that was answered here.
+    pub(in crate::core) fn owed(&self, side: Side) -> Option<Owed> {
+        self.end(side).owed
+    }
+
+    /// An INVITE of this end is answered here.
+    pub(in crate::core) fn owe(&mut self, side: Side, owed: Owed) {
+        self.end_mut(side).owed = Some(owed);
     }
 
     /// Where an end is reached.
@@ -150,6 +194,12 @@ impl Dialog {
 fn target(message: &Message) -> Option<String> {
     let contact = message.contacts().next()?.ok()?;
     Some(contact.uri_text().to_owned())
+}
+
+fn identity(message: &Message) -> Vec<String> {
+    let said = ["P-Asserted-Identity", "Remote-Party-ID"].map(|name| message.values(name));
+    let said = said.into_iter().flatten();
+    said.map(|value| value.into_owned()).collect()
 }
 
 /// The hops that the caller's INVITE has come by.

@@ -195,6 +195,18 @@ impl MediaSessions {
         Some((agreement, session.negotiation.turn()))
     }
 
+    /// Whether nobody else negotiates.
+    pub(super) fn is_alone(&self, id: MediaId) -> bool {
+        let session = self.sessions.get(&id);
+        session.is_some_and(|session| session.users == 1 && session.late.is_none())
+    }
+
+    /// What the dialog with these tags has agreed on last.
+    pub(super) fn agreement(&self, id: MediaId, tags: [&str; 2]) -> Option<&Agreement> {
+        let agreement = self.agreements.get(id)?;
+        agreement.is_between(tags).then_some(agreement)
+    }
+
     /// The number of the latest offer.
     pub(super) fn turn(&self, id: MediaId) -> u64 {
         let session = self.sessions.get(&id);
