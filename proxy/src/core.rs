@@ -20,6 +20,7 @@ mod admit;
 mod alarms;
 mod answer;
 mod auth;
+mod budget;
 
 mod calls;
 mod cancel;
@@ -29,6 +30,7 @@ mod closed;
 mod config;
 mod connections;
 mod contacts;
+mod crowd;
 mod deadline;
 mod elsewhere;
 mod errand;
@@ -39,6 +41,7 @@ mod flows;
 mod fork;
 mod forward;
 mod guard;
+mod guesses;
 mod hangup;
 mod health;
 mod home;
@@ -64,6 +67,7 @@ mod response;
 mod rewrite;
 mod route;
 mod schemes;
+mod strangers;
 mod strict;
 mod timers;
 mod token;
@@ -86,9 +90,11 @@ use self::alarms::{Alarms, Due};
 use self::calls::Calls;
 pub use self::calls::{CallRecord, Party};
 pub use self::config::{Config, Limits, Secrets};
+use self::crowd::{Crowd, Prefix};
 pub use self::event::{Drop, Event};
 pub use self::face::{AskId, Command, FlowId, Input, RelayFailure, Source};
 use self::flows::Flows;
+use self::guesses::Guesses;
 pub use self::hop::{Hop, Transport};
 use self::large::Large;
 use self::media::MediaSessions;
@@ -99,6 +105,7 @@ use self::register::{Bindings, Upstairs};
 pub use self::register::{Local, Mid, Registering};
 pub use self::relays::Relay;
 use self::relays::Relays;
+use self::strangers::Strangers;
 use self::transactions::{ContextId, Transactions};
 use self::upstreams::Upstreams;
 pub use self::upstreams::{Target, Watch};
@@ -118,6 +125,12 @@ pub struct Core {
     began: Option<Instant>,
     /// Who is connected, and where each registered client is.
     flows: Flows,
+    /// What addresses and accounts may still do.
+    crowd: Crowd,
+    /// Who has guessed wrong passwords.
+    guesses: Guesses,
+    /// Connections on which nobody has registered.
+    strangers: Strangers,
     /// Requests under way.
     transactions: Transactions,
     /// Calls under negotiation, and questions to the relay.
@@ -142,6 +155,9 @@ impl Core {
     pub fn new(config: Config, secrets: &Secrets) -> Self {
         let watch = config.watch;
         Self {
+            crowd: Crowd::new(&config.limits),
+            guesses: Guesses::new(&config.limits),
+            strangers: Strangers::default(),
             config,
             names: Names::new(secrets),
             bindings: Bindings::default(),
@@ -166,8 +182,14 @@ impl Core {
     pub fn receive(&mut self, input: Input, now: Instant) {
         match input {
             Input::FlowOpened {
-                flow, secure, host, ..
-            } => self.flow_opened(flow, &host, secure),
+                flow,
+                peer,
+                secure,
+                host,
+            } => {
+                self.flow_opened(flow, Prefix::of(peer.ip()), &host, secure);
+                self.is_strange(flow, now);
+            }
             Input::Message { from, bytes } => self.admit(from, bytes, now),
             Input::FlowClosed { flow } => self.flow_closed(flow, now),
             Input::HopOpened { hop } => self.hop_opened(hop),
@@ -199,7 +221,7 @@ impl Core {
         self.alarms.next()
     }
 
-    fn flow_opened(&mut self, flow: FlowId, host: &str, secure: bool) {
+    fn flow_opened(&mut self, flow: FlowId, prefix: Prefix, host: &str, secure: bool) {
         // What a browser says in Host ends up in Record-Route: anything but a host will not do.
         let host = match sip::Uri::parse(&format!("sip:{host}")) {
             Ok(uri) if uri.user().is_none() && uri.params().as_str().is_empty() => host.to_owned(),
@@ -209,7 +231,7 @@ impl Core {
             }
         };
         let anonymous = self.names.anonymous_client();
-        self.flows.open(flow, host, secure, anonymous);
+        self.flows.open(flow, prefix, host, secure, anonymous);
     }
 
     fn timer(&mut self, now: Instant) {
@@ -227,6 +249,7 @@ impl Core {
                     self.flows.expire(now);
                     self.alarms.arm(Due::Suspended, self.flows.deadline());
                 }
+                Due::Strangers => self.strangers_due(now),
                 Due::Calls => self.calls_due(now),
             }
         }

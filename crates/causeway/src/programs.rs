@@ -182,6 +182,7 @@ pub(crate) fn core_config(edge: &Edge) -> CoreConfig {
     config.udp_only = edge.listen.udp_only;
     edge.calls.apply(&mut config);
     let limits = &mut config.limits;
+    edge.bounds.apply(limits);
     limits.register_rate = edge.upstream.register_rate.unwrap_or(limits.register_rate);
     config.policy = edge.policy.clone();
     config.dtmf_events = edge.dtmf_events;

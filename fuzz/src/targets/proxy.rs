@@ -35,6 +35,8 @@ pub(super) fn run(input: &[u8]) -> Reached {
     let mut config = Config::new("example.com", vec![Hop::udp(at("192.0.2.1:5060"))]);
     // What is to be found lies behind these doors.
     config.policy.callers = Callers::Anyone;
+    config.limits.messages_per_flow = u32::MAX;
+    config.limits.messages_per_address = u32::MAX;
     let secrets = Secrets {
         token_key: [1; 32],
         seed: [2; 32],

@@ -5,6 +5,7 @@ use std::time::Instant;
 use sip::{Error, Framing, Message};
 
 use super::Core;
+use super::crowd::Weight;
 use super::event::Drop;
 use super::face::{Command, FlowId, Source};
 use super::hop::{Hop, Transport};
@@ -21,6 +22,13 @@ impl Core {
     pub(super) fn admit(&mut self, from: Source, bytes: Vec<u8>, now: Instant) {
         if let Err(reason) = self.known(from) {
             return self.drop_message(from, reason);
+        }
+        if let Source::Flow(flow) = from {
+            match self.weigh(flow, now) {
+                Weight::Fair => {}
+                Weight::TooMuch => return self.turn_away(from, bytes),
+                Weight::Unheard => return self.drop_message(from, Drop::OverLimit),
+            }
         }
         let framing = match from {
             Source::Upstream(Hop {
@@ -101,8 +109,7 @@ impl Core {
         };
         state.offences = state.offences.saturating_add(1);
         if state.offences == MAX_OFFENCES {
-            let why = "too many messages that are not SIP";
-            self.commands.push_back(Command::CloseFlow { flow, why });
+            self.hear_no_more(flow, "too many messages that are not SIP");
         }
     }
 }

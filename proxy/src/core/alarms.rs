@@ -25,6 +25,8 @@ pub(super) enum Due {
     Relays,
     /// The suspended clients.
     Suspended,
+    /// The connections on which nobody has registered.
+    Strangers,
     /// The calls that stand.
     Calls,
     /// The SIP server's addresses.

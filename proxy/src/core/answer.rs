@@ -9,9 +9,12 @@ use super::Core;
 use super::alarms::Due;
 use super::event::{Drop, Event};
 use super::face::{Command, Source};
-use super::refusal::Answer;
+use super::refusal::{Answer, SOON};
 use super::request::answer_to;
 use super::transactions::ContextId;
+
+/// Retry-After is longer than it must be by less than so many seconds.
+const JITTER: u32 = 11;
 
 impl Core {
     /// Answers a request in our own name.
@@ -34,6 +37,7 @@ impl Core {
                 reason,
             }));
         }
+        let answer = self.spread_out(answer);
         match answer.to(&request, &self.tag_for(&request)) {
             Ok(response) => self.respond(id, &response, now),
             Err(_) => self.drop_message(from, Drop::Unanswerable),
@@ -77,6 +81,7 @@ impl Core {
         let (from, is_branch) = (context.from, context.parent.is_some());
         if first && !is_branch {
             self.pending(from, -1);
+            self.transactions.discharge(id);
         }
         self.follow(id, status, response, first, now);
         self.settle_media(id, status, response, first, now);
@@ -128,6 +133,7 @@ impl Core {
             request.method().map_or("", Method::as_str).to_owned(),
             answer.status,
         );
+        let answer = self.spread_out(answer);
         match answer.to(request, &self.tag_for(request)) {
             Ok(response) => {
                 let reason = answer.reason.to_string();
@@ -143,6 +149,17 @@ impl Core {
             }
             Err(_) => self.drop_message(from, Drop::Unanswerable),
         }
+    }
+
+    /// Those who are told to come again come at different times.
+    fn spread_out(&mut self, answer: &Answer) -> Answer {
+        let mut answer = answer.clone();
+        let mut headers = answer.headers.iter_mut();
+        let soon = headers.find(|(name, value)| *name == "Retry-After" && value == SOON);
+        if let (Some((_, seconds)), Ok(least)) = (soon, SOON.parse::<u32>()) {
+            *seconds = least.saturating_add(self.names.jitter(JITTER)).to_string();
+        }
+        answer
     }
 
     /// Sends the refusal that a request is owed which never became one of ours.

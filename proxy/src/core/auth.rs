@@ -12,7 +12,7 @@ use sip::digest::{Algorithm, Challenge, Credentials, Request};
 
 use super::Core;
 use super::accounts::Users;
-use super::face::{Command, FlowId};
+use super::face::FlowId;
 use super::refusal::Answer;
 
 pub(super) use nonce::Counts;
@@ -72,6 +72,7 @@ impl Core {
         let proven = given.verify_ha1(&realm, ha1.unwrap_or(NOBODY), &made_for) && ha1.is_some();
         if !proven {
             self.failed(flow);
+            self.guessed(flow, &given.username, false, now);
             return Err(self.challenge(flow, users, door, false, now));
         }
         if !self.is_fresh(flow, &given, now) {
@@ -80,6 +81,7 @@ impl Core {
         if let Some(flow) = self.flows.get_mut(flow) {
             flow.failures = 0;
         }
+        self.guessed(flow, &given.username, true, now);
         Ok(given.username)
     }
 
@@ -134,8 +136,7 @@ impl Core {
         };
         state.failures = state.failures.saturating_add(1);
         if state.failures == MAX_FAILURES {
-            let why = "too many wrong passwords";
-            self.commands.push_back(Command::CloseFlow { flow, why });
+            self.hear_no_more(flow, "too many wrong passwords");
         }
     }
 

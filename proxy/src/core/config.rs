@@ -73,6 +73,24 @@ pub struct Limits {
     /// Requests of one flow that wait for their final response. A page that sends REGISTER, a
     /// handful of calls and their DTMF needs some tens.
     pub pending_per_flow: usize,
+    /// Messages of one flow in a second, in steady flow; four times as many may come at once.
+    pub messages_per_flow: u32,
+    /// The same of all flows from one address (IPv6: of its /64) together: a company behind one NAT.
+    pub messages_per_address: u32,
+    /// Calls of one flow that ring.
+    pub ringing_per_flow: usize,
+    /// Calls of one account that ring, over all its flows.
+    pub ringing_per_account: usize,
+    /// INVITEs by which one account begins a call in a minute, challenged ones included; three times as many may come at once.
+    pub calls_per_account: u32,
+    /// Wrong passwords from one address in a minute; three times as many may come at once.
+    pub guesses_per_address: u32,
+    /// Wrong passwords for one account in a minute, wherever they come from; three times as many may come at once.
+    pub guesses_per_account: u32,
+    /// How long a connection may last before the first request on it.
+    pub silent: Duration,
+    /// How long a connection may last before somebody registers on it.
+    pub unregistered: Duration,
     /// Requests known at once, over all peers, those lingering for retransmissions included.
     pub transactions: usize,
     /// Questions that the relay has not answered yet.
@@ -105,6 +123,15 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             pending_per_flow: 256,
+            messages_per_flow: 100,
+            messages_per_address: 2_000,
+            ringing_per_flow: 30,
+            ringing_per_account: 60,
+            calls_per_account: 120,
+            guesses_per_address: 60,
+            guesses_per_account: 10,
+            silent: Duration::from_secs(10),
+            unregistered: Duration::from_secs(60),
             transactions: 100_000,
             relay_asks: 4_096,
             media_sessions: 20_000,

@@ -154,6 +154,9 @@ pub enum Drop {
     /// A body that could not be rewritten for the other side, in a message that cannot be answered.
     #[error("a body that cannot be shown to the other side")]
     UnusableBody,
+    /// Credentials that were not tried: too many wrong ones came before. Their request is answered.
+    #[error("too many wrong passwords")]
+    Guessing,
     /// A bound was reached, by a message that cannot be answered.
     #[error("over a limit")]
     OverLimit,

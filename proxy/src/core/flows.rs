@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::auth::Counts;
 use super::config::Limits;
+use super::crowd::{Allowance, Prefix};
 use super::deadline::after;
 use super::face::FlowId;
 use super::names::ClientId;
@@ -19,6 +20,12 @@ const MAX_CLIENTS_PER_FLOW: usize = 32;
 pub(super) struct Flow {
     /// `host:port` that the browser connected to.
     pub(super) host: String,
+    /// Where it comes from.
+    pub(super) prefix: Prefix,
+    /// What it has left of its limits.
+    pub(super) allowance: Allowance,
+    /// Whether a request has come.
+    pub(super) has_spoken: bool,
     /// WSS or WS.
     pub(super) secure: bool,
     /// Requests from here that wait for their final response.
@@ -102,7 +109,14 @@ pub(super) struct Flows {
 }
 
 impl Flows {
-    pub(super) fn open(&mut self, flow: FlowId, host: String, secure: bool, anonymous: ClientId) {
+    pub(super) fn open(
+        &mut self,
+        flow: FlowId,
+        prefix: Prefix,
+        host: String,
+        secure: bool,
+        anonymous: ClientId,
+    ) {
         let nameless = Client {
             binding: Binding::On(flow),
             contact: String::new(),
@@ -111,6 +125,9 @@ impl Flows {
         self.clients.insert(anonymous, nameless);
         let new = Flow {
             host,
+            prefix,
+            allowance: Allowance::default(),
+            has_spoken: false,
             secure,
             pending: 0,
             offences: 0,
@@ -265,7 +282,9 @@ mod tests {
     fn flows() -> (Flows, Instant) {
         let mut flows = Flows::default();
         for n in 1..=2 {
-            flows.open(FlowId(n), "edge".into(), true, ClientId([n as u8 + 100; 8]));
+            let from = Prefix::of([192, 0, 2, 1].into());
+            let nameless = ClientId([n as u8 + 100; 8]);
+            flows.open(FlowId(n), from, "edge".into(), true, nameless);
         }
         (flows, Instant::now())
     }

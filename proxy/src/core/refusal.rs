@@ -12,6 +12,9 @@ pub(super) struct Answer {
     pub(super) headers: Vec<(&'static str, String)>,
 }
 
+/// Seconds, and some by chance where the answer goes out: those who are told to come again must not all come at once.
+pub(super) const SOON: &str = "5";
+
 impl Answer {
     pub(super) fn new(status: u16, reason: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -33,7 +36,7 @@ impl Answer {
 
     /// Too much at once: the sender may come again.
     pub(super) fn busy(reason: &'static str) -> Self {
-        Self::new(503, reason).with("Retry-After", "5")
+        Self::new(503, reason).with("Retry-After", SOON)
     }
 
     /// The response to `request`.

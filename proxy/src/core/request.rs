@@ -11,7 +11,7 @@ use super::face::Source;
 use super::names::Side;
 use super::refusal::Answer;
 use super::route::{Route, Unroutable};
-use super::transactions::ContextId;
+use super::transactions::{ContextId, Payer};
 use super::{guard, hop, local, loops, reliable};
 
 impl Core {
@@ -39,10 +39,10 @@ impl Core {
         method: Method,
         now: Instant,
     ) {
-        let may = self.may(from, &request, &method);
-        if let Err(answer) = may.and_then(|()| self.room_for(from)) {
-            return self.answer_stateless(from, &request, &answer);
-        }
+        let payers = match self.begins(from, &request, &method, now) {
+            Ok(payers) => payers,
+            Err(answer) => return self.answer_stateless(from, &request, &answer),
+        };
         if let Source::Flow(flow) = from
             && let Some(flow) = self.flows.get_mut(flow)
         {
@@ -55,12 +55,32 @@ impl Core {
             .transactions
             .open(source, key, request.clone(), method, server, now);
         self.pending(from, 1);
+        self.transactions.charge(id, payers);
         if invite {
             self.answer(id, &Answer::new(100, "Trying"), now);
         }
         if let Err(answer) = self.walk(id, from, request, now) {
             self.answer(id, &answer, now);
         }
+    }
+
+    /// Whether a request may begin, and who is charged for it as long as it rings.
+    fn begins(
+        &mut self,
+        from: Source,
+        request: &Message,
+        method: &Method,
+        now: Instant,
+    ) -> Result<Vec<Payer>, Answer> {
+        if let Source::Flow(flow) = from
+            && let Some(flow) = self.flows.get_mut(flow)
+        {
+            flow.has_spoken = true;
+        }
+        self.may(from, request, method)?;
+        self.room_for(from)?;
+        self.may_guess(from, request, now)?;
+        self.may_ring(from, request, now)
     }
 
     /// Bounds on what one flow, and all peers together, may have under way.

@@ -2,8 +2,10 @@
 
 mod bench;
 mod calls;
+mod crowd;
 mod elsewhere;
 mod forks;
+mod guesses;
 mod hops;
 mod household;
 mod info;
@@ -25,6 +27,7 @@ mod restored;
 mod routing;
 mod slim;
 mod spared;
+mod strangers;
 mod torture;
 mod transfers;
 mod traps;

@@ -84,6 +84,8 @@ pub(super) struct Proxied {
     pub(super) hung_up: Vec<String>,
     /// Timer C, or after a CANCEL the end of our patience.
     pub(super) give_up: Option<Instant>,
+    /// Who is charged for it as long as it rings.
+    payers: Vec<Payer>,
     key: ServerKey,
 }
 
@@ -121,6 +123,7 @@ pub(super) struct Transactions {
     clients: HashMap<ClientKey, Asking>,
     errands: HashMap<ErrandId, Errand>,
     by_flow: HashMap<FlowId, HashSet<ContextId>>,
+    ringing: HashMap<Payer, usize>,
     named: u64,
 }
 
@@ -129,6 +132,14 @@ pub(super) struct Transactions {
 pub(super) enum Asking {
     Context(ContextId),
     Errand(ErrandId),
+}
+
+/// Who is charged for a call that rings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Payer {
+    Flow(FlowId),
+    /// By a hash of its address of record.
+    Account(u64),
 }
 
 impl Transactions {
@@ -144,6 +155,7 @@ impl Transactions {
             && self.clients.is_empty()
             && self.errands.is_empty()
             && self.by_flow.is_empty()
+            && self.ringing.is_empty()
     }
 
     /// Remembers a request that has just come.
@@ -250,6 +262,44 @@ impl Transactions {
         self.clients.get(key).copied()
     }
 
+    /// Charges these for a context's call, until it is answered or over.
+    pub(super) fn charge(&mut self, id: ContextId, payers: Vec<Payer>) {
+        for payer in &payers {
+            let count = self.ringing.entry(*payer).or_default();
+            *count = count.saturating_add(1);
+        }
+        if let Some(context) = self.contexts.get_mut(&id) {
+            context.payers = payers;
+        }
+    }
+
+    /// A context's call rings no more.
+    pub(super) fn discharge(&mut self, id: ContextId) {
+        let payers = self
+            .contexts
+            .get_mut(&id)
+            .map(|it| std::mem::take(&mut it.payers));
+        self.repay(payers.unwrap_or_default());
+    }
+
+    fn repay(&mut self, payers: Vec<Payer>) {
+        for payer in payers {
+            let left = self
+                .ringing
+                .get(&payer)
+                .map_or(0, |count| count.saturating_sub(1));
+            match left {
+                0 => drop(self.ringing.remove(&payer)),
+                left => drop(self.ringing.insert(payer, left)),
+            }
+        }
+    }
+
+    /// How many calls of theirs ring.
+    pub(super) fn ringing(&self, payer: Payer) -> usize {
+        self.ringing.get(&payer).copied().unwrap_or_default()
+    }
+
     /// Every context that receives from this flow or sends to it.
     pub(super) fn of_flow(&self, flow: FlowId) -> Vec<ContextId> {
         let mut ids: Vec<_> = self
@@ -283,6 +333,7 @@ impl Transactions {
                 self.servers.remove(&context.key);
             }
             self.unindex(context.from, id);
+            self.repay(context.payers);
             if let Some(branch) = &context.branch {
                 self.unindex(branch.to, id);
                 if let Some(key) = client_key(&branch.sent) {
@@ -368,6 +419,7 @@ impl Proxied {
             final_status: None,
             hung_up: Vec::new(),
             give_up: None,
+            payers: Vec::new(),
             key,
         }
     }

@@ -166,6 +166,9 @@ impl Edge {
             Transport::Tcp => config.tcp.push(local()),
             Transport::Tls => {}
         }
+        // Some browsers here ask until they get what they wait for.
+        config.core.limits.messages_per_flow = u32::MAX;
+        config.core.limits.messages_per_address = u32::MAX;
         change(&mut config);
         let server = Server::bind(config).await.unwrap();
         let (ws, own) = (server.ws_addrs(), server.sip_addrs());

@@ -25,6 +25,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) browsers: Browsers,
     #[serde(default)]
+    pub(super) limits: Limits,
+    #[serde(default)]
     pub(super) calls: Calls,
     #[serde(default)]
     pub(super) tls: Tls,
@@ -60,6 +62,20 @@ pub(super) struct Browsers {
     pub(super) methods: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     pub(super) strip: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    pub(super) messages_per_connection: Option<Spanned<i64>>,
+    pub(super) messages_per_address: Option<Spanned<i64>>,
+    pub(super) ringing_per_connection: Option<Spanned<i64>>,
+    pub(super) ringing_per_account: Option<Spanned<i64>>,
+    pub(super) calls_per_account: Option<Spanned<i64>>,
+    pub(super) wrong_passwords_per_address: Option<Spanned<i64>>,
+    pub(super) wrong_passwords_per_account: Option<Spanned<i64>>,
+    pub(super) silent: Option<Spanned<i64>>,
+    pub(super) unregistered: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize, Default, Debug)]

@@ -12,8 +12,8 @@ use relay::server::{BackendChoice, ControlAddress, ControlKey};
 
 use super::listen::{self, readable};
 use super::{
-    Calls, Certificate, Edge, Fault, Limits, Media, Relay, UpstreamTls, Upstreams, browsers, faces,
-    file, registration,
+    Bounds, Calls, Certificate, Edge, Fault, Limits, Media, Relay, UpstreamTls, Upstreams,
+    browsers, faces, file, registration,
 };
 
 /// Where our relay takes commands when nothing is said: this machine only, rtpengine's customary port.
@@ -51,6 +51,7 @@ pub(super) fn edge(file: &file::File, path: &Path) -> Result<Edge, Fault> {
         upstream,
         registration: registration::judge(file, domain.get_ref(), path)?,
         policy: browsers::judge(&file.browsers)?,
+        bounds: Bounds::of(&file.limits)?,
         calls: Calls::of(&file.calls, path)?,
         relays,
         dtmf_events: dtmf_events(&file.media.dtmf)?,

@@ -94,7 +94,7 @@ fn rate(given: &Number, name: &str) -> Result<Option<u32>, Fault> {
     number(given, name, "packets a second", RATE)
 }
 
-fn number<T: TryFrom<u64>>(
+pub(super) fn number<T: TryFrom<u64>>(
     given: &Number,
     name: &str,
     unit: &str,

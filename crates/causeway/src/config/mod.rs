@@ -3,8 +3,9 @@
 //! sentence with the file, the line and the cure ([`ConfigError`]).
 //!
 //! The file's shape is in `file.rs`, the judgement in `judge.rs`, that of the proxy's addresses in `listen.rs`, of the relay's
-//! in `faces.rs`, of mere numbers in `limits.rs`, of what browsers may do in `browsers.rs`, of what becomes of calls in `calls.rs`, of the users in `registration.rs`.
+//! in `faces.rs`, of mere numbers in `limits.rs`, of what browsers may do in `browsers.rs` and how much in `bounds.rs`, of what becomes of calls in `calls.rs`, of the users in `registration.rs`.
 
+mod bounds;
 mod browsers;
 mod calls;
 mod faces;
@@ -26,6 +27,7 @@ use proxy::server::UsersFile;
 use relay::core::SharedPort;
 use relay::server::{BackendChoice, ControlAddress, ControlKey};
 
+pub(crate) use bounds::Bounds;
 pub(crate) use calls::Calls;
 pub(crate) use limits::Limits;
 pub(crate) use upstream::Upstreams;
@@ -45,6 +47,8 @@ pub(crate) struct Edge {
     pub(crate) listen: Listen,
     /// What browsers may do.
     pub(crate) policy: Policy,
+    /// How much of it at once.
+    pub(crate) bounds: Bounds,
     /// What becomes of calls.
     pub(crate) calls: Calls,
     /// Relays of others' making or on other machines; empty: one of our own beside the proxy.

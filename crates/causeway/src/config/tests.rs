@@ -599,6 +599,43 @@ fn what_browsers_may_do_can_be_said_and_is_little_where_nothing_is() {
 }
 
 #[test]
+fn what_browsers_may_do_at_once_reaches_the_proxy_and_what_is_left_out_stays() {
+    let limits = |lines: &str| {
+        let edge = parse(&format!("{GOOD}[limits]\n{lines}\n"))?;
+        Ok::<_, ConfigError>(crate::programs::core_config(&edge).limits)
+    };
+    let usual = limits("").unwrap();
+    let given = limits(
+        "messages_per_connection = 10\nmessages_per_address = 11\nringing_per_connection = 12\n\
+         ringing_per_account = 13\ncalls_per_account = 14\nwrong_passwords_per_address = 15\n\
+         wrong_passwords_per_account = 16\nsilent = 17\nunregistered = 18",
+    );
+    let numbers = |limits: proxy::core::Limits| {
+        let (silent, unregistered) = (limits.silent.as_secs(), limits.unregistered.as_secs());
+        let [flow, address] = [limits.messages_per_flow, limits.messages_per_address];
+        let rings = [limits.ringing_per_flow, limits.ringing_per_account];
+        let [calls, all, own] = [
+            limits.calls_per_account,
+            limits.guesses_per_address,
+            limits.guesses_per_account,
+        ];
+        let rings = rings.map(|it| it as u64);
+        let rates = [flow, address, calls, all, own].map(u64::from);
+        [&rates[..2], &rings, &rates[2..], &[silent, unregistered]].concat()
+    };
+    assert_eq!(numbers(given.unwrap()), (10..=18).collect::<Vec<_>>());
+    assert_eq!(numbers(usual), [100, 2000, 30, 60, 120, 60, 10, 10, 60]);
+    for bad in [
+        "silent = 0",
+        "messages_per_connection = 1",
+        "calls_per_account = -1",
+    ] {
+        let error = limits(bad).unwrap_err();
+        assert!(error.what.contains("cannot be meant"), "{error}");
+    }
+}
+
+#[test]
 fn what_the_file_says_of_calls_reaches_the_proxy_and_what_is_left_out_stays() {
     let limits = |calls: &str| {
         let edge = parse(&format!("{GOOD}[calls]\n{calls}\n")).unwrap();

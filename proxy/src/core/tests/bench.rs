@@ -49,10 +49,12 @@ impl Bench {
         Self::with(|_| {})
     }
 
-    /// Browsers need not register first: most tests are about something else.
+    /// Browsers need not register first, and may say much at once: most tests are about something else.
     pub(super) fn with(change: impl FnOnce(&mut Config)) -> Self {
         Self::guarded(|config| {
             config.policy.callers = Callers::Anyone;
+            config.limits.messages_per_flow = u32::MAX;
+            config.limits.messages_per_address = u32::MAX;
             change(config);
         })
     }

@@ -219,10 +219,8 @@ fn one_flow_cannot_fill_the_edge() {
     }
     bench.browser_sends(greedy, invite("4", "alice", "4444", "", ""));
     let refused = bench.browser_gets(greedy);
-    assert_eq!(
-        (refused.status(), refused.header("Retry-After").as_deref()),
-        (Some(503), Some("5"))
-    );
+    assert_eq!(refused.status(), Some(503));
+    assert!(refused.has("Retry-After"));
     assert_eq!(
         status_of(&mut bench, other, invite("5", "carol", "1", "", "")),
         Some(100)

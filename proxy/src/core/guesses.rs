@@ -1,0 +1,132 @@
+//! Passwords that are guessed: how many wrong ones an address and an account may offer, whoever looks at them.
+//!
+//! A wrong password is one that was refused with a new challenge, or with 403 where it came with a REGISTER. An address
+//! from which an account was proven lately is not held up by what others guess for that account: nobody is locked out by
+//! strangers.
+
+use std::time::{Duration, Instant};
+
+use sip::digest::Credentials;
+use sip::{Message, Method};
+
+use super::Core;
+use super::budget::{Ledger, Rate};
+use super::config::Limits;
+use super::crowd::Prefix;
+use super::event::Drop;
+use super::face::{FlowId, Source};
+use super::refusal::Answer;
+
+/// Wrong passwords that may come at once, in minutes of their limit.
+const BURST: u32 = 3;
+
+/// How long an address is known to belong to an account.
+const KNOWN: Duration = Duration::from_secs(24 * 3600);
+
+pub(super) struct Guesses {
+    by_address: Ledger<Prefix>,
+    by_account: Ledger<u64>,
+    /// Who was right, and from where.
+    right: Ledger<(Prefix, u64)>,
+}
+
+impl Guesses {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let rate = |number| Rate::new(number, Duration::from_secs(60), BURST);
+        Self {
+            by_address: Ledger::new(rate(limits.guesses_per_address)),
+            by_account: Ledger::new(rate(limits.guesses_per_account)),
+            right: Ledger::new(Rate::new(1, KNOWN, 1)),
+        }
+    }
+}
+
+impl Core {
+    /// Whether the credentials of this request may be tried; those of one without any may.
+    pub(super) fn may_guess(
+        &mut self,
+        from: Source,
+        request: &Message,
+        now: Instant,
+    ) -> Result<(), Answer> {
+        let Some((flow, account)) = self.guesser(from, request) else {
+            return Ok(());
+        };
+        let Some(prefix) = self.flows.get(flow).map(|flow| flow.prefix) else {
+            return Ok(());
+        };
+        let guesses = &self.guesses;
+        let account_may =
+            guesses.by_account.has(account, now) || guesses.right.knows((prefix, account));
+        if account_may && guesses.by_address.has(prefix, now) {
+            return Ok(());
+        }
+        self.drop_message(from, Drop::Guessing);
+        Err(Answer::busy("Too Many Wrong Passwords"))
+    }
+
+    /// The SIP server has answered a request: were its credentials right?
+    pub(super) fn proven(
+        &mut self,
+        from: Source,
+        request: &Message,
+        response: &Message,
+        now: Instant,
+    ) {
+        let Some((flow, account)) = self.guesser(from, request) else {
+            return;
+        };
+        let status = response.status().unwrap_or_default();
+        let (credentials, challenge) = match status {
+            407 => ("Proxy-Authorization", "Proxy-Authenticate"),
+            _ => ("Authorization", "WWW-Authenticate"),
+        };
+        let is_stale = |value: std::borrow::Cow<'_, str>| {
+            let value = value.to_ascii_lowercase();
+            ["stale=true", "stale=\"true\""]
+                .iter()
+                .any(|it| value.contains(it))
+        };
+        match status {
+            200..=299 => self.guessed_right(flow, account, now),
+            401 | 407 if response.headers(challenge).any(is_stale) => {}
+            401 | 407 if request.has(credentials) => self.guessed_wrong(flow, account, now),
+            403 if request.is(&Method::Register) => self.guessed_wrong(flow, account, now),
+            _ => {}
+        }
+    }
+
+    /// Where we look at passwords ourselves.
+    pub(super) fn guessed(&mut self, flow: FlowId, user: &str, right: bool, now: Instant) {
+        let account = self.names.spread("guess", user);
+        match right {
+            true => self.guessed_right(flow, account, now),
+            false => self.guessed_wrong(flow, account, now),
+        }
+    }
+
+    fn guessed_right(&mut self, flow: FlowId, account: u64, now: Instant) {
+        if let Some(flow) = self.flows.get(flow) {
+            _ = self.guesses.right.take((flow.prefix, account), now);
+        }
+    }
+
+    fn guessed_wrong(&mut self, flow: FlowId, account: u64, now: Instant) {
+        if let Some(flow) = self.flows.get(flow) {
+            _ = self.guesses.by_address.take(flow.prefix, now);
+            _ = self.guesses.by_account.take(account, now);
+        }
+    }
+
+    /// The connection and the account of a browser's request with credentials.
+    fn guesser(&self, from: Source, request: &Message) -> Option<(FlowId, u64)> {
+        let Source::Flow(flow) = from else {
+            return None;
+        };
+        let given = ["Authorization", "Proxy-Authorization"];
+        let value = given.iter().find_map(|name| request.header(name))?;
+        let given = Credentials::parse(&value);
+        let user = given.map(|given| given.username).unwrap_or_default();
+        Some((flow, self.names.spread("guess", &user)))
+    }
+}
