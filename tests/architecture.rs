@@ -28,6 +28,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("causeway", &["proxy", "relay", "demo", "net", "sip", "sdp"]),
     ("bench", &["relay", "control-proto", "peers"]),
     ("peers", &["control-proto"]),
+    ("attack", &["demo", "peers", "control-proto"]),
     ("tests", &[]),
     (
         "fuzz",
@@ -76,7 +77,7 @@ const CORES: &[&str] = &["proxy/src/core", "relay/src/core"];
 
 /// Packages that no packet of a stranger reaches. Every other one's library denies [`PANICS`].
 const UNREACHED: &[&str] = &[
-    "bench", "peers", "fuzz", "testkit", "demo", "causeway", "tests", "xtask",
+    "bench", "attack", "peers", "fuzz", "testkit", "demo", "causeway", "tests", "xtask",
 ];
 const PANICS: &[&str] = &[
     "indexing_slicing",

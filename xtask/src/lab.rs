@@ -207,7 +207,7 @@ pub(crate) fn build_release() -> Result<PathBuf, String> {
     Ok(target_directory()?.join("release"))
 }
 
-fn build(package: &str) -> Outcome {
+pub(crate) fn build(package: &str) -> Outcome {
     let arguments = ["build", "--release", "--quiet", "--package", package];
     command(Command::new(env!("CARGO")).args(arguments))
 }

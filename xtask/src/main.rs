@@ -1,6 +1,7 @@
 //! Every chore by one name: `cargo xtask <chore>`. A newcomer has cargo and nothing else, so this
 //! needs nothing else: the standard library, and what `install` fetches from Debian and npm.
 
+mod attack;
 mod bench;
 mod bench_proxy;
 mod e2e;
@@ -25,6 +26,8 @@ cargo xtask <chore>
   soak      calls that talk for a minute, calls that come and go: nothing may be lost or stay behind
   instructions
             counts those of the packet path; fails when there are more than were committed [--accept]
+  attack    attacks a relay and an edge beside calls that must lose nothing, and prints what came of it
+            [part of a name] [--against anchor] [--help says the options]
   bench-relay
             measures the relay, beside rtpengine where that is installed [--help says the options]
   bench-proxy
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         "demo" => steps::demo(),
         "e2e" => e2e::run(&rest),
         "fuzz" => fuzz::run(&rest),
+        "attack" => attack::run(&rest),
         "bench-relay" => bench::run(&rest),
         "bench-proxy" => bench_proxy::run(&rest),
         "soak" => soak::run(&rest),

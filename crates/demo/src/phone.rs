@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 use agent::Command;
 pub use body::Violation;
 pub use call::{Call, End, State};
-pub use ear::Heard;
+pub use ear::{Heard, Pauses};
 pub use g711::Codec;
 
 /// How a phone behaves.

@@ -3,12 +3,13 @@
 //! (`IP_PKTINFO`), so a relay sees as many peers as there are legs, and two system calls move 64 datagrams. The socket is
 //! tied to one device.
 //!
-//! The only `unsafe` here is what has no safe form: `sendmmsg`, `recvmmsg`, their ancillary data, and three options
-//! that socket2 does not know. Pointers are kept in the message headers between calls; they point into boxed slices
+//! The only `unsafe` here is what has no safe form: `sendmmsg`, `recvmmsg`, their ancillary data, namespaces, and
+//! three options that socket2 does not know. Pointers are kept in the message headers between calls; they point into boxed slices
 //! of the same struct, which are never replaced and do not move when the struct does.
 
 #![allow(unsafe_code)]
 
+use std::fs::File;
 use std::io;
 use std::mem::{self, size_of};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -51,6 +52,18 @@ pub fn endpoints(device: &str, port: u16) -> io::Result<Socket> {
 pub fn wake_on_time() {
     // SAFETY: takes numbers only; a failure changes nothing.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1u64, 0, 0, 0) };
+}
+
+/// Takes this thread to a network namespace: the sockets that it opens from now on are of that.
+///
+/// # Errors
+/// The system's: it wants root.
+pub fn enter_namespace(namespace: &File) -> io::Result<()> {
+    // SAFETY: takes numbers only, of which the descriptor lives through the call.
+    match unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Waits until something can be received, `milliseconds` at most.
@@ -96,6 +109,9 @@ struct Rooms {
     ancillary: Box<[Ancillary]>,
     heads: Box<[mmsghdr]>,
 }
+
+// SAFETY: its pointers lead to boxes of the same struct and go with them.
+unsafe impl Send for Rooms {}
 
 impl Rooms {
     fn new(count: usize) -> Self {

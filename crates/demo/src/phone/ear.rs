@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::f32::consts::TAU;
+use std::time::{Duration, Instant};
 
 use super::sound::RATE;
 
@@ -32,6 +33,41 @@ pub struct Heard {
     pub report_blocks: u32,
     /// Packets sent so far, to compare with what others heard.
     pub sent: u32,
+    /// How long it was silent between packets.
+    pub pauses: Pauses,
+}
+
+/// How often a packet was waited for so long, in steps of [`PAUSE`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pauses {
+    counts: Vec<u32>,
+    last: Option<Instant>,
+}
+
+/// The steps of [`Pauses`].
+const PAUSE: Duration = Duration::from_millis(5);
+/// Pauses of over a second are as one of a second.
+const LONGEST: usize = 200;
+
+impl Pauses {
+    pub(crate) fn packet(&mut self, now: Instant) {
+        if let Some(last) = self.last.replace(now) {
+            let step = (now - last).as_micros() / PAUSE.as_micros();
+            let step = usize::try_from(step).unwrap_or(LONGEST).min(LONGEST);
+            if self.counts.len() <= step {
+                self.counts.resize(step + 1, 0);
+            }
+            self.counts[step] += 1;
+        }
+    }
+
+    /// The longest since an earlier look, rounded down to 5 ms.
+    #[must_use]
+    pub fn longest_since(&self, before: &Self) -> Duration {
+        let then = |step| before.counts.get(step).copied().unwrap_or(0);
+        let longest = (0..self.counts.len()).rfind(|step| self.counts[*step] > then(*step));
+        PAUSE * longest.map_or(0, |step| step as u32)
+    }
 }
 
 /// Remembers the last second of sound.
@@ -84,6 +120,18 @@ mod tests {
     use super::super::Voice;
     use super::super::sound::Sound;
     use super::*;
+
+    #[test]
+    fn the_longest_pause_is_that_of_the_stretch_that_is_asked_for() {
+        let (mut pauses, start) = (Pauses::default(), Instant::now());
+        for at in [0, 20, 81, 101] {
+            pauses.packet(start + Duration::from_millis(at));
+        }
+        let look = pauses.clone();
+        assert_eq!(look.longest_since(&Pauses::default()).as_millis(), 60);
+        pauses.packet(start + Duration::from_millis(122));
+        assert_eq!(pauses.longest_since(&look).as_millis(), 20);
+    }
 
     #[test]
     fn a_tone_is_heard_at_its_pitch_and_silence_has_none() {

@@ -255,6 +255,7 @@ impl Stream {
         }
         let heard = &mut self.listening.lock().0;
         heard.packets += 1;
+        heard.pauses.packet(now);
         heard.octets = heard.octets.wrapping_add(packet.payload().len() as u32);
         heard.lost = self.reception.as_ref().map_or(0, Reception::lost);
     }

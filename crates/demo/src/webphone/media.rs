@@ -293,6 +293,7 @@ impl Stream {
         }
         let heard = &mut self.progress.known().heard;
         heard.packets += 1;
+        heard.pauses.packet(now);
         heard.octets = heard.octets.wrapping_add(packet.payload().len() as u32);
         heard.lost = self.reception.as_ref().map_or(0, Reception::lost);
     }

@@ -1,0 +1,158 @@
+//! What an attack is, and what is made of one.
+
+use peers::browser::Identity;
+use peers::ng::Ng;
+
+use crate::field::Field;
+use crate::flood::Sent;
+use crate::tap::Came;
+use crate::whole::Whole;
+use crate::witness::{Report, Witness};
+
+/// A gap that a listener hears.
+const MAX_GAP: u64 = 40_000_000;
+
+/// One row of the table.
+pub(crate) struct Attack {
+    /// Rows of SECURITY.md's catalogue.
+    pub(crate) rows: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) stage: Stage,
+}
+
+/// What is attacked, and how. An `Err` is for what could not be tried.
+pub(crate) enum Stage {
+    /// A relay that is asked by ng.
+    Relay(fn(&mut Scene<'_>) -> Result<Outcome, String>),
+    /// A whole edge: proxy, relay, SIP server and phones.
+    Edge(fn(&mut Whole<'_>) -> Result<Outcome, String>),
+}
+
+/// A relay, with calls that talk.
+pub(crate) struct Scene<'a> {
+    pub(crate) field: &'a Field,
+    pub(crate) witness: &'a Witness,
+    /// The right hand of the relay's owner.
+    pub(crate) ng: &'a mut Ng,
+    pub(crate) identity: &'a Identity,
+}
+
+/// What an attack did and saw.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub(crate) sent: Sent,
+    /// Bytes that the attacker's place may be sent: he was a peer as well.
+    pub(crate) owed: u64,
+    /// What it reached, if it reached anything.
+    pub(crate) bite: Option<String>,
+    /// What else is worth a line.
+    pub(crate) note: String,
+}
+
+impl Outcome {
+    /// Something was sent, and only the witness can say whether it did harm.
+    pub(crate) fn of(sent: Sent) -> Self {
+        Self {
+            sent,
+            ..Self::default()
+        }
+    }
+
+    /// The same, with what it reached.
+    pub(crate) fn biting(mut self, bite: Option<String>) -> Self {
+        self.bite = bite;
+        self
+    }
+
+    /// The same, with a word.
+    pub(crate) fn saying(mut self, note: impl Into<String>) -> Self {
+        self.note = note.into();
+        self
+    }
+}
+
+/// An attack that was made.
+pub(crate) struct Done {
+    pub(crate) rows: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) outcome: Outcome,
+    /// What came back to the attacker.
+    pub(crate) came: Came,
+    /// The witness without an attack, and with it.
+    pub(crate) calm: Report,
+    pub(crate) attacked: Report,
+}
+
+impl Done {
+    /// Why it bit; empty for one that was held.
+    pub(crate) fn bites(&self) -> Vec<String> {
+        let (calm, attacked) = (&self.calm, &self.attacked);
+        let mut bites: Vec<String> = self.outcome.bite.iter().cloned().collect();
+        if self.came.bytes > self.outcome.owed {
+            bites.push(format!("{} bytes came back", self.came.bytes));
+        }
+        if attacked.lost > calm.lost {
+            bites.push(format!("the witness lost {} packets", attacked.lost));
+        }
+        if attacked.wrong > 0 {
+            bites.push(format!(
+                "the witness heard {} wrong packets",
+                attacked.wrong
+            ));
+        }
+        // What the machine's other work does to a call is seen without an attack, too.
+        if attacked.gap > MAX_GAP.max(2 * calm.gap) {
+            bites.push(format!("a gap of {} ms", attacked.gap / 1_000_000));
+        }
+        bites
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn done(change: impl FnOnce(&mut Done)) -> usize {
+        let calm = Report {
+            sent: 100,
+            lost: 0,
+            wrong: 0,
+            gap: 22_000_000,
+        };
+        let mut done = Done {
+            rows: "M0",
+            name: "none",
+            outcome: Outcome::default(),
+            came: Came::default(),
+            calm,
+            attacked: calm,
+        };
+        change(&mut done);
+        done.bites().len()
+    }
+
+    #[test]
+    fn loss_gaps_wrong_packets_and_answers_each_count_against_us() {
+        assert_eq!(done(|_| ()), 0);
+        assert_eq!(done(|it| it.attacked.lost = 1), 1);
+        assert_eq!(done(|it| it.attacked.wrong = 1), 1);
+        assert_eq!(done(|it| it.came.bytes = 1), 1);
+        assert_eq!(done(|it| it.outcome.bite = Some(String::new())), 1);
+        assert_eq!(
+            done(|it| it.attacked.gap = 41_000_000),
+            0,
+            "not twice the calm one"
+        );
+        assert_eq!(done(|it| it.attacked.gap = 45_000_000), 1);
+    }
+
+    #[test]
+    fn what_is_owed_and_what_the_machine_does_count_not() {
+        assert_eq!(done(|it| (it.came.bytes, it.outcome.owed) = (9, 9)), 0);
+        assert_eq!(
+            done(|it| (it.calm.gap, it.attacked.gap) = (50_000_000, 90_000_000)),
+            0
+        );
+        assert_eq!(done(|it| (it.calm.lost, it.attacked.lost) = (2, 2)), 0);
+    }
+}

@@ -1,0 +1,5 @@
+//! Attacks on the relay's control port.
+
+use crate::attack::Attack;
+
+pub(crate) const ATTACKS: &[Attack] = &[];

@@ -1,0 +1,232 @@
+//! Attacks a relay, or a whole edge, in network namespaces of its own, and prints what came of it: a row for each attack,
+//! made beside ordinary calls that must lose nothing. `cargo xtask attack` is who calls it.
+//!
+//! It knows the edge as a stranger, a user or a proxy knows it, and shares no line with it.
+
+mod attack;
+mod control;
+mod field;
+mod flood;
+mod media;
+mod programs;
+mod table;
+mod tap;
+mod whole;
+mod witness;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use attack::{Attack, Done, Scene, Stage};
+use clap::Parser;
+use field::Field;
+use peers::browser::Identity;
+use peers::ng::Ng;
+use peers::scenario::Scenario;
+use programs::{Kind, Program, Start};
+use tap::Tap;
+use whole::Whole;
+use witness::Witness;
+
+/// How long the witness talks before each attack: what this machine does to a call that nobody attacks.
+const CALM: Duration = Duration::from_secs(2);
+/// What comes back late still counts.
+const ECHO: Duration = Duration::from_millis(300);
+
+/// Attacks a relay and an edge, beside calls that must lose nothing.
+#[derive(Parser, Debug)]
+#[command(name = "causeway-attack")]
+struct Arguments {
+    /// Only attacks with this in their name or rows
+    #[arg(default_value = "")]
+    part: String,
+    /// The program that is attacked
+    #[arg(long, value_name = "FILE")]
+    causeway: PathBuf,
+    /// `anchor`: attacks Debian's rtpengine instead, to see attacks bite
+    #[arg(long, value_name = "WHOM")]
+    against: Option<String>,
+    /// Ways to the relay's sockets that are attacked
+    #[arg(long, default_values = ["sockets", "steered"], value_delimiter = ',')]
+    backend: Vec<String>,
+    /// Real-time priority of relay and witness, where other work shares the machine
+    #[arg(long)]
+    priority: Option<u32>,
+    /// Names the attacks and makes none
+    #[arg(long)]
+    list: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let attacks: Vec<&Attack> = [media::ATTACKS, control::ATTACKS]
+        .into_iter()
+        .flatten()
+        .filter(|it| it.name.contains(&arguments.part) || it.rows.contains(&arguments.part))
+        .collect();
+    if arguments.list {
+        attacks
+            .iter()
+            .for_each(|it| println!("{:<8} {}", it.rows, it.name));
+        return ExitCode::SUCCESS;
+    }
+    match all(&arguments, &attacks) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(bites) => {
+            println!("\n{bites} attacks bite");
+            ExitCode::FAILURE
+        }
+        Err(why) => {
+            eprintln!("causeway-attack: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Makes them, and says how many bite.
+fn all(arguments: &Arguments, attacks: &[&Attack]) -> Result<usize, String> {
+    let start = Start {
+        causeway: arguments.causeway.clone(),
+        priority: arguments.priority,
+    };
+    let kinds: Vec<Kind> = match arguments.against.as_deref() {
+        None => arguments.backend.iter().cloned().map(Kind::Ours).collect(),
+        Some("anchor") => vec![Kind::Anchor],
+        Some(other) => return Err(format!("--against {other} is not known; there is `anchor`")),
+    };
+    let field = Field::new()?;
+    let mut bites = 0;
+    for kind in &kinds {
+        let on_relay = attacks
+            .iter()
+            .filter(|it| matches!(it.stage, Stage::Relay(_)));
+        let on_relay: Vec<_> = on_relay.copied().collect();
+        if !on_relay.is_empty() {
+            println!("\n{}\n\n{}", kind.title(), table::HEAD);
+            bites += relay(&start, &field, kind, &on_relay)?;
+        }
+    }
+    let on_edge = attacks
+        .iter()
+        .filter(|it| matches!(it.stage, Stage::Edge(_)));
+    let on_edge: Vec<_> = on_edge.copied().collect();
+    if !on_edge.is_empty() && !kinds.contains(&Kind::Anchor) {
+        println!("\nA whole edge\n\n{}", table::HEAD);
+        bites += edge(&start, &field, &on_edge)?;
+    }
+    Ok(bites)
+}
+
+/// One relay under all attacks in turn, so that what one leaves behind meets the next.
+fn relay(start: &Start, field: &Field, kind: &Kind, attacks: &[&Attack]) -> Result<usize, String> {
+    let identity = Identity::generate()?;
+    let mut relay = Program::relay(start, field, kind)?;
+    let mut ng = field.house.within(|| programs::connect(kind.key()))?;
+    let mut bites = 0;
+    for attack in attacks {
+        let Stage::Relay(run) = attack.stage else {
+            continue;
+        };
+        let kinds = [Scenario::AvpSdes, Scenario::AvpDtlsActive];
+        let witness = Witness::start(field, &mut ng, &identity, &kinds, start.priority)?;
+        let tap = Tap::open(&field.alley)?;
+        let mut scene = Scene {
+            field,
+            witness: &witness,
+            ng: &mut ng,
+            identity: &identity,
+        };
+        let done = beside(attack, &tap, &witness, || run(&mut scene))
+            .map_err(|why| format!("{}: {why}", attack.name))?;
+        bites += tell(&done);
+        witness.tear_down(&mut ng);
+        // A relay that has died is the worst bite; the next attack is on another.
+        if let Err(why) = relay.is_alive().and_then(|()| ping(&mut ng)) {
+            println!("| | | | | | | **BITES**: the relay is gone: {why} |");
+            bites += 1;
+            drop(relay);
+            relay = Program::relay(start, field, kind)?;
+            ng = field.house.within(|| programs::connect(kind.key()))?;
+        }
+    }
+    Ok(bites)
+}
+
+fn edge(start: &Start, field: &Field, attacks: &[&Attack]) -> Result<usize, String> {
+    let mut bites = 0;
+    for attack in attacks {
+        let Stage::Edge(run) = attack.stage else {
+            continue;
+        };
+        let tap = Tap::open(&field.alley)?;
+        let mut whole = Whole::start(start, field)?;
+        let witness = whole.witness();
+        let done = beside(attack, &tap, &witness, || run(&mut whole))
+            .map_err(|why| format!("{}: {why}", attack.name))?;
+        bites += tell(&done);
+        if let Err(why) = whole.end() {
+            println!("| | | | | | | **BITES**: {why} |");
+            bites += 1;
+        }
+    }
+    Ok(bites)
+}
+
+impl Heard for Witness {
+    type Mark = witness::Mark;
+
+    fn mark(&self) -> Self::Mark {
+        Self::mark(self)
+    }
+
+    fn since(&self, mark: &Self::Mark) -> witness::Report {
+        Self::since(self, mark)
+    }
+}
+
+/// Who is heard while an attack is made.
+trait Heard {
+    type Mark;
+    fn mark(&self) -> Self::Mark;
+    fn since(&self, mark: &Self::Mark) -> witness::Report;
+}
+
+fn beside<H: Heard>(
+    attack: &Attack,
+    tap: &Tap,
+    witness: &H,
+    run: impl FnOnce() -> Result<attack::Outcome, String>,
+) -> Result<Done, String> {
+    let mark = witness.mark();
+    std::thread::sleep(CALM);
+    let calm = witness.since(&mark);
+    let (mark, before) = (witness.mark(), tap.came());
+    let outcome = run()?;
+    std::thread::sleep(ECHO);
+    let attacked = witness.since(&mark);
+    Ok(Done {
+        rows: attack.rows,
+        name: attack.name,
+        outcome,
+        came: tap.came().since(before),
+        calm,
+        attacked,
+    })
+}
+
+fn tell(done: &Done) -> usize {
+    println!("{}", table::row(done));
+    usize::from(!done.bites().is_empty())
+}
+
+fn ping(ng: &mut Ng) -> Result<(), String> {
+    let (reply, _) = ng.ask(
+        &control_proto::Request::new(control_proto::Command::Ping),
+        || {},
+    )?;
+    match reply.is_pong() {
+        true => Ok(()),
+        false => Err("it does not say pong".to_owned()),
+    }
+}
