@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("dtls", &["srtp"]),
     ("control-proto", &[]),
     ("net", &[]),
+    ("acme", &["net"]),
     ("testkit", &[]),
     ("proxy", &["sip", "sdp", "control-proto", "net"]),
     (
@@ -25,7 +26,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["ice", "dtls", "srtp", "rtp", "sdp", "control-proto", "net"],
     ),
     ("demo", &["sip", "sdp", "ice", "dtls", "srtp", "rtp", "net"]),
-    ("causeway", &["proxy", "relay", "demo", "net", "sip", "sdp"]),
+    (
+        "causeway",
+        &["proxy", "relay", "demo", "net", "acme", "sip", "sdp"],
+    ),
     ("bench", &["relay", "control-proto", "peers"]),
     ("peers", &["control-proto"]),
     ("attack", &["demo", "peers", "control-proto"]),

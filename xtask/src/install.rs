@@ -19,6 +19,7 @@ const PACKAGES: &[&str] = &[
     "kamailio-tls-modules",
     "kamailio-websocket-modules",
     "openssl",
+    "pebble",     // a CA that the edge gets certificates from
     "pulseaudio", // Firefox runs Web Audio only against a sound device
     "rtpengine-daemon",
     "valgrind",

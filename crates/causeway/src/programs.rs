@@ -14,7 +14,7 @@ use relay::server::{ControlAddress, ControlTransport};
 
 use crate::child::{OwnRelay, READY};
 use crate::cli::RelayOptions;
-use crate::config::{Certificate, Edge, Relay};
+use crate::config::{Certificate, Edge, OwnCertificate, Relay};
 use crate::signals;
 
 /// `causeway proxy FILE`, until it is told to stop.
@@ -62,6 +62,8 @@ pub(crate) async fn relay(options: RelayOptions) -> Result<(), String> {
 /// A proxy with bound sockets, and its own relay where the file names no other.
 pub(crate) struct Running {
     server: proxy::server::Server,
+    /// Gets certificates, where the edge does so by itself.
+    keeper: Option<acme::Keeper>,
     /// Kept: dropping it ends the relay process.
     relay: Option<OwnRelay>,
     /// The listeners as bound, in the order ws, wss.
@@ -85,10 +87,13 @@ impl Running {
             Some(own) => vec![MediaRelay::new(own.control())],
             None => edge.relays.clone(),
         };
-        let server = proxy::server::Server::bind(proxy_config(edge, relays, pages)?)
+        let (tls, keeper) = tls_of(edge)?;
+        let config = proxy_config(edge, relays, pages, tls)?;
+        let server = proxy::server::Server::bind(config)
             .await
             .map_err(|e| e.to_string())?;
         Ok(Self {
+            keeper,
             ws: server.ws_addrs(),
             own: server.sip_addrs(),
             server,
@@ -109,7 +114,12 @@ impl Running {
 
     /// Serves until `stop` is done; then the relay of our own ends too.
     pub(crate) async fn until(self, stop: impl Future<Output = ()>) {
+        // The listeners are bound: the CA may come.
+        let keeper = self.keeper.map(|keeper| tokio::spawn(keeper.run()));
         self.server.run(stop).await;
+        if let Some(keeper) = keeper {
+            keeper.abort();
+        }
         drop(self.relay);
     }
 }
@@ -130,9 +140,9 @@ fn proxy_config(
     edge: &Edge,
     relays: Vec<MediaRelay>,
     pages: Option<ws::Pages>,
+    tls: Option<Arc<rustls::ServerConfig>>,
 ) -> Result<proxy::server::Config, String> {
     let origins: std::sync::Arc<[String]> = edge.listen.origins.clone().into();
-    let tls = tls_of(edge)?;
     let listen = &edge.listen;
     let options = |address: &SocketAddr, transport| {
         let options = ws::Options {
@@ -190,15 +200,25 @@ pub(crate) fn core_config(edge: &Edge) -> CoreConfig {
     config
 }
 
-/// The certificate of everything with TLS, watched from now on.
-fn tls_of(edge: &Edge) -> Result<Option<Arc<rustls::ServerConfig>>, String> {
-    let Some(Certificate { cert, key }) = &edge.listen.certificate else {
-        return Ok(None);
-    };
-    let certificate = tls::Certificate::read(cert, key).map_err(|e| e.to_string())?;
-    let config = certificate.server_config().map_err(|e| e.to_string())?;
-    tokio::spawn(certificate.watch());
-    Ok(Some(config))
+/// The certificate of everything with TLS: files that are watched from now on, or one that is kept by the keeper.
+fn tls_of(
+    edge: &Edge,
+) -> Result<(Option<Arc<rustls::ServerConfig>>, Option<acme::Keeper>), String> {
+    match &edge.listen.certificate {
+        None => Ok((None, None)),
+        Some(OwnCertificate::Files(Certificate { cert, key })) => {
+            let certificate = tls::Certificate::read(cert, key).map_err(|e| e.to_string())?;
+            let config = certificate.server_config().map_err(|e| e.to_string())?;
+            tokio::spawn(certificate.watch());
+            Ok((Some(config), None))
+        }
+        Some(OwnCertificate::Acme(settings)) => {
+            let keeper = acme::Keeper::new(settings.clone(), acme::Pace::default())
+                .map_err(|e| e.to_string())?;
+            let config = keeper.server_config().map_err(|e| e.to_string())?;
+            Ok((Some(config), Some(keeper)))
+        }
+    }
 }
 
 /// How the SIP server is trusted, where it is connected to by TLS.

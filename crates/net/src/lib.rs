@@ -22,6 +22,7 @@ pub mod bind;
 pub mod cpu;
 mod deadline;
 pub mod http;
+pub mod https;
 pub mod limits;
 pub mod memory;
 #[cfg(target_os = "linux")]

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::tcp::prepare;
+use crate::tls::is_challenge;
 
 /// From the first packet to the end of the TLS handshake. A lost SYN is sent again after a second.
 const DEADLINE: Duration = Duration::from_secs(4);
@@ -63,7 +64,14 @@ pub async fn accept(
     in_time(async {
         Ok(match tls {
             None => Box::new(stream) as Stream,
-            Some(config) => Box::new(TlsAcceptor::from(config).accept(stream).await?),
+            Some(config) => {
+                let mut stream = TlsAcceptor::from(config).accept(stream).await?;
+                if is_challenge(stream.get_ref().1) {
+                    stream.shutdown().await?;
+                    return Err(io::Error::other("it was a CA's validator"));
+                }
+                Box::new(stream)
+            }
         })
     })
     .await

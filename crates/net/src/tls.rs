@@ -1,5 +1,5 @@
 //! TLS: a certificate chain and key become a rustls server configuration; trusted roots and perhaps a certificate of
-//! our own become a client's. It never generates certificates and never talks to a CA.
+//! our own become a client's. It never generates certificates and never talks to a CA: `crates/acme` does.
 
 mod renewed;
 
@@ -8,9 +8,14 @@ pub use renewed::{Certificate, Look, Looks};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::server::ResolvesServerCert;
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+
+/// What a CA's validator negotiates, to see the certificate of its challenge (RFC 8737 section 3).
+pub const CHALLENGE: &[u8] = b"acme-tls/1";
 
 /// Why a certificate or key could not be used. Each says what to mend.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +35,7 @@ pub enum TlsError {
     Empty(PathBuf),
     /// The system's trusted certificates cannot be had.
     #[error(
-        "the system's trusted certificates cannot be read ({0}); install ca-certificates, or name a file with the one that signs the SIP server's in [tls] upstream_ca"
+        "the system's trusted certificates cannot be read ({0}); install ca-certificates, or name a file with those to trust ([tls] upstream_ca, [acme] ca)"
     )]
     NoRoots(String),
     /// What was written is neither a host name nor an address.
@@ -133,8 +138,40 @@ pub fn server_config_from(
     Ok(with_protocols(config))
 }
 
+/// A server configuration for TLS 1.2 and 1.3 that shows whatever `resolver` says at the time, also to a CA's validator,
+/// who must be given the certificate of his challenge or none.
+pub fn server_config_of(
+    resolver: Arc<dyn ResolvesServerCert>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
+    config.alpn_protocols = [PROTOCOLS, &[CHALLENGE]]
+        .concat()
+        .into_iter()
+        .map(Vec::from)
+        .collect();
+    Ok(Arc::new(config))
+}
+
+/// A chain and its key, ready to be shown; an error where they do not belong together.
+pub fn certified_key(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<CertifiedKey>, rustls::Error> {
+    CertifiedKey::from_der(chain, key, &provider()).map(Arc::new)
+}
+
+/// Whether a connection was made by a CA's validator, to see a certificate; nothing is said on it (RFC 8737 section 3).
+pub(crate) fn is_challenge(connection: &ServerConnection) -> bool {
+    connection.alpn_protocol() == Some(CHALLENGE)
+}
+
 /// WebSocket is an HTTP/1.1 upgrade (RFC 6455); h2 must not be chosen.
+const PROTOCOLS: &[&[u8]] = &[b"http/1.1", b"sip/2"];
+
 fn with_protocols(mut config: ServerConfig) -> Arc<ServerConfig> {
-    config.alpn_protocols = vec![b"http/1.1".to_vec(), b"sip/2".to_vec()];
+    config.alpn_protocols = PROTOCOLS.iter().map(|protocol| protocol.to_vec()).collect();
     Arc::new(config)
 }

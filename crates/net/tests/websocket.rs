@@ -163,6 +163,54 @@ async fn get(address: SocketAddr, path: &str) -> String {
     answer
 }
 
+#[derive(Debug)]
+struct Always(Arc<rustls::sign::CertifiedKey>);
+
+impl rustls::server::ResolvesServerCert for Always {
+    fn resolve(
+        &self,
+        _: rustls::server::ClientHello<'_>,
+    ) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        Some(self.0.clone())
+    }
+}
+
+#[tokio::test]
+async fn a_cas_validator_sees_the_certificate_and_is_told_nothing_more() {
+    let made = rcgen::generate_simple_self_signed(["edge.example".to_owned()]).unwrap();
+    let key = rustls_pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let key = causeway_net::tls::certified_key(vec![made.cert.der().clone()], key).unwrap();
+    let tls = causeway_net::tls::server_config_of(Arc::new(Always(key))).unwrap();
+    let options = Options {
+        tls: Some(tls),
+        ..Options::default()
+    };
+    let (address, _events) = listen(options).await;
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    for (protocol, answered) in [("http/1.1", true), ("acme-tls/1", false)] {
+        let mut client = client.clone();
+        client.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
+        let tcp = TcpStream::connect(address).await.unwrap();
+        let name = "edge.example".try_into().unwrap();
+        let mut stream = connector.connect(name, tcp).await.unwrap();
+        let chosen = stream.get_ref().1.alpn_protocol().unwrap();
+        assert_eq!(chosen, protocol.as_bytes());
+        _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let mut answer = Vec::new();
+        // A connection that is closed with something unread may be reset.
+        _ = stream.read_to_end(&mut answer).await;
+        assert_eq!(!answer.is_empty(), answered, "{protocol}");
+    }
+}
+
 #[tokio::test]
 async fn a_browser_connects_over_tls_and_a_stalled_handshake_harms_nobody() {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();

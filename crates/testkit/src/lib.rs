@@ -1,10 +1,12 @@
 //! What the tests of several crates share: chance by a seed and a bad network with a clock of its own, so that what
-//! went wrong once goes wrong again; and OpenSSL as a peer. Development only: nothing that is shipped depends on it.
+//! went wrong once goes wrong again; OpenSSL as a peer, and Pebble as a CA. Development only: nothing that is shipped depends on it.
 
 mod dice;
 mod network;
 mod openssl;
+mod pebble;
 
 pub use dice::Dice;
 pub use network::{Datagram, Network, Peer};
 pub use openssl::{Certificate, OpenSsl, has_openssl};
+pub use pebble::{Pebble, has_pebble};

@@ -3,8 +3,10 @@
 use proxy::core::{Callers, Registering};
 use relay::core::SharedPort;
 
-use crate::config::{Address, Certificate, Edge, Face};
+use crate::config::{Address, Edge, Face};
 use crate::programs::{listed, tls_upstream};
+
+use super::certificate;
 
 pub(super) fn print(edge: &Edge) -> Result<(), String> {
     println!("domain      {}", edge.domain);
@@ -32,10 +34,13 @@ pub(super) fn print(edge: &Edge) -> Result<(), String> {
             "browsers    ws://{ws} (without TLS: only for tests, or behind a proxy that adds it)"
         );
     }
-    if let Some(Certificate { cert, key }) = &edge.listen.certificate {
-        net::tls::Certificate::read(cert, key).map_err(|e| e.to_string())?;
+    if let Some(certificate) = &edge.listen.certificate {
+        let certificate = certificate::described(certificate)?;
         for wss in &edge.listen.wss {
-            println!("browsers    wss://{wss} with {}", cert.display());
+            println!("browsers    wss://{wss} with {}", certificate.with);
+        }
+        for line in certificate.more {
+            println!("certificate {line}");
         }
     }
     match edge.listen.origins.as_slice() {

@@ -1,5 +1,6 @@
 //! `causeway check`: says what would run, and rehearses a call with a given message, without a socket.
 
+mod certificate;
 mod edge;
 mod parts;
 mod rehearsal;

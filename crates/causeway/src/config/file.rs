@@ -22,6 +22,7 @@ pub(super) struct File {
     pub(super) users: Option<Spanned<UsersOf>>,
     #[serde(default)]
     pub(super) listen: Listen,
+    pub(super) acme: Option<Spanned<Acme>>,
     #[serde(default)]
     pub(super) browsers: Browsers,
     #[serde(default)]
@@ -76,6 +77,17 @@ pub(super) struct Limits {
     pub(super) wrong_passwords_per_account: Option<Spanned<i64>>,
     pub(super) silent: Option<Spanned<i64>>,
     pub(super) unregistered: Option<Spanned<i64>>,
+}
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Acme {
+    #[serde(default)]
+    pub(super) names: Vec<Spanned<String>>,
+    pub(super) contact: Option<Spanned<String>>,
+    pub(super) directory: Option<Spanned<String>>,
+    pub(super) store: Option<Spanned<String>>,
+    pub(super) ca: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default, Debug)]

@@ -10,10 +10,10 @@ use proxy::core::Transport;
 use relay::core::SharedPort;
 use relay::server::{BackendChoice, ControlAddress, ControlKey};
 
-use super::listen::{self, readable};
+use super::certificate::readable;
 use super::{
     Bounds, Calls, Certificate, Edge, Fault, Limits, Media, Relay, UpstreamTls, Upstreams,
-    browsers, faces, file, registration,
+    browsers, faces, file, listen, registration,
 };
 
 /// Where our relay takes commands when nothing is said: this machine only, rtpengine's customary port.
@@ -46,7 +46,7 @@ pub(super) fn edge(file: &file::File, path: &Path) -> Result<Edge, Fault> {
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Edge {
         domain: domain.get_ref().clone(),
-        listen: listen::judge(&file.listen, &upstream, path)?,
+        listen: listen::judge(file, domain.get_ref(), &upstream, path)?,
         tls: upstream_tls(&file.tls, &upstream, path)?,
         upstream,
         registration: registration::judge(file, domain.get_ref(), path)?,

@@ -1,32 +1,34 @@
 //! Where the proxy listens: for browsers, and on the side of the SIP server, which must be told an address that leads back.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ipnet::IpNet;
 use proxy::core::{Hop, Transport};
 use toml::Spanned;
 
 use super::file::{self, OneOrMore};
-use super::judge::{Text, beside, fault, origin, towards, wrong};
+use super::judge::{Text, fault, origin, towards, wrong};
 use super::limits::{PING, seconds};
-use super::{Certificate, Fault, Listen, Upstreams};
+use super::{Fault, Listen, Upstreams, certificate};
 
 type Addresses = Option<Spanned<OneOrMore>>;
 
-/// Judges `[listen]` for an edge before this SIP server.
+/// Judges `[listen]` for an edge of this domain before this SIP server.
 pub(super) fn judge(
-    listen: &file::Listen,
+    file: &file::File,
+    domain: &str,
     upstream: &Upstreams,
     path: &Path,
 ) -> Result<Listen, Fault> {
+    let listen = &file.listen;
     if listen.ws.is_none() && listen.wss.is_none() {
         return Err(fault(
             None,
             "nobody could connect: [listen] has neither ws nor wss; add wss = \"0.0.0.0:443\" with cert and key",
         ));
     }
-    let certificate = certificate(listen, path)?;
+    let certificate = certificate::judge(file, domain, path)?;
     let none = listen.udp.is_none() && listen.tcp.is_none() && listen.tls.is_none();
     let open = none && upstream.leaves_transport_open();
     let own = |name, addresses, transport| {
@@ -55,30 +57,6 @@ pub(super) fn judge(
     }
     distinct(&judged, listen)?;
     Ok(judged)
-}
-
-fn certificate(listen: &file::Listen, path: &Path) -> Result<Option<Certificate>, Fault> {
-    let of_tls = [("wss", &listen.wss), ("tls", &listen.tls)];
-    let user = of_tls
-        .iter()
-        .find_map(|(name, value)| Some((name, value.as_ref()?)));
-    match (&listen.cert, &listen.key, user) {
-        (None, None, None) => Ok(None),
-        (Some(cert), Some(key), _) => Ok(Some(Certificate {
-            cert: readable(cert, path)?,
-            key: readable(key, path)?,
-        })),
-        (_, _, Some((name, user))) => {
-            let what = format!(
-                "{name} needs a certificate: add cert = \"cert.pem\" and key = \"key.pem\" to [listen], or listen without TLS"
-            );
-            Err(fault(Some(user.span().start), what))
-        }
-        (Some(lonely), ..) | (_, Some(lonely), _) => {
-            let what = "cert and key belong together; add the other one to [listen]";
-            Err(fault(Some(lonely.span().start), what))
-        }
-    }
 }
 
 /// Networks as `10.0.0.0/8`, or single addresses.
@@ -168,19 +146,4 @@ fn distinct(judged: &Listen, listen: &file::Listen) -> Result<(), Fault> {
         }
     }
     Ok(())
-}
-
-/// The path of a file that is there.
-pub(super) fn readable(text: &Text, config: &Path) -> Result<PathBuf, Fault> {
-    let path = beside(text, config);
-    match std::fs::File::open(&path) {
-        Ok(_) => Ok(path),
-        Err(error) => {
-            let what = format!(
-                "{} cannot be read ({error}); give the path of a PEM file",
-                path.display()
-            );
-            Err(wrong(text, what))
-        }
-    }
 }

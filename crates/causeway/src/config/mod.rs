@@ -3,11 +3,13 @@
 //! sentence with the file, the line and the cure ([`ConfigError`]).
 //!
 //! The file's shape is in `file.rs`, the judgement in `judge.rs`, that of the proxy's addresses in `listen.rs`, of the relay's
-//! in `faces.rs`, of mere numbers in `limits.rs`, of what browsers may do in `browsers.rs` and how much in `bounds.rs`, of what becomes of calls in `calls.rs`, of the users in `registration.rs`.
+//! in `faces.rs`, of mere numbers in `limits.rs`, of certificates in `certificate.rs`, of what browsers may do in `browsers.rs` and
+//! how much in `bounds.rs`, of what becomes of calls in `calls.rs`, of the users in `registration.rs`.
 
 mod bounds;
 mod browsers;
 mod calls;
+mod certificate;
 mod faces;
 mod file;
 mod judge;
@@ -112,7 +114,7 @@ pub(crate) struct Listen {
     /// Whose connections to ws and wss begin with a PROXY header.
     pub(crate) proxy_protocol: Vec<IpNet>,
     /// For everything with TLS; there wherever something has it.
-    pub(crate) certificate: Option<Certificate>,
+    pub(crate) certificate: Option<OwnCertificate>,
     /// `Origin`s that may connect; empty for all.
     pub(crate) origins: Vec<String>,
     /// Silence after which a browser is pinged; `None`: what the listener has by itself.
@@ -155,6 +157,15 @@ impl Listen {
 fn covers(listener: SocketAddr, own: SocketAddr) -> bool {
     let any = listener.ip().is_unspecified() && listener.is_ipv4() == own.is_ipv4();
     own.port() != 0 && listener.port() == own.port() && (any || listener.ip() == own.ip())
+}
+
+/// Where the certificate of everything with TLS comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum OwnCertificate {
+    /// The operator.
+    Files(Certificate),
+    /// A CA, asked by ourselves.
+    Acme(acme::Settings),
 }
 
 /// A certificate with its key.

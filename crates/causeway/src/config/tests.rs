@@ -5,7 +5,7 @@ use std::path::Path;
 use proxy::core::{Callers, Method, Registering, Transport};
 use relay::core::SharedPort;
 
-use super::{ConfigError, Edge, Relay};
+use super::{ConfigError, Edge, OwnCertificate, Relay};
 
 const GOOD: &str = r#"domain   = "example.com"
 upstream = "udp:127.0.0.5:5060"
@@ -96,6 +96,81 @@ fn a_browsers_time_and_the_servers_are_kept_apart() {
         error.what.contains("write registration = \"mid\""),
         "{error}"
     );
+}
+
+#[test]
+fn the_word_auto_in_place_of_files_makes_the_edge_get_its_certificate() {
+    let wss = "wss = \"0.0.0.0:443\"\ncert = \"auto\"\n";
+    let auto = |domain: &str, listen: &str, acme: &str| {
+        let text = GOOD.replace("example.com", domain);
+        let text = text.replace("ws = \"0.0.0.0:8080\"\n", &format!("{wss}{listen}"));
+        parse(&format!("{text}{acme}"))
+    };
+    let settings = |edge: Edge| match edge.listen.certificate {
+        Some(OwnCertificate::Acme(settings)) => settings,
+        other => panic!("{other:?}"),
+    };
+    let plain = settings(auto("Example.com", "", "").unwrap());
+    assert_eq!(plain.names, ["example.com"]);
+    assert_eq!(plain.directory, acme::LETS_ENCRYPT);
+    assert_eq!(plain.store, Path::new("/etc/causeway/acme"));
+    assert_eq!((plain.contact, plain.ca), (None, None));
+
+    let acme = "[acme]\nnames = [\"edge.example.com\"]\ncontact = \"mailto:ops@example.com\"\n\
+        directory = \"https://ca.example/dir\"\nstore = \"/var/lib/causeway\"\n";
+    let said = settings(auto("example.com", "", acme).unwrap());
+    assert_eq!(said.names, ["edge.example.com"]);
+    assert_eq!(said.contact.as_deref(), Some("ops@example.com"));
+    assert_eq!(said.directory, "https://ca.example/dir");
+    assert_eq!(said.store, Path::new("/var/lib/causeway"));
+
+    for (domain, listen, acme, line, cure) in [
+        ("example.com", "key = \"k.pem\"\n", "", 6, "remove key"),
+        (
+            "192.0.2.1",
+            "",
+            "",
+            5,
+            "[acme] names = [\"edge.example.com\"]",
+        ),
+        ("a.example:443", "", "", 5, "is not a host name"),
+        (
+            "example.com",
+            "",
+            "[acme]\nnames = [\"*.example.com\"]\n",
+            11,
+            "is not a host name",
+        ),
+        (
+            "example.com",
+            "",
+            "[acme]\ndirectory = \"http://ca.example\"\n",
+            11,
+            "write it as \"https://",
+        ),
+        (
+            "example.com",
+            "",
+            "[acme]\ncontact = \"ops\"\n",
+            11,
+            "not a mail address",
+        ),
+        (
+            "example.com",
+            "",
+            "[acme]\nca = \"nowhere.pem\"\n",
+            11,
+            "cannot be read",
+        ),
+    ] {
+        let error = auto(domain, listen, acme).unwrap_err();
+        assert!(
+            error.what.contains(cure) && error.line == Some(line),
+            "{error}"
+        );
+    }
+    let error = parse(&format!("{GOOD}[acme]\n")).unwrap_err();
+    assert!(error.what.contains("write cert = \"auto\""), "{error}");
 }
 
 #[test]

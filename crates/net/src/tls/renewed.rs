@@ -9,7 +9,7 @@ use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::{TlsError, identity, provider, with_protocols};
+use super::{TlsError, certified_key, identity, provider, with_protocols};
 
 /// From one look to the next.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -134,8 +134,7 @@ fn number(_: &std::fs::Metadata) -> u64 {
 
 fn certified(chain: &Path, key: &Path) -> Result<Arc<CertifiedKey>, TlsError> {
     let (chain, key) = identity(chain, key)?;
-    let certified = CertifiedKey::from_der(chain, key, &provider())?;
-    Ok(Arc::new(certified))
+    Ok(certified_key(chain, key)?)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use tokio_websockets::{CloseCode, Limits, Message, ServerBuilder, WebSocketStrea
 use crate::deadline::within;
 use crate::proxied;
 use crate::stream::Octets;
+use crate::tls;
 
 use super::head::{self, Head};
 use super::{
@@ -65,7 +66,7 @@ pub(super) struct Connection {
 impl Connection {
     /// Serves the connection until it is a WebSocket, and that by a task of its own: a task has room for the largest thing
     /// that it ever does, and TLS handshake and upgrade are larger than all that an idle flow needs.
-    pub(super) async fn serve(mut self, mut tcp: TcpStream, tls: Option<TlsAcceptor>) {
+    pub(super) async fn serve(mut self, mut tcp: TcpStream, acceptor: Option<TlsAcceptor>) {
         // Signalling is small and latency is ring delay: never wait to fill a segment.
         let _ = tcp.set_nodelay(true);
         let deadline = within(UPGRADE_DEADLINE);
@@ -77,9 +78,13 @@ impl Connection {
             };
             self.peer = peer;
         }
-        match tls {
+        match acceptor {
             None => self.begin(tcp, deadline).await,
             Some(acceptor) => match tokio::time::timeout_at(deadline, acceptor.accept(tcp)).await {
+                Ok(Ok(mut stream)) if tls::is_challenge(stream.get_ref().1) => {
+                    // He has seen what he came for.
+                    _ = timeout_at(deadline, stream.shutdown()).await;
+                }
                 Ok(Ok(stream)) => self.begin(stream, deadline).await,
                 Ok(Err(error)) => {
                     tracing::debug!(peer = %self.peer, %error, "TLS handshake failed")
