@@ -7,8 +7,8 @@ use sip::{Error, Message};
 
 use super::Core;
 use super::alarms::Due;
-use super::event::Drop;
-use super::face::Source;
+use super::event::{Drop, Event};
+use super::face::{Command, Source};
 use super::left::LeftInvite;
 use super::names::{MediaId, Side, TargetId};
 use super::request::transport;
@@ -18,8 +18,10 @@ use super::transactions::{Errand, ErrandId, client_key};
 
 /// What a transaction is for.
 pub(super) enum Purpose {
-    /// A CANCEL or BYE: its response changes nothing.
+    /// A CANCEL, or a BYE to a call that never was: its response changes nothing.
     Ours,
+    /// The BYE of a call that we have ended. It goes once, whatever its answer: the call is over here, and its media free.
+    HangUp,
     /// An OPTIONS that asks whether an address of the SIP server lives.
     Question(TargetId),
     /// An INFO that asks a browser that came back whether it still knows its call.
@@ -138,6 +140,7 @@ impl Core {
         };
         match &errand.purpose {
             Purpose::Ours => {}
+            Purpose::HangUp => self.hang_up_answered(response),
             Purpose::Question(target) => {
                 let target = *target;
                 if response.status().is_some_and(|status| status >= 200) {
@@ -152,6 +155,17 @@ impl Core {
                 }
             }
             Purpose::Left(_) => self.left_invite_answered(id, response, now),
+        }
+    }
+
+    /// 481 says that the other side has no such call, which is well.
+    fn hang_up_answered(&mut self, response: &Message) {
+        if let (Some(status @ 300..), Some(call_id)) = (response.status(), response.call_id())
+            && status != 481
+        {
+            let call_id = call_id.to_owned();
+            let event = Event::HangUpRefused { call_id, status };
+            self.commands.push_back(Command::Report(event));
         }
     }
 

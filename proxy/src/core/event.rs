@@ -112,6 +112,13 @@ pub enum Event {
         /// Its control port.
         relay: SocketAddr,
     },
+    /// The other side did not take the BYE by which we ended a call: it may think that the call goes on.
+    HangUpRefused {
+        /// The Call-ID.
+        call_id: String,
+        /// What it answered.
+        status: u16,
+    },
     /// The upstream left a request unanswered.
     UpstreamSilent {
         /// Where the request went.

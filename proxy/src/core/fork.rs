@@ -14,6 +14,7 @@ use super::home::{Devices, Target};
 use super::names::Side;
 use super::refusal::Answer;
 use super::request::side;
+use super::route::Route;
 use super::transactions::ContextId;
 
 /// What the devices that lose a call show instead of a missed one (RFC 3326).
@@ -26,6 +27,8 @@ pub(super) struct Fork {
     branches: Vec<Branch>,
     /// The best final response up to now that makes no call.
     best: Option<Message>,
+    /// Where it came from: whom a record of the call names.
+    by: Option<Route>,
     /// No flow is tried any more: somebody has answered, has refused for all, or nobody wants an answer.
     over: bool,
 }
@@ -67,6 +70,7 @@ impl Core {
                 request: request.clone(),
                 branches,
                 best: None,
+                by: None,
                 over: false,
             });
         }
@@ -141,6 +145,8 @@ impl Core {
     }
 
     fn note_final(&mut self, id: ContextId, branch: ContextId, response: &Message) {
+        let by = self.transactions.get_mut(branch);
+        let by = by.and_then(|branch| branch.route.clone());
         let Some(fork) = self.fork_of(id) else { return };
         let of_it = |known: &&mut Branch| known.context == branch;
         if let Some(branch) = fork.branches.iter_mut().find(of_it) {
@@ -149,6 +155,7 @@ impl Core {
         let rank = |response: &Message| rank(response.status().unwrap_or_default());
         if rank(response) < fork.best.as_ref().map_or(u16::MAX, rank) {
             fork.best = Some(response.clone());
+            fork.by = by;
         }
     }
 
@@ -246,6 +253,13 @@ impl Core {
         asking.is_none_or(|asking| {
             asking.server.is_none() || asking.final_status.is_some_and(|given| given >= 300)
         })
+    }
+}
+
+impl Fork {
+    /// Whose response is the best one up to now.
+    pub(super) fn spoken_by(&self) -> Option<&Route> {
+        self.by.as_ref()
     }
 }
 

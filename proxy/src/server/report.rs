@@ -55,6 +55,23 @@ pub(super) fn log(event: &Event) {
             tracing::warn!(%relay, "the relay does not answer; new calls go to the others");
         }
         Event::RelayUp { relay } => tracing::info!(%relay, "the relay answers again"),
+        Event::HangUpRefused {
+            call_id,
+            status: status @ (401 | 407),
+        } => {
+            tracing::warn!(
+                call_id,
+                status,
+                "the SIP server wants credentials for a BYE of the edge's own, which has none: the phone may not hear that its call is over; let requests within calls pass without"
+            );
+        }
+        Event::HangUpRefused { call_id, status } => {
+            tracing::warn!(
+                call_id,
+                status,
+                "the other side did not take the BYE of a call that the edge has ended"
+            );
+        }
         Event::UpstreamSilent { upstream, method } => {
             tracing::warn!(%upstream, method, "the SIP server does not answer; see that it runs at `upstream`");
         }

@@ -21,6 +21,8 @@ const CHOSEN = [
   'early media is heard before the answer, and the call goes on after it',
   'the browser holds and resumes',
   'the phone holds and resumes',
+  'a refresh by the phone is answered at the edge, and the browser hears nothing of it',
+  'an ICE restart of the browser is between it and the relay',
   'RFC 4733 digits from the browser reach the phone',
   'RFC 4733 digits from the phone reach the browser',
   'INVITE is challenged after the SDP was offered, and 10 of 10 calls have audio',

@@ -9,6 +9,10 @@ const QUIET_MS = 300;
 /** The edges whose proxy has the relay play what a browser sends in INFO. */
 const OUR_PROXY = ['causeway', 'proxy+rtpengine'];
 
+/** How many INVITEs of this call stand in a log, in this direction. */
+const invitesTo = (log, direction, far) =>
+  log.filter((entry) => entry.split('\n')[0].includes(` ${direction}`) && /\n(INVITE )/.test(entry) && entry.includes(far.split(' ')[0])).length;
+
 export async function all(runner, stage) {
   for (const { label, ...combination } of COMBINATIONS) {
     const both = (cleanup) => Promise.all([stage.softphone(cleanup, combination), stage.phone(cleanup)]);
@@ -94,6 +98,42 @@ export async function all(runner, stage) {
   }
 
   for (const { label, ...combination } of HALF) {
+    await runner.run(`${label}: a refresh by the phone is answered at the edge, and the browser hears nothing of it`, async (cleanup) => {
+      if (!OUR_PROXY.includes(stage.edge.name)) return 'not over this edge, which passes it on';
+      const [alice, desk] = await Promise.all([stage.softphone(cleanup, combination), stage.phone(cleanup)]);
+      for (const begin of ['browserCallsPhone', 'phoneCallsBrowser']) {
+        const { call, far } = await (begin === 'browserCallsPhone' ? stage.browserCallsPhone(alice, desk) : stage.phoneCallsBrowser(desk, alice));
+        await stage.bothHear(alice, call, desk, far);
+        const invites = async () => invitesTo(await alice.wire(2000), 'in', far);
+        const before = await invites();
+        for (let i = 0; i < 3; i += 1) assert((await desk.reinvite(far, 'sendrecv')) === 'sendrecv', 'the answer is not sendrecv');
+        await stage.bothHear(alice, call, desk, far);
+        assert((await invites()) === before, 'the browser was shown a re-INVITE');
+        await alice.act(call, 'hold');
+        assert((await desk.until('reinvite', { call: far })).direction !== 'sendrecv', 'the hold did not reach the phone');
+        await alice.act(call, 'resume');
+        await desk.until('reinvite', { call: far });
+        await stage.bothHear(alice, call, desk, far);
+        assert((await desk.bye(far)) === 200, 'the BYE was not answered 200');
+        await alice.until('bye', { call });
+      }
+      return 'three refreshes in a call of either side; hold, resume and BYE still reach whom they are for';
+    });
+
+    await runner.run(`${label}: an ICE restart of the browser is between it and the relay`, async (cleanup) => {
+      if (!OUR_PROXY.includes(stage.edge.name)) return 'not over this edge, which passes it on';
+      const [alice, desk] = await Promise.all([stage.softphone(cleanup, combination), stage.phone(cleanup)]);
+      const { call, far } = await stage.browserCallsPhone(alice, desk);
+      await stage.bothHear(alice, call, desk, far);
+      const before = invitesTo(await desk.log(), 'in', far);
+      await alice.act(call, 'restart');
+      const sound = await stage.bothHear(alice, call, desk, far);
+      assert(invitesTo(await desk.log(), 'in', far) === before, 'the phone was shown a re-INVITE');
+      const ufrags = (await alice.wire(2000)).filter((m) => m.includes(far.split(' ')[0])).flatMap((m) => /^a=ice-ufrag:(\S+)/m.exec(m)?.[1] ?? []);
+      assert(new Set(ufrags).size >= 3, `the credentials did not change: ${ufrags.join(' ')}`);
+      return `afterwards ${heard(sound)}`;
+    });
+
     await runner.run(`${label}: RTCP passes both ways`, async (cleanup) => {
       const [alice, desk] = await Promise.all([stage.softphone(cleanup, combination), stage.phone(cleanup)]);
       const { call, far } = await stage.browserCallsPhone(alice, desk);

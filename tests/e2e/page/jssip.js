@@ -65,6 +65,13 @@ class JsSipCall {
     return this.changed('unhold');
   }
 
+  /** New ICE credentials, and nothing else. */
+  restart() {
+    return new Promise((resolve, reject) => {
+      if (!this.session.renegotiate({ rtcOfferConstraints: { iceRestart: true } }, () => resolve('accepted'))) reject(new Error('refused by JsSIP'));
+    });
+  }
+
   changed(method) {
     return new Promise((resolve, reject) => {
       if (!this.session[method]({}, () => resolve('accepted'))) reject(new Error(`${method} refused by JsSIP`));

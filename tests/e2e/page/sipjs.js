@@ -53,8 +53,13 @@ class SipJsCall {
     return this.session.bye();
   }
 
-  reinvite(hold) {
-    this.session.sessionDescriptionHandlerOptionsReInvite = { hold };
+  /** New ICE credentials, and nothing else. */
+  restart() {
+    return this.reinvite(false, { offerOptions: { iceRestart: true } });
+  }
+
+  reinvite(hold, more = {}) {
+    this.session.sessionDescriptionHandlerOptionsReInvite = { hold, ...more };
     return new Promise((resolve, reject) =>
       this.session.invite({
         requestDelegate: {

@@ -174,7 +174,7 @@ impl Core {
                 .bye(side, &call.call_id, via)
                 .header("Reason", reason);
             if let Ok(bye) = bye.build() {
-                self.send_errand(to, &bye, now);
+                self.send_own(to, &bye, Purpose::HangUp, None, now);
             }
         }
     }

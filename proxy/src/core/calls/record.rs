@@ -70,7 +70,8 @@ impl Begun {
         let status = response.status().unwrap_or_default();
         let name = |header| phrase(&aor_of(&context.request, header).unwrap_or_default());
         let call_id = context.request.call_id().unwrap_or_default();
-        let route = context.route.as_ref();
+        let of_fork = || context.fork.as_ref()?.spoken_by();
+        let route = context.route.as_ref().or_else(of_fork);
         let media = route.and_then(|route| route.media);
         let record = CallRecord {
             call_id: call_id.to_owned(),

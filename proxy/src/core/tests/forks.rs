@@ -411,3 +411,22 @@ fn a_browser_that_leaves_another_is_hung_up_for_though_that_one_registers_meanwh
     let to_bob = bench.browser_has(again);
     assert!(to_bob.iter().any(|message| message.is(&Method::Bye)));
 }
+
+#[test]
+fn the_record_of_a_call_that_no_device_took_names_the_one_whose_answer_was_given() {
+    let (mut bench, [phone, desk]) = two_devices();
+    bench.upstream_sends(call_to(ALICE, "c"));
+    let [at_phone, at_desk] = [phone, desk].map(|flow| bench.browser_gets(flow));
+    answered(&mut bench, phone, &at_phone, 480);
+    answered(&mut bench, desk, &at_desk, 486);
+    assert_eq!(statuses(&bench.upstream_has()), [100, 486]);
+    let records = super::records::records(&bench);
+    let [record] = records.as_slice() else {
+        panic!("one record, and not {records:?}");
+    };
+    assert_eq!((record.status, record.flow), (486, Some(desk)));
+    assert!(record.client.is_some());
+    let media = bench.asked.iter().map(|asked| asked.call_id.clone());
+    let media: Vec<_> = media.collect();
+    assert!(record.media.is_some() && media.contains(&record.media));
+}

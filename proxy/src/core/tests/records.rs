@@ -10,7 +10,7 @@ use super::bench::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The records so far.
-fn records(bench: &Bench) -> Vec<CallRecord> {
+pub(super) fn records(bench: &Bench) -> Vec<CallRecord> {
     let record = |event: &Event| match event {
         Event::CallEnded(record) => Some(CallRecord::clone(record)),
         _ => None,
@@ -235,4 +235,39 @@ fn calls_that_stand_when_the_edge_stops_are_written_down() {
     bench.input(Input::Stopping);
     let stopped = outcome(200, Party::Edge, "The Edge Stopped");
     assert_eq!(only(&mut bench), stopped);
+}
+
+#[test]
+fn a_server_that_wants_credentials_for_the_edges_bye_gets_it_once_and_the_call_is_over_all_the_same()
+ {
+    for status in [401, 407] {
+        let mut bench = Bench::new();
+        let flow = bench.open(1);
+        bench.register(flow, "alice");
+        bench.call_phone(flow, "c");
+        bench.close(flow);
+        bench.wait(SECOND * 20);
+        let bye = bench.upstream_gets();
+        assert!(bye.is(&sip::Method::Bye));
+        let challenge = [("Proxy-Authenticate", "Digest realm=\"x\", nonce=\"n\"")];
+        bench.upstream_sends(reply(&bye, status, &challenge, ""));
+        assert_eq!(bench.calls_at_relay(), [""; 0], "its media is free");
+        let refused = Event::HangUpRefused {
+            call_id: "c".to_owned(),
+            status,
+        };
+        assert_eq!(
+            bench
+                .events
+                .iter()
+                .filter(|event| **event == refused)
+                .count(),
+            1
+        );
+        bench.wait(SECOND * 120);
+        bench.silence();
+        let reason = "SIP;cause=480;text=\"The Browser's Connection Closed\"";
+        assert_eq!(only(&mut bench), outcome(200, Party::Edge, reason));
+        bench.assert_no_calls();
+    }
 }
