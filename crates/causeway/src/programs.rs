@@ -170,7 +170,7 @@ fn proxy_config(
         upstreams: edge.upstream.all.clone(),
         dns: edge.upstream.dns.clone(),
         secrets: Secrets {
-            token_key: random()?,
+            token_key: token_key(edge)?,
             seed: random()?,
         },
         udp: edge.listen.udp.clone(),
@@ -268,6 +268,14 @@ pub(crate) fn relay_config(file: &Relay) -> relay::server::Config {
         IceRole::Lite
     };
     config
+}
+
+/// What signs the names by which calls and registrations are found: where a file is named, the same after a restart.
+fn token_key(edge: &Edge) -> Result<[u8; 32], String> {
+    match &edge.calls.token_key {
+        Some(file) => file.read_or_make(random()?),
+        None => random(),
+    }
 }
 
 fn random<const N: usize>() -> Result<[u8; N], String> {

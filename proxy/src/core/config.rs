@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use sip::transaction::Timers;
 
 use super::hop::Hop;
@@ -156,4 +157,11 @@ pub struct Secrets {
     pub token_key: [u8; 32],
     /// Fresh for every start: branches and tags are derived from it.
     pub seed: [u8; 32],
+}
+
+impl Secrets {
+    /// A token key from an operator's text; `None` if that has fewer than 32 characters, which can be guessed.
+    pub fn key_of(text: &str) -> Option<[u8; 32]> {
+        (text.len() >= 32).then(|| Sha256::digest(text).into())
+    }
 }

@@ -23,6 +23,7 @@ mod refused;
 mod register;
 mod relay;
 mod repaired;
+mod restart;
 mod restored;
 mod routing;
 mod slim;

@@ -60,6 +60,9 @@ pub(super) fn print(edge: &Edge) -> Result<(), String> {
         Some(path) => println!("records     of calls in {}", path.display()),
         None => println!("records     of calls in the log"),
     }
+    if let Some(key) = &edge.calls.token_key {
+        println!("token key   {}", key.described());
+    }
     match edge.relays.as_slice() {
         [] => println!("relay       one of our own beside the proxy"),
         relays => relays.iter().for_each(|relay| {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use proxy::core;
 
 use super::judge::beside;
+use super::key_file::KeyFile;
 use super::limits::seconds;
 use super::{Fault, file};
 
@@ -21,6 +22,8 @@ pub(crate) struct Calls {
     longest: Option<Duration>,
     /// The file for call records; `None`: they stand in the log.
     pub(crate) records: Option<PathBuf>,
+    /// The key that outlives the process; `None`: one of this start only.
+    pub(crate) token_key: Option<KeyFile>,
 }
 
 impl Calls {
@@ -30,6 +33,9 @@ impl Calls {
             grace: seconds(&calls.grace, "grace", GRACE)?,
             longest: seconds(&calls.longest, "longest", LONGEST)?,
             records: calls.records.as_ref().map(|text| beside(text, path)),
+            token_key: (calls.token_key.as_ref())
+                .map(|text| KeyFile::judge(text, path))
+                .transpose()?,
         })
     }
 

@@ -94,6 +94,7 @@ pub(super) struct Acme {
 #[serde(deny_unknown_fields)]
 pub(super) struct Calls {
     pub(super) records: Option<Spanned<String>>,
+    pub(super) token_key: Option<Spanned<String>>,
     pub(super) grace: Option<Spanned<i64>>,
     pub(super) longest: Option<Spanned<i64>>,
 }

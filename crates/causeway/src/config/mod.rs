@@ -13,6 +13,7 @@ mod certificate;
 mod faces;
 mod file;
 mod judge;
+mod key_file;
 mod limits;
 mod listen;
 mod registration;

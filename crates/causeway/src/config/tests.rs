@@ -518,6 +518,12 @@ fn each_wrong_setting_is_one_sentence_with_line_and_cure() {
             "fewer than 32 characters; make one with: openssl rand",
         ),
         (
+            "[media]",
+            "[calls]\ntoken_key = \"/dev/null\"\n[media]",
+            Some(6),
+            "fewer than 32 characters; make one with: openssl rand",
+        ),
+        (
             "\"example.com\"",
             "\"sip:example.com\\r\\n\"",
             Some(1),
