@@ -3,6 +3,7 @@
 //! One task owns the core. Everything that happens reaches it in one `select!`: WebSocket events, SIP datagrams, what
 //! comes over connections to the SIP server, relay replies, the timer; and after each the core's commands are carried out in order.
 
+mod alarm;
 mod flows;
 mod hops;
 mod memory;
@@ -24,6 +25,7 @@ use rustls::ServerConfig;
 use tokio::sync::mpsc;
 
 use crate::core::{self, Command, Core, Event, Hop, Input, Source, Transport};
+use alarm::Alarm;
 use flows::Flows;
 pub use hops::TlsUpstream;
 use hops::{Hops, News};
@@ -136,7 +138,7 @@ pub struct Server {
 impl Server {
     /// Binds everything; nothing is served before [`Server::run`].
     pub async fn bind(mut config: Config) -> Result<Self, StartError> {
-        let udp = Udp::bind(&config.udp).await?;
+        let udp = Udp::bind(&config.udp)?;
         let plain = config.tcp.into_iter().map(|address| (address, None));
         let secure = config.tls.into_iter();
         let secure = secure.map(|(address, tls)| (address, Some(tls)));
@@ -162,7 +164,7 @@ impl Server {
                 own.address.set_port(hop.address.port());
             }
         }
-        let relays = Relays::connect(&config.relays, config.cookie_seed, config.relay_key).await?;
+        let relays = Relays::connect(&config.relays, config.cookie_seed, config.relay_key)?;
         let records = Records::to(config.records)?;
         let own = config.core.advertised.clone();
         let resolver = Resolver::new(config.upstreams, &config.dns, &own)?;
@@ -219,9 +221,11 @@ impl Server {
             relays: self.relays,
             records: self.records,
         };
-        let mut buffer = vec![0; MAX_DATAGRAM];
+        let mut message = vec![0; MAX_DATAGRAM];
+        let mut reply = vec![0; control_proto::MAX_DATAGRAM];
         let mut batch = Vec::with_capacity(BATCH);
-        let mut memory = Memory::default();
+        let mut alarm = Alarm::new();
+        let mut memory = Memory::new();
         tokio::pin!(stop);
         loop {
             let wake = shell.deadline();
@@ -235,22 +239,22 @@ impl Server {
                         shell.flow_event(event);
                     }
                 }
-                received = shell.udp.receive(&mut buffer) => shell.datagram(received, &buffer),
+                received = shell.udp.receive(&mut message) => shell.datagram(received, &message),
                 Some(news) = news.recv() => shell.hop_news(news),
                 Some(found) = found.recv() => shell.upstreams(found),
-                reply = shell.relays.receive() => shell.relay_datagram(reply),
+                received = shell.relays.receive(&mut reply) => shell.relay_datagram(received, &reply),
                 Some(users) = next(&mut users) => shell.core.receive(Input::Users(users), Instant::now()),
-                () = sleep_until(wake) => shell.core.receive(Input::Timer, Instant::now()),
+                () = alarm.until(wake) => shell.core.receive(Input::Timer, Instant::now()),
                 () = memory.due() => {
                     memory.give_back();
                     continue;
                 }
             }
-            shell.obey().await;
+            shell.obey();
             memory.used();
         }
         shell.core.receive(Input::Stopping, Instant::now());
-        shell.obey().await;
+        shell.obey();
         shell.records.finish();
     }
 }
@@ -322,19 +326,19 @@ impl Shell {
         self.core.receive(input, Instant::now());
     }
 
-    fn relay_datagram(&mut self, reply: relays::Received) {
+    fn relay_datagram(&mut self, received: relays::Received, buffer: &[u8]) {
         let now = Instant::now();
-        if let Some(relay) = self.relays.received(reply, now) {
+        if let Some(relay) = self.relays.received(received, buffer, now) {
             self.core.receive(Input::RelayUnreachable(relay), now);
         }
     }
 
     /// Carries out what the core wants, and what the relays' clients want, until both are content.
-    async fn obey(&mut self) {
+    fn obey(&mut self) {
         loop {
             let now = Instant::now();
             self.relays.tick(now);
-            while let Some(reply) = self.relays.answered().await {
+            while let Some(reply) = self.relays.answered() {
                 self.core.receive(reply, now);
             }
             let Some(command) = self.core.poll() else {
@@ -342,7 +346,7 @@ impl Shell {
             };
             match command {
                 Command::SendFlow { flow, bytes } => self.flows.send(flow, bytes),
-                Command::Send { to, bytes } => self.send(to, bytes).await,
+                Command::Send { to, bytes } => self.send(to, bytes),
                 Command::Connect { to } => self.hops.connect(to),
                 Command::AskRelay { id, relay, request } => {
                     self.relays.ask(id, relay, &request, now);
@@ -356,11 +360,11 @@ impl Shell {
 }
 
 impl Shell {
-    async fn send(&mut self, to: Hop, bytes: Vec<u8>) {
+    fn send(&mut self, to: Hop, bytes: Vec<u8>) {
         if to.transport != Transport::Udp {
             return self.hops.send(to, bytes);
         }
-        if let Err(error) = self.udp.send(&bytes, to.address).await {
+        if let Err(error) = self.udp.send(&bytes, to.address) {
             tracing::warn!(%to, %error, length = bytes.len(), "SIP datagram not sent");
         }
     }
@@ -397,13 +401,6 @@ async fn greet(listener: tcp::Listener, tls: Option<Arc<ServerConfig>>, news: mp
 async fn next<T>(from: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
     match from {
         Some(from) => from.recv().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
     }
 }

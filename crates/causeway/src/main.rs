@@ -13,16 +13,15 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use cli::{Arguments, Program};
+use tokio::runtime::{Builder, Runtime};
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    logging::start(arguments.log.as_deref(), &arguments.program());
-    let outcome = match arguments.program() {
-        Program::Demo(options) => demo::run(options).await,
-        Program::Proxy { file } => on_a_worker(programs::proxy(file)).await,
-        Program::Relay(options) => programs::relay(options).await,
-        Program::Check { file, message } => check::run(&file, message.as_deref()),
+    let program = arguments.program();
+    logging::start(arguments.log.as_deref(), &program);
+    let outcome = match runtime(&program) {
+        Ok(runtime) => runtime.block_on(run(program)),
+        Err(error) => Err(format!("the system gives no threads and timers ({error})")),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -33,11 +32,21 @@ async fn main() -> ExitCode {
     }
 }
 
-/// As a task beside those of the connections. What runs in `main` itself has a thread of its own, which every message of
-/// every flow would have to wake.
-async fn on_a_worker(
-    program: impl Future<Output = Result<(), String>> + Send + 'static,
-) -> Result<(), String> {
-    let ended = tokio::spawn(program).await;
-    ended.unwrap_or_else(|error| Err(format!("the program has stopped ({error})")))
+async fn run(program: Program) -> Result<(), String> {
+    match program {
+        Program::Demo(options) => demo::run(options).await,
+        Program::Proxy { file } => programs::proxy(file).await,
+        Program::Relay(options) => programs::relay(options).await,
+        Program::Check { file, message } => check::run(&file, message.as_deref()),
+    }
+}
+
+/// The proxy is one thread: its core is, and a message that changes threads on its way costs more than all that is done with
+/// it. (Handshakes of TLS have threads of their own.)
+fn runtime(program: &Program) -> std::io::Result<Runtime> {
+    let mut runtime = match program {
+        Program::Proxy { .. } => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    runtime.enable_all().build()
 }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::tcp::prepare;
-use crate::tls::is_challenge;
+use crate::tls::{aside, is_challenge};
 
 /// From the first packet to the end of the TLS handshake. A lost SYN is sent again after a second.
 const DEADLINE: Duration = Duration::from_secs(4);
@@ -46,7 +46,7 @@ pub async fn connect(
         Ok(match tls {
             None => Box::new(stream) as Stream,
             Some((config, name)) => {
-                Box::new(TlsConnector::from(config).connect(name, stream).await?)
+                Box::new(aside::handshake(TlsConnector::from(config).connect(name, stream)).await?)
             }
         })
     })
@@ -65,7 +65,7 @@ pub async fn accept(
         Ok(match tls {
             None => Box::new(stream) as Stream,
             Some(config) => {
-                let mut stream = TlsAcceptor::from(config).accept(stream).await?;
+                let mut stream = aside::handshake(TlsAcceptor::from(config).accept(stream)).await?;
                 if is_challenge(stream.get_ref().1) {
                     stream.shutdown().await?;
                     return Err(io::Error::other("it was a CA's validator"));

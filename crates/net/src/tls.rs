@@ -1,6 +1,7 @@
 //! TLS: a certificate chain and key become a rustls server configuration; trusted roots and perhaps a certificate of
 //! our own become a client's. It never generates certificates and never talks to a CA: `crates/acme` does.
 
+pub(crate) mod aside;
 mod renewed;
 
 pub use renewed::{Certificate, Look, Looks};

@@ -6,6 +6,8 @@
 
 mod connected;
 mod dated;
+#[cfg(unix)]
+mod watched;
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,6 +19,8 @@ use crate::bind::Transport;
 pub use crate::bind::BindError;
 pub use connected::Connected;
 pub use dated::Dated;
+#[cfg(unix)]
+pub use watched::Watched;
 
 /// Bytes that a kernel charges for a waiting datagram at least, however short it is: its own notes on it.
 const LEAST_CHARGE: usize = 256;

@@ -1,19 +1,25 @@
 //! Gives memory back to the system: that of clients which have left, and of transactions that are over.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::time::{Instant, sleep_until};
+use super::alarm::Alarm;
 
 /// How long after something has happened. Transactions are remembered for five seconds and more.
 const AFTER: Duration = Duration::from_secs(10);
 
 /// When what was freed is to be given back.
-#[derive(Default)]
 pub(super) struct Memory {
+    alarm: Alarm,
     due: Option<Instant>,
 }
 
 impl Memory {
+    /// Nothing has happened yet.
+    pub(super) fn new() -> Self {
+        let alarm = Alarm::new();
+        Self { alarm, due: None }
+    }
+
     /// Something has happened, so there will be something to free.
     pub(super) fn used(&mut self) {
         if self.due.is_none() {
@@ -22,11 +28,8 @@ impl Memory {
     }
 
     /// Done when it is time. Never while nothing happens.
-    pub(super) async fn due(&self) {
-        match self.due {
-            Some(at) => sleep_until(at).await,
-            None => std::future::pending().await,
-        }
+    pub(super) async fn due(&mut self) {
+        self.alarm.until(self.due).await;
     }
 
     /// Gives it back, on a thread that nobody waits for.

@@ -2,17 +2,18 @@
 //! connected socket; which of them is asked is the core's choice.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::task::Poll;
 use std::time::{Instant, SystemTime};
 
-use control_proto::{Client, Event, Key, MAX_DATAGRAM, Request, Ticket};
-use tokio::net::UdpSocket;
+use control_proto::{Client, Event, Key, Request, Ticket};
+use net::udp::Watched;
 
 use super::StartError;
 use crate::core::{AskId, Input, Relay, RelayFailure};
 
-/// A datagram from the relay with this index, or the socket's error.
-pub(super) type Received = (usize, std::io::Result<Vec<u8>>);
+/// How many octets came from the relay with this index, or the socket's error.
+pub(super) type Received = (usize, std::io::Result<usize>);
 
 pub(super) struct Relays {
     relays: Vec<Control>,
@@ -22,13 +23,13 @@ pub(super) struct Relays {
 
 struct Control {
     address: SocketAddr,
-    socket: UdpSocket,
+    socket: Watched,
     client: Client,
     asked: HashMap<Ticket, AskId>,
 }
 
 impl Relays {
-    pub(super) async fn connect(
+    pub(super) fn connect(
         list: &[Relay],
         seed: [u8; 8],
         key: Option<Key>,
@@ -36,13 +37,12 @@ impl Relays {
         let mut relays = Vec::new();
         for (index, &Relay { address, .. }) in list.iter().enumerate() {
             let wrong = |error| StartError::Relay { address, error };
-            let any = if address.is_ipv4() {
-                "0.0.0.0:0"
-            } else {
-                "[::]:0"
+            let any = match address {
+                SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+                SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
             };
-            let socket = UdpSocket::bind(any).await.map_err(wrong)?;
-            socket.connect(address).await.map_err(wrong)?;
+            let socket = Watched::bind(any).map_err(wrong)?;
+            socket.connect(address).map_err(wrong)?;
             // Cookies of two relays must differ: a relay may be listed under two addresses.
             let cookie = u64::from_be_bytes(seed).wrapping_add(index as u64);
             let cookie = cookie.to_be_bytes();
@@ -74,50 +74,34 @@ impl Relays {
         }
     }
 
-    /// The next datagram of any relay. Cancel-safe: readiness is awaited, then one datagram is read.
-    pub(super) async fn receive(&self) -> Received {
-        let mut waiting: Vec<_> = self
-            .relays
-            .iter()
-            .map(|r| Box::pin(r.socket.readable()))
-            .collect();
-        let index = std::future::poll_fn(|context| {
-            for (index, readable) in waiting.iter_mut().enumerate() {
-                if readable.as_mut().poll(context).is_ready() {
-                    return std::task::Poll::Ready(index);
+    /// The next datagram of any relay, written to `buffer`. Nothing is lost when the future is dropped.
+    pub(super) async fn receive(&self, buffer: &mut [u8]) -> Received {
+        std::future::poll_fn(|context| {
+            for (index, relay) in self.relays.iter().enumerate() {
+                if let Poll::Ready(received) = relay.socket.poll_receive(context, buffer) {
+                    return Poll::Ready((index, received.map(|(length, _)| length)));
                 }
             }
-            std::task::Poll::Pending
+            Poll::Pending
         })
-        .await;
-        let mut bytes = vec![0; MAX_DATAGRAM];
-        let read = match self.relays.get(index) {
-            Some(relay) => relay.socket.try_recv(&mut bytes),
-            None => Err(std::io::ErrorKind::NotConnected.into()),
-        };
-        (
-            index,
-            read.map(|length| {
-                bytes.truncate(length);
-                bytes
-            }),
-        )
+        .await
     }
 
     /// Takes a datagram. Gives back the relay at whose control port nobody listens.
     pub(super) fn received(
         &mut self,
-        (index, reply): Received,
+        (index, received): Received,
+        buffer: &[u8],
         now: Instant,
     ) -> Option<SocketAddr> {
         let relay = self.relays.get_mut(index)?;
-        match reply {
-            Ok(bytes) => {
+        match received {
+            Ok(length) => {
                 // A reply to nothing that we asked is the client's to ignore.
-                relay.client.receive(&bytes, now);
+                let reply = buffer.get(..length).unwrap_or_default();
+                relay.client.receive(reply, now);
                 None
             }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => None,
             // Nobody listens there (ICMP); retransmission goes on, since a relay may be restarting.
             Err(error) => {
                 tracing::warn!(relay = %relay.address, %error, "the relay's control port is closed");
@@ -140,7 +124,7 @@ impl Relays {
     }
 
     /// Sends what is to be sent; the next outcome for the core, if there is one.
-    pub(super) async fn answered(&mut self) -> Option<Input> {
+    pub(super) fn answered(&mut self) -> Option<Input> {
         if let Some(id) = self.refused.pop() {
             return Some(Input::Relayed {
                 id,
@@ -151,7 +135,7 @@ impl Relays {
             while let Some(event) = relay.client.poll() {
                 let (ticket, reply) = match event {
                     Event::Send(datagram) => {
-                        if let Err(error) = relay.socket.send(&datagram).await {
+                        if let Err(error) = relay.socket.send(&datagram) {
                             tracing::warn!(relay = %relay.address, %error, "control request not sent");
                         }
                         continue;

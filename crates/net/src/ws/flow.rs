@@ -16,7 +16,7 @@ use tokio_websockets::{CloseCode, Limits, Message, ServerBuilder, WebSocketStrea
 use crate::deadline::within;
 use crate::proxied;
 use crate::stream::Octets;
-use crate::tls;
+use crate::tls::{self, aside};
 
 use super::head::{self, Head};
 use super::{
@@ -80,17 +80,19 @@ impl Connection {
         }
         match acceptor {
             None => self.begin(tcp, deadline).await,
-            Some(acceptor) => match tokio::time::timeout_at(deadline, acceptor.accept(tcp)).await {
-                Ok(Ok(mut stream)) if tls::is_challenge(stream.get_ref().1) => {
-                    // He has seen what he came for.
-                    _ = timeout_at(deadline, stream.shutdown()).await;
+            Some(acceptor) => {
+                match timeout_at(deadline, aside::handshake(acceptor.accept(tcp))).await {
+                    Ok(Ok(mut stream)) if tls::is_challenge(stream.get_ref().1) => {
+                        // He has seen what he came for.
+                        _ = timeout_at(deadline, stream.shutdown()).await;
+                    }
+                    Ok(Ok(stream)) => self.begin(stream, deadline).await,
+                    Ok(Err(error)) => {
+                        tracing::debug!(peer = %self.peer, %error, "TLS handshake failed")
+                    }
+                    Err(_) => tracing::debug!(peer = %self.peer, "TLS handshake too slow"),
                 }
-                Ok(Ok(stream)) => self.begin(stream, deadline).await,
-                Ok(Err(error)) => {
-                    tracing::debug!(peer = %self.peer, %error, "TLS handshake failed")
-                }
-                Err(_) => tracing::debug!(peer = %self.peer, "TLS handshake too slow"),
-            },
+            }
         }
     }
 
