@@ -1,9 +1,10 @@
-//! Edits by splice: each changes the bytes it names and leaves all others as they came. After a splice the message is
-//! indexed again, so that it always is what a receiver will parse; an edit that would break a bound changes nothing.
+//! Edits by splice: each changes the bytes it names and leaves all others as they came. The lines that a splice touches
+//! are indexed again, so that the message always is what a receiver will parse; an edit that would break a bound changes
+//! nothing.
 
 use crate::error::Error;
-use crate::index::{Field, StartLine, index};
-use crate::message::{Framing, Message};
+use crate::index::{Field, StartLine};
+use crate::message::Message;
 use crate::scan::{Span, is_token};
 use crate::text::HeaderText;
 use crate::uri::Uri;
@@ -58,11 +59,16 @@ impl Message {
         let Some(first) = self.fields_named(name).next().map(|field| field.value) else {
             return self.append::<&HeaderText>(name, &value);
         };
+        let text = padded(self, first, value.as_bytes());
+        let extras = self.lines_named(name).split_off(1);
+        if extras.is_empty() {
+            return self.splice(first, &text);
+        }
         let mut edited = self.clone();
-        for extra in edited.lines_named(name).into_iter().skip(1).rev() {
+        for extra in extras.into_iter().rev() {
             edited.splice(extra, b"")?;
         }
-        edited.splice(first, &padded(&edited, first, value.as_bytes()))?;
+        edited.splice(first, &text)?;
         *self = edited;
         Ok(())
     }
@@ -116,12 +122,18 @@ impl Message {
 
     /// Removes every header field of that name; gives back how many there were.
     pub fn remove_all(&mut self, name: &str) -> Result<usize, Error> {
-        let mut edited = self.clone();
         let lines = self.lines_named(name);
-        for line in lines.iter().rev() {
-            edited.splice(*line, b"")?;
+        match lines.as_slice() {
+            [] => {}
+            [line] => self.splice(*line, b"")?,
+            lines => {
+                let mut edited = self.clone();
+                for line in lines.iter().rev() {
+                    edited.splice(*line, b"")?;
+                }
+                *self = edited;
+            }
         }
-        *self = edited;
         Ok(lines.len())
     }
 
@@ -190,23 +202,6 @@ impl Message {
 
     fn lines_named(&self, name: &str) -> Vec<Span> {
         self.fields_named(name).map(|field| field.line).collect()
-    }
-
-    /// Puts `text` where `at` is; on an error nothing has changed.
-    fn splice(&mut self, at: Span, text: &[u8]) -> Result<(), Error> {
-        let before = Span {
-            from: 0,
-            to: at.from,
-        };
-        let after = self.bytes.get(at.to as usize..).unwrap_or_default();
-        let parts = [before.of(&self.bytes), text, after];
-        self.take(parts.concat())
-    }
-
-    fn take(&mut self, bytes: Vec<u8>) -> Result<(), Error> {
-        self.index = index(&bytes, Framing::Exact)?;
-        self.bytes = bytes;
-        Ok(())
     }
 }
 

@@ -45,6 +45,21 @@ pub(crate) struct Field {
     pub(crate) value: Span,
 }
 
+impl Field {
+    pub(crate) fn is(&self, bytes: &[u8], name: &[u8]) -> bool {
+        name::same(self.name.of(bytes), name)
+    }
+
+    /// Each place moved.
+    pub(crate) fn map(self, moved: impl Fn(u32) -> u32) -> Self {
+        Self {
+            line: self.line.map(&moved),
+            name: self.name.map(&moved),
+            value: self.value.map(&moved),
+        }
+    }
+}
+
 /// Indexes `bytes`, which must hold one message and nothing else.
 pub(crate) fn index(bytes: &[u8], framing: Framing) -> Result<Index, Error> {
     if bytes.len() > MAX_MESSAGE {
@@ -54,7 +69,9 @@ pub(crate) fn index(bytes: &[u8], framing: Framing) -> Result<Index, Error> {
     let (end, headers_from) = line(bytes, start, Folds::No)?;
     let start = start_line(bytes, Span::new(start, end))?;
     let (fields, headers_to) = header_section(bytes, headers_from)?;
-    bound_vias(bytes, &fields)?;
+    if via_values(bytes, &fields) > MAX_VIAS {
+        return Err(Error::TooManyVias);
+    }
     let body = body(
         bytes,
         headers_to.saturating_add(2),
@@ -210,6 +227,18 @@ fn header_section(bytes: &[u8], from: usize) -> Result<(Vec<Field>, usize), Erro
     Ok((fields, at))
 }
 
+/// The fields of some header lines that are there from the first byte to the last.
+pub(crate) fn header_lines(bytes: &[u8]) -> Result<Vec<Field>, Error> {
+    let mut fields = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let (end, next) = line(bytes, at, Folds::Yes)?;
+        fields.push(field(bytes, at, end, next)?);
+        at = next;
+    }
+    Ok(fields)
+}
+
 /// `name *(SP / HTAB) ":" value` within one logical line.
 pub(crate) fn field(bytes: &[u8], from: usize, end: usize, next: usize) -> Result<Field, Error> {
     let text = bytes.get(from..end).unwrap_or_default();
@@ -232,25 +261,21 @@ pub(crate) fn field(bytes: &[u8], from: usize, end: usize, next: usize) -> Resul
     })
 }
 
-fn bound_vias(bytes: &[u8], fields: &[Field]) -> Result<(), Error> {
-    let vias = fields
-        .iter()
-        .filter(|field| name::same(field.name.of(bytes), b"Via"));
-    let count: usize = vias
-        .map(|via| scan::list(via.value.of(bytes)).take(MAX_VIAS + 1).count())
-        .sum();
-    if count > MAX_VIAS {
-        Err(Error::TooManyVias)
-    } else {
-        Ok(())
-    }
+/// How many Via values there are; more than may be is not counted to the end.
+pub(crate) fn via_values(bytes: &[u8], fields: &[Field]) -> usize {
+    let vias = fields.iter().filter(|field| field.is(bytes, b"Via"));
+    vias.map(|via| {
+        let values = scan::list(via.value.of(bytes));
+        values.take(MAX_VIAS.saturating_add(1)).count()
+    })
+    .sum()
 }
 
 fn content_length(bytes: &[u8], fields: &[Field]) -> Result<Option<usize>, Error> {
     let mut length = None;
     for field in fields
         .iter()
-        .filter(|field| name::same(field.name.of(bytes), b"Content-Length"))
+        .filter(|field| field.is(bytes, b"Content-Length"))
     {
         let value = scan::number(field.value.of(bytes)).ok_or(Error::BadContentLength)?;
         if length.is_some_and(|earlier| earlier != value) {

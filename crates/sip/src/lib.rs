@@ -55,6 +55,7 @@ mod name;
 mod name_addr;
 mod params;
 mod scan;
+mod splice;
 mod text;
 pub mod transaction;
 mod unparsable;

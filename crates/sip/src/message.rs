@@ -8,7 +8,6 @@ use crate::cseq::CSeq;
 use crate::error::Error;
 use crate::index::{Field, Index, StartLine, index};
 use crate::method::Method;
-use crate::name;
 use crate::name_addr::NameAddr;
 use crate::scan::{self, Span};
 use crate::uri::Uri;
@@ -263,7 +262,7 @@ impl Message {
         self.index
             .fields
             .iter()
-            .filter(move |field| name::same(field.name.of(&self.bytes), name.as_bytes()))
+            .filter(move |field| field.is(&self.bytes, name.as_bytes()))
     }
 
     /// Where each value of a comma-separated header stands in the message, with its field.

@@ -24,9 +24,14 @@ impl Span {
 
     /// This span, moved `by` bytes on: from one within a value to one within the message.
     pub(crate) fn shifted(self, by: u32) -> Self {
+        self.map(|n| n.saturating_add(by))
+    }
+
+    /// Both ends moved.
+    pub(crate) fn map(self, moved: impl Fn(u32) -> u32) -> Self {
         Span {
-            from: self.from.saturating_add(by),
-            to: self.to.saturating_add(by),
+            from: moved(self.from),
+            to: moved(self.to),
         }
     }
 }
