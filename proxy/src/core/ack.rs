@@ -56,7 +56,7 @@ impl Core {
         if self.acknowledges_here(&route, &request) {
             return;
         }
-        match self.media_of_ack(&request, &route, side(route.to)) {
+        match self.media_of_ack(&request, &route, [side(from), side(route.to)]) {
             AckBody::None => self.send_ack(HeldAck {
                 from,
                 route,

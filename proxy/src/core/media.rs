@@ -15,6 +15,7 @@ mod session;
 mod settle;
 mod spared;
 mod unchanged;
+mod webrtc;
 
 use std::time::Instant;
 
@@ -25,6 +26,7 @@ use self::body::Body;
 pub(super) use self::ng::call_name;
 pub(super) use self::session::{MediaSessions, Verdict, Waiter};
 pub(super) use self::spared::{Spared, Unacknowledged};
+use self::webrtc::is_webrtc;
 use super::Core;
 use super::alarms::Due;
 use super::face::AskId;
@@ -104,6 +106,9 @@ impl Core {
         };
         if !is_description(sdp) {
             return Err(Answer::new(488, "The SDP Cannot Be Read"));
+        }
+        if self.side_of(id) == Side::Browser && !is_webrtc(sdp) {
+            return Err(Answer::new(488, "Media Without ICE And DTLS"));
         }
         let receiver = side(route.to);
         let question = self.question_of_request(id, request, media, &parties, sdp, receiver);
@@ -196,6 +201,12 @@ impl Core {
         self.media.answered(media);
         if !is_description(sdp) {
             return Err(Answer::new(502, "The Answer's SDP Cannot Be Read"));
+        }
+        if sender == Side::Browser && !is_webrtc(sdp) {
+            return Err(Answer::new(
+                502,
+                "The Answer Has Media Without ICE And DTLS",
+            ));
         }
         self.ask_relay(media, parties.call_id, question, Waiter::Response(id), now)
             .map(Fate::Ask)

@@ -32,4 +32,5 @@ mod strangers;
 mod torture;
 mod transfers;
 mod traps;
+mod unproved;
 mod upstreams;

@@ -7,6 +7,7 @@ use super::super::names::{MediaId, Side};
 use super::super::route::Route;
 use super::body::Body;
 use super::ng;
+use super::webrtc::is_webrtc;
 
 /// What becomes of it.
 pub(in crate::core) enum AckBody {
@@ -32,7 +33,7 @@ impl Core {
         &self,
         request: &Message,
         route: &Route,
-        receiver: Side,
+        [sender, receiver]: [Side; 2],
     ) -> AckBody {
         let Body::Sdp(sdp) = Body::of(request) else {
             return AckBody::None;
@@ -43,6 +44,9 @@ impl Core {
         let Some(parties) = ng::Parties::of(request, media) else {
             return AckBody::Unusable;
         };
+        if sender == Side::Browser && !is_webrtc(sdp) {
+            return AckBody::Unusable;
+        }
         if let Some(after) = self.media.answered_before(media, sdp) {
             return AckBody::Known(after);
         }

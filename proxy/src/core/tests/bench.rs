@@ -13,7 +13,12 @@ pub(super) const UPSTREAM: &str = "192.0.2.5:5060";
 pub(super) const RELAY: &str = "192.0.2.7:2223";
 pub(super) const EDGE: &str = "192.0.2.1:5060";
 pub(super) const PHONE_SDP: &str = "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=phone\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
-pub(super) const BROWSER_SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=browser\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=candidate:1 1 UDP 1 ab12.local 9 typ host\r\na=mid:0\r\n";
+pub(super) const BROWSER_SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=browser\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=candidate:1 1 UDP 1 ab12.local 9 typ host\r\na=ice-ufrag:x30D\r\na=ice-pwd:Sr5TWFbN0dpNeWF4QXyGeXKn\r\na=fingerprint:sha-256 6B:8B:F0:65:5F:78:E2:51:3B:AC:6F:F3:3F:46:1B:35:DC:B8:5F:64:1A:24:C2:43:F0:A1:58:D0:A1:2C:19:08\r\na=mid:0\r\n";
+
+/// A browser's description by another name.
+pub(super) fn browser_sdp(name: &str) -> String {
+    BROWSER_SDP.replace("s=browser", &format!("s={name}"))
+}
 
 /// The core and everything that it has said and nobody has read yet.
 pub(super) struct Bench {

@@ -80,17 +80,14 @@ fn hold_and_resume_by_reinvite_from_either_side_stay_in_the_calls_session() {
     let flow = bench.open(1);
     let call = bench.call_phone(flow, "c");
     let session = bench.calls_at_relay();
-    for (cseq, sdp) in [(2, "s=hold\r\na=sendonly\r\n"), (3, "s=resume\r\n")] {
+    for (cseq, sdp) in [
+        (2, browser_sdp("hold") + "a=sendonly\r\n"),
+        (3, browser_sdp("resume")),
+    ] {
         let branch = format!("re{cseq}");
         bench.browser_sends(
             flow,
-            in_dialog(
-                "INVITE",
-                &call.at_browser,
-                cseq,
-                &format!("v=0\r\n{sdp}"),
-                &branch,
-            ),
+            in_dialog("INVITE", &call.at_browser, cseq, &sdp, &branch),
         );
         assert_eq!(bench.browser_gets(flow).status(), Some(100));
         let up = bench.upstream_gets();

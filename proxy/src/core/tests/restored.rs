@@ -7,8 +7,11 @@ use control_proto::{Command as Ng, Request};
 use super::super::FlowId;
 use super::bench::*;
 
-const HOLD: &str = "v=0\r\ns=hold\r\na=sendonly\r\n";
 const HEADERS: [(&str, &str); 1] = [("Contact", "<sip:bob@10.0.0.9>")];
+
+fn hold() -> String {
+    browser_sdp("hold") + "a=sendonly\r\n"
+}
 
 /// What a question is about: the command, the offerer and the body's name.
 fn told(request: &Request) -> (Ng, String, String) {
@@ -46,7 +49,7 @@ fn a_refused_reinvite_of_either_side_is_taken_back_at_the_relay() {
         question(Ng::Answer, "alicetag", "phone"),
     ];
     for (cseq, status) in [(2, 488), (3, 491), (4, 500), (5, 603)] {
-        let up = reinvites(&mut bench, flow, &call, HOLD, cseq);
+        let up = reinvites(&mut bench, flow, &call, &hold(), cseq);
         let before = bench.asked.len();
         bench.upstream_sends(reply(&up, status, &[], ""));
         assert_eq!(bench.browser_gets(flow).status(), Some(status));
@@ -66,7 +69,7 @@ fn a_refused_reinvite_of_either_side_is_taken_back_at_the_relay() {
         "but for the name, the same"
     );
 
-    let hold = from_callee("INVITE", &call.at_phone, 1, HOLD, "phone1");
+    let hold = from_callee("INVITE", &call.at_phone, 1, &hold(), "phone1");
     bench.upstream_sends(hold);
     let down = bench.browser_gets(flow);
     let before = bench.asked.len();
@@ -81,7 +84,7 @@ fn what_was_agreed_on_last_is_what_is_restored() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
     let call = bench.call_phone(flow, "c");
-    let up = reinvites(&mut bench, flow, &call, HOLD, 2);
+    let up = reinvites(&mut bench, flow, &call, &hold(), 2);
     bench.upstream_sends(reply(&up, 200, &HEADERS, PHONE_SDP));
     bench.ignore_output();
     // A long time later: the session's negotiation is forgotten, the agreement is not.
@@ -111,7 +114,7 @@ fn an_offer_in_a_200_and_its_answer_in_the_ack_are_agreed_on_too() {
     bench.browser_sends(flow, ack);
     bench.ignore_output();
 
-    let up = reinvites(&mut bench, flow, &call, HOLD, 3);
+    let up = reinvites(&mut bench, flow, &call, &hold(), 3);
     let before = bench.asked.len();
     bench.upstream_sends(reply(&up, 488, &[], ""));
     let restored = [
@@ -126,7 +129,7 @@ fn in_a_glare_nothing_is_restored_before_both_are_answered() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
     let call = bench.call_phone(flow, "c");
-    let up = reinvites(&mut bench, flow, &call, HOLD, 2);
+    let up = reinvites(&mut bench, flow, &call, &hold(), 2);
     bench.upstream_sends(from_callee(
         "INVITE",
         &call.at_phone,
@@ -154,11 +157,11 @@ fn a_new_offer_overtakes_a_restoration() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
     let call = bench.call_phone(flow, "c");
-    let up = reinvites(&mut bench, flow, &call, HOLD, 2);
+    let up = reinvites(&mut bench, flow, &call, &hold(), 2);
     bench.relay_answers = false;
     bench.upstream_sends(reply(&up, 488, &[], ""));
     bench.ignore_output();
-    let again = in_dialog("INVITE", &call.at_browser, 3, HOLD, "re3");
+    let again = in_dialog("INVITE", &call.at_browser, 3, &hold(), "re3");
     bench.browser_sends(flow, again);
     let before = bench.asked.len();
     bench.relay_replies();
@@ -171,7 +174,7 @@ fn a_call_that_is_hung_up_during_a_restoration_is_gone_at_the_relay() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
     let call = bench.call_phone(flow, "c");
-    let up = reinvites(&mut bench, flow, &call, HOLD, 2);
+    let up = reinvites(&mut bench, flow, &call, &hold(), 2);
     bench.relay_answers = false;
     bench.upstream_sends(reply(&up, 488, &[], ""));
     bench.ignore_output();
@@ -204,7 +207,7 @@ fn a_challenged_reinvite_comes_again_and_restores_nothing() {
     let mut bench = Bench::new();
     let flow = bench.open(1);
     let call = bench.call_phone(flow, "c");
-    let up = reinvites(&mut bench, flow, &call, HOLD, 2);
+    let up = reinvites(&mut bench, flow, &call, &hold(), 2);
     let before = bench.asked.len();
     bench.upstream_sends(reply(
         &up,
@@ -230,7 +233,7 @@ fn of_a_fork_only_the_dialog_that_was_agreed_on_last_is_restored() {
     let (one, two) = (fork("one"), fork("two"));
     bench.ignore_output();
     for (cseq, dialog, restored) in [(2, &one, 0), (3, &two, 2)] {
-        let request = in_dialog("INVITE", dialog, cseq, HOLD, &format!("re{cseq}"));
+        let request = in_dialog("INVITE", dialog, cseq, &hold(), &format!("re{cseq}"));
         bench.browser_sends(flow, request);
         let up = bench.upstream_gets();
         let before = bench.asked.len();

@@ -8,7 +8,7 @@ use sip::{Message, Method};
 use super::super::FlowId;
 use super::bench::*;
 
-const BROWSER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=browser\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 0\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:old1\r\na=ice-pwd:oldpasswordoldpasswordo1\r\na=setup:actpass\r\na=mid:0\r\na=rtpmap:111 opus/48000/2\r\n";
+const BROWSER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=browser\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 0\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:old1\r\na=ice-pwd:oldpasswordoldpasswordo1\r\na=fingerprint:sha-256 6B:8B:F0:65:5F:78:E2:51:3B:AC:6F:F3:3F:46:1B:35:DC:B8:5F:64:1A:24:C2:43:F0:A1:58:D0:A1:2C:19:08\r\na=setup:actpass\r\na=mid:0\r\na=rtpmap:111 opus/48000/2\r\n";
 const OFFERS: [&str; 2] = ["o=- 1 1", "o=- 1 2"];
 
 fn from(text: &str) -> String {
