@@ -37,6 +37,7 @@ mod errand;
 mod event;
 mod face;
 mod failover;
+mod figures;
 mod flows;
 mod fork;
 mod forward;
@@ -93,6 +94,7 @@ pub use self::config::{Config, Limits, Secrets};
 use self::crowd::{Crowd, Prefix};
 pub use self::event::{Drop, Event};
 pub use self::face::{AskId, Command, FlowId, Input, RelayFailure, Source};
+pub use self::figures::{Counted, Figures, RelayFigures, UpstreamFigures, class};
 use self::flows::Flows;
 use self::guesses::Guesses;
 pub use self::hop::{Hop, Transport};
@@ -147,6 +149,8 @@ pub struct Core {
     relays: Relays,
     /// When what is due.
     alarms: Alarms,
+    /// What came, for whoever watches.
+    counted: Counted,
     commands: VecDeque<Command>,
 }
 
@@ -173,6 +177,7 @@ impl Core {
             pace: Pace::default(),
             relays: Relays::default(),
             alarms: Alarms::default(),
+            counted: Counted::default(),
             commands: VecDeque::new(),
         }
     }

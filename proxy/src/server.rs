@@ -4,6 +4,7 @@
 //! comes over connections to the SIP server, relay replies, the timer; and after each the core's commands are carried out in order.
 
 mod alarm;
+mod counting;
 mod flows;
 mod hops;
 mod memory;
@@ -11,6 +12,7 @@ mod records;
 mod relays;
 mod report;
 mod resolver;
+mod status;
 mod udp;
 mod users;
 
@@ -20,12 +22,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use net::{tcp, ws};
+use net::status::{Door, Place};
+use net::{tcp, tls, ws};
 use rustls::ServerConfig;
 use tokio::sync::mpsc;
 
 use crate::core::{self, Command, Core, Event, Hop, Input, Source, Transport};
 use alarm::Alarm;
+use counting::Counts;
 use flows::Flows;
 pub use hops::TlsUpstream;
 use hops::{Hops, News};
@@ -45,6 +49,10 @@ const NEWS: usize = 1024;
 const NEWCOMERS: usize = 64;
 /// Messages taken from one source before the others get their turn.
 const BATCH: usize = 64;
+/// Questions at the status door that wait for the core.
+const QUESTIONS: usize = 16;
+/// How the names of our metrics begin.
+const METRICS_PREFIX: &str = "causeway_proxy_";
 
 /// What the shell must be told. All addresses are of this machine but `relays`.
 pub struct Config {
@@ -74,6 +82,12 @@ pub struct Config {
     pub relays: Vec<core::Relay>,
     /// Fresh random octets for the cookies of control requests.
     pub cookie_seed: [u8; 8],
+    /// Where `/metrics`, `/health` and `/ready` are served; `None`: nowhere.
+    pub status: Option<Place>,
+    /// Until when the listeners' certificate holds.
+    pub certificate_expires: Option<tls::Expires>,
+    /// Connections that no listener lets in; the listeners count here.
+    pub turned_away: Arc<ws::TurnedAway>,
     /// What control requests are signed with, and replies must be. Every relay must have it.
     pub relay_key: Option<control_proto::Key>,
 }
@@ -107,6 +121,9 @@ pub enum StartError {
     /// A TCP or TLS address cannot be bound.
     #[error("SIP: {0}")]
     Stream(#[source] net::bind::BindError),
+    /// The status door's port cannot be had.
+    #[error("the proxy's /metrics: {0} (setting [listen] metrics)")]
+    Status(#[source] net::bind::BindError),
     /// Names cannot be looked up.
     #[error(
         "no name server for the upstream's name ({0}); write dns = [\"10.0.0.2\"], or see /etc/resolv.conf"
@@ -133,6 +150,9 @@ pub struct Server {
     records: Records,
     users: Option<UsersFile>,
     resolver: Resolver,
+    door: Option<Door>,
+    certificate_expires: Option<tls::Expires>,
+    turned_away: Arc<ws::TurnedAway>,
 }
 
 impl Server {
@@ -166,6 +186,8 @@ impl Server {
         }
         let relays = Relays::connect(&config.relays, config.cookie_seed, config.relay_key)?;
         let records = Records::to(config.records)?;
+        let door = config.status.map(|place| place.open(METRICS_PREFIX));
+        let door = door.transpose().map_err(StartError::Status)?.flatten();
         let own = config.core.advertised.clone();
         let resolver = Resolver::new(config.upstreams, &config.dns, &own)?;
         let mut core = Core::new(config.core, &config.secrets);
@@ -181,6 +203,9 @@ impl Server {
             records,
             users: config.users,
             resolver,
+            door,
+            certificate_expires: config.certificate_expires,
+            turned_away: config.turned_away,
         })
     }
 
@@ -196,6 +221,11 @@ impl Server {
             .iter()
             .map(ws::Listener::local_addr)
             .collect()
+    }
+
+    /// Where `/metrics`, `/health` and `/ready` are, with the port that was taken.
+    pub fn status_addr(&self) -> Option<SocketAddr> {
+        self.door.as_ref().map(Door::local_addr)
     }
 
     /// Serves until `stop` is done. Open flows are closed on return.
@@ -220,7 +250,15 @@ impl Server {
             flows: Flows::default(),
             relays: self.relays,
             records: self.records,
+            counts: Counts::default(),
+            certificate_expires: self.certificate_expires,
+            turned_away: self.turned_away,
         };
+        let (sender, mut questions) = mpsc::channel(QUESTIONS);
+        let mut served = tokio::task::JoinSet::new();
+        if let Some(door) = self.door {
+            served.spawn(door.run(move |question| _ = sender.try_send(question)));
+        }
         let mut message = vec![0; MAX_DATAGRAM];
         let mut reply = vec![0; control_proto::MAX_DATAGRAM];
         let mut batch = Vec::with_capacity(BATCH);
@@ -244,6 +282,10 @@ impl Server {
                 Some(found) = found.recv() => shell.upstreams(found),
                 received = shell.relays.receive(&mut reply) => shell.relay_datagram(received, &reply),
                 Some(users) = next(&mut users) => shell.core.receive(Input::Users(users), Instant::now()),
+                Some(question) = questions.recv() => {
+                    let queues = status::Queues { flows: events.len(), connections: news.len() };
+                    shell.tell(question, queues);
+                }
                 () = alarm.until(wake) => shell.core.receive(Input::Timer, Instant::now()),
                 () = memory.due() => {
                     memory.give_back();
@@ -267,6 +309,9 @@ struct Shell {
     flows: Flows,
     relays: Relays,
     records: Records,
+    counts: Counts,
+    certificate_expires: Option<tls::Expires>,
+    turned_away: Arc<ws::TurnedAway>,
 }
 
 impl Shell {
@@ -279,12 +324,18 @@ impl Shell {
 
     fn flow_event(&mut self, event: ws::Event) {
         let input = match event {
-            ws::Event::Opened(opened) => self.flows.opened(opened),
+            ws::Event::Opened(opened) => {
+                self.counts.flows_opened = self.counts.flows_opened.saturating_add(1);
+                self.flows.opened(opened)
+            }
             ws::Event::Message { flow, bytes } => Input::Message {
                 from: Source::Flow(core::FlowId(flow.0)),
                 bytes,
             },
-            ws::Event::Closed { flow, why } => self.flows.closed(flow, why),
+            ws::Event::Closed { flow, why } => {
+                self.counts.closed(why);
+                self.flows.closed(flow, why)
+            }
             ws::Event::Other {
                 stream,
                 peer,
@@ -338,6 +389,9 @@ impl Shell {
         loop {
             let now = Instant::now();
             self.relays.tick(now);
+            for reason in self.hops.take_unheard() {
+                self.counts.dropped(reason);
+            }
             while let Some(reply) = self.relays.answered() {
                 self.core.receive(reply, now);
             }
@@ -352,14 +406,21 @@ impl Shell {
                     self.relays.ask(id, relay, &request, now);
                 }
                 Command::CloseFlow { flow, why } => self.flows.close(flow, why),
-                Command::Report(Event::CallEnded(record)) => self.records.take(&record),
-                Command::Report(event) => report::log(&event),
+                Command::Report(event) => self.report(&event),
             }
         }
     }
 }
 
 impl Shell {
+    fn report(&mut self, event: &Event) {
+        self.counts.event(event);
+        match event {
+            Event::CallEnded(record) => self.records.take(record),
+            event => report::log(event),
+        }
+    }
+
     fn send(&mut self, to: Hop, bytes: Vec<u8>) {
         if to.transport != Transport::Udp {
             return self.hops.send(to, bytes);

@@ -8,9 +8,11 @@ mod address;
 mod backend;
 mod control;
 mod doors;
+mod figures;
 mod gathering;
 mod guard;
 mod handshakes;
+mod lengths;
 mod load;
 mod rates;
 mod recorder;
@@ -28,6 +30,7 @@ use std::thread;
 use std::time::{Instant, SystemTime};
 
 use net::poll::Waker;
+use net::status;
 use net::tcp::Listener;
 use net::udp::{BindError, Options, UdpSocket};
 use tokio::sync::oneshot;
@@ -36,7 +39,7 @@ use crate::core::{self, Anchor, Random, Shard, SharedPort};
 pub use address::{ControlAddress, ControlTransport, NotAnAddress};
 pub use backend::Choice as BackendChoice;
 use backend::{Backend, Opened};
-use control::{Control, ShardDoor};
+use control::{Control, Outlook, ShardDoor};
 /// What commands are signed with.
 pub use control_proto::Key as ControlKey;
 use doors::Doors;
@@ -54,6 +57,12 @@ const CONTROL_BUFFER: usize = 1 << 20;
 /// Commands that wait for one shard. At a millisecond each it is a second's worth; whoever waits
 /// longer has sent his command again.
 const JOBS: usize = 1024;
+
+/// Questions at the status door that wait for the control thread.
+const QUESTIONS: usize = 16;
+
+/// How the names of our metrics begin.
+const METRICS_PREFIX: &str = "causeway_relay_";
 
 /// What of a core may be in use when a call is still taken: the rest is for what those that are there may yet need.
 const MAX_LOAD: u8 = 95;
@@ -78,6 +87,8 @@ pub struct Config {
     pub backend: BackendChoice,
     /// Where recordings are written: a directory that is there. Without one, nothing can be recorded.
     pub recordings: Option<PathBuf>,
+    /// Where `/metrics`, `/health` and `/ready` are served; `None`: nowhere.
+    pub status: Option<status::Place>,
     /// What each of them is told.
     pub core: core::Config,
 }
@@ -97,6 +108,7 @@ impl Config {
             pin: false,
             backend: BackendChoice::Auto,
             recordings: None,
+            status: None,
             core: core::Config::new(interfaces, anchor()),
         }
     }
@@ -108,6 +120,9 @@ pub enum Error {
     /// The control port cannot be had.
     #[error("the relay's control port: {0} (setting [relay] listen)")]
     Control(#[source] BindError),
+    /// The status door's port cannot be had.
+    #[error("the relay's /metrics: {0} (setting [relay] metrics)")]
+    Status(#[source] net::bind::BindError),
     /// No address is named for commands.
     #[error("the relay takes commands nowhere; name an address under [relay] listen")]
     NoControl,
@@ -173,6 +188,7 @@ pub struct Server {
     addresses: Vec<ControlAddress>,
     doors: Doors,
     incoming: tokio::sync::mpsc::Sender<doors::Incoming>,
+    status: Option<(status::Door, tokio::sync::mpsc::Sender<status::Question>)>,
 }
 
 impl Server {
@@ -193,7 +209,21 @@ impl Server {
             .cloned()
             .collect();
         let key = config.control_key.clone();
-        let (mut control, control_waker) = Control::new(received, replies, names, backend, key)?;
+        let recorder = config.recordings.as_ref().map(|directory| {
+            recorder(directory).map_err(|error| Error::Recordings(directory.clone(), error))
+        });
+        let (recorder, writing) = recorder.transpose()?.unzip();
+        let (mut desks, mut handshaking) = handshakes::handshaking();
+        let (questions_in, questions) = tokio::sync::mpsc::channel(QUESTIONS);
+        let outlook = Outlook {
+            questions,
+            seats: config.core.seats.clone(),
+            handshakes: handshaking.measures(),
+            recorder: recorder.clone(),
+            asked: 0,
+        };
+        let (mut control, control_waker) =
+            Control::new(received, replies, names, backend, key, outlook)?;
         let mut doors = Doors::default();
         let mut addresses = Vec::new();
         for asked in &config.controls {
@@ -203,19 +233,17 @@ impl Server {
                 ..*asked
             });
         }
-        let recorder = config.recordings.as_ref().map(|directory| {
-            recorder(directory).map_err(|error| Error::Recordings(directory.clone(), error))
-        });
-        let (recorder, writing) = recorder.transpose()?.unzip();
+        let status = config.status.map(|place| place.open(METRICS_PREFIX));
+        let status = status.transpose().map_err(Error::Status)?.flatten();
         let mut wakers = vec![control_waker.clone()];
         let mut workers: Vec<Body> = Vec::new();
         let shards = make_shards(&config)?;
-        let (mut desks, mut handshaking) = handshakes::handshaking();
         for (number, (mut shard, backend)) in shards.into_iter().zip(backends).enumerate() {
             let (desk, news) = desks.give();
             let endpoints = shard.give_handshakes();
             let (jobs_sender, jobs) = mpsc::sync_channel(JOBS);
             let queues = Queues {
+                shard: number,
                 jobs,
                 replies: reply_sender.clone(),
                 control: control_waker.clone(),
@@ -248,6 +276,7 @@ impl Server {
             addresses,
             doors,
             incoming,
+            status: status.map(|door| (door, questions_in)),
         })
     }
 
@@ -264,6 +293,12 @@ impl Server {
     #[must_use]
     pub fn control_addrs(&self) -> &[ControlAddress] {
         &self.addresses
+    }
+
+    /// Where `/metrics`, `/health` and `/ready` are, with the port that was taken.
+    #[must_use]
+    pub fn status_addr(&self) -> Option<SocketAddr> {
+        self.status.as_ref().map(|(door, _)| door.local_addr())
     }
 
     /// Serves until `stop` is done, then closes every port and returns. An error means that a thread
@@ -329,6 +364,7 @@ impl Server {
                 }
                 tokio::select! {
                     () = stop => Ok(()),
+                    () = served(self.status, self.wakers.first().cloned()) => Ok(()),
                     name = ended.recv() => Err(Error::Died(name.unwrap_or_default())),
                 }
             }
@@ -344,6 +380,27 @@ impl Server {
         threads.into_iter().for_each(|thread| _ = thread.join());
         result
     }
+}
+
+/// Carries questions from the status door to the control thread; never done.
+async fn served(
+    status: Option<(status::Door, tokio::sync::mpsc::Sender<status::Question>)>,
+    control: Option<Waker>,
+) {
+    if let (Some((door, questions)), Some(control)) = (status, control) {
+        let ask = move |question| {
+            // Who asks while too many do is told so.
+            if questions.try_send(question).is_ok()
+                && let Err(error) = control.wake()
+            {
+                tracing::error!(%error, "the control thread cannot be woken");
+            }
+        };
+        if let Err(error) = door.run(ask).await {
+            tracing::error!(%error, "the status door cannot be served");
+        }
+    }
+    std::future::pending().await
 }
 
 /// Tells that a thread has ended, however it did.

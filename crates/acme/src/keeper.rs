@@ -59,6 +59,12 @@ impl Keeper {
         Ok(net::tls::server_config_of(self.shown.clone())?)
     }
 
+    /// When the certificate that is shown expires, asked at any time; `None` while there is none.
+    pub fn expires(&self) -> net::tls::Expires {
+        let shown = self.shown.clone();
+        Arc::new(move || shown.expires())
+    }
+
     /// Asks whenever it is time, for as long as it is let. The listeners must be bound.
     pub async fn run(mut self) {
         let names = self.settings.names.join(", ");

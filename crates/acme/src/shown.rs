@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
 
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
@@ -45,6 +46,13 @@ impl Shown {
     pub(crate) fn clear(&self) {
         let challenges = self.challenges.write();
         challenges.unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// When the certificate expires.
+    pub(crate) fn expires(&self) -> Option<SystemTime> {
+        let current = self.certificate.read();
+        let current = current.unwrap_or_else(PoisonError::into_inner);
+        net::tls::expires(current.as_ref()?)
     }
 
     /// What is shown to somebody who asks for this name, and offers these protocols.

@@ -30,6 +30,9 @@ pub(crate) async fn proxy(file: PathBuf) -> Result<(), String> {
         edge.upstream.described().join(", "),
         listed(&running.own)
     );
+    if let Some(door) = running.server.status_addr() {
+        tracing::info!("metrics: http://{door}/metrics");
+    }
     running.until(stop).await;
     Ok(())
 }
@@ -52,6 +55,9 @@ pub(crate) async fn relay(options: RelayOptions) -> Result<(), String> {
         Some(stop) => {
             for control in server.control_addrs() {
                 tracing::info!("commands: {control}");
+            }
+            if let Some(door) = server.status_addr() {
+                tracing::info!("metrics: http://{door}/metrics");
             }
             server.run(stop).await
         }
@@ -140,9 +146,14 @@ fn proxy_config(
     edge: &Edge,
     relays: Vec<MediaRelay>,
     pages: Option<ws::Pages>,
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Tls,
 ) -> Result<proxy::server::Config, String> {
     let origins: std::sync::Arc<[String]> = edge.listen.origins.clone().into();
+    let Tls {
+        config: tls,
+        expires,
+    } = tls;
+    let turned_away = Arc::<ws::TurnedAway>::default();
     let listen = &edge.listen;
     let options = |address: &SocketAddr, transport| {
         let options = ws::Options {
@@ -152,6 +163,7 @@ fn proxy_config(
             ping: listen.ping,
             proxies: Proxies::new(&listen.proxy_protocol),
             others: listen.is_shared(*address, transport),
+            turned_away: turned_away.clone(),
         };
         (*address, options)
     };
@@ -182,6 +194,9 @@ fn proxy_config(
         relays,
         users: edge.registration.users.clone(),
         cookie_seed: random()?,
+        status: listen.metrics,
+        certificate_expires: expires,
+        turned_away: turned_away.clone(),
         relay_key: edge.relay.control_key.clone(),
     })
 }
@@ -200,23 +215,36 @@ pub(crate) fn core_config(edge: &Edge) -> CoreConfig {
     config
 }
 
+/// What is shown to whoever connects with TLS.
+#[derive(Default)]
+struct Tls {
+    config: Option<Arc<rustls::ServerConfig>>,
+    /// Until when.
+    expires: Option<tls::Expires>,
+}
+
 /// The certificate of everything with TLS: files that are watched from now on, or one that is kept by the keeper.
-fn tls_of(
-    edge: &Edge,
-) -> Result<(Option<Arc<rustls::ServerConfig>>, Option<acme::Keeper>), String> {
+fn tls_of(edge: &Edge) -> Result<(Tls, Option<acme::Keeper>), String> {
     match &edge.listen.certificate {
-        None => Ok((None, None)),
+        None => Ok((Tls::default(), None)),
         Some(OwnCertificate::Files(Certificate { cert, key })) => {
             let certificate = tls::Certificate::read(cert, key).map_err(|e| e.to_string())?;
             let config = certificate.server_config().map_err(|e| e.to_string())?;
-            tokio::spawn(certificate.watch());
-            Ok((Some(config), None))
+            tokio::spawn(certificate.clone().watch());
+            let tls = Tls {
+                config: Some(config),
+                expires: Some(Arc::new(move || certificate.expires())),
+            };
+            Ok((tls, None))
         }
         Some(OwnCertificate::Acme(settings)) => {
             let keeper = acme::Keeper::new(settings.clone(), acme::Pace::default())
                 .map_err(|e| e.to_string())?;
-            let config = keeper.server_config().map_err(|e| e.to_string())?;
-            Ok((Some(config), Some(keeper)))
+            let tls = Tls {
+                config: Some(keeper.server_config().map_err(|e| e.to_string())?),
+                expires: Some(keeper.expires()),
+            };
+            Ok((tls, Some(keeper)))
         }
     }
 }
@@ -253,6 +281,7 @@ pub(crate) fn relay_config(file: &Relay) -> relay::server::Config {
     config.public_control = file.public_control;
     config.control_key.clone_from(&file.control_key);
     config.recordings.clone_from(&file.recordings);
+    config.status = file.metrics;
     config.backend = file.backend;
     config.shards = media.shards.unwrap_or(config.shards);
     config.pin = media.pin;

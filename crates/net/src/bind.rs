@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// What is listened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,20 @@ pub struct BindError {
     pub address: SocketAddr,
     /// What the system said.
     pub source: io::Error,
+}
+
+/// Whether strangers may be able to reach what is bound here: the address is neither this machine's alone nor of a
+/// private network (RFC 1918, RFC 4193, RFC 6598, link-local), or it is every address at once.
+#[must_use]
+pub fn is_public(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let shared = Ipv4Addr::new(100, 64, 0, 0);
+            let is_shared = ip.to_bits() >> 22 == shared.to_bits() >> 22;
+            !(ip.is_loopback() || ip.is_private() || ip.is_link_local() || is_shared)
+        }
+        IpAddr::V6(ip) => !(ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()),
+    }
 }
 
 fn cure(error: &io::Error) -> String {

@@ -1,4 +1,4 @@
-//! The only sockets of the proxy and the relay: UDP, TCP, TLS, WebSocket.
+//! The only sockets of the proxy and the relay: UDP, TCP, TLS, WebSocket; and the door at which both say how they are.
 //!
 //! Protocol cores never see this crate; the servers around them use it and nothing else.
 
@@ -33,6 +33,7 @@ mod note;
 mod option;
 pub mod poll;
 pub mod proxied;
+pub mod status;
 #[cfg(target_os = "linux")]
 pub mod steer;
 pub mod stream;

@@ -8,12 +8,14 @@ pub use renewed::{Certificate, Look, Looks};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::server::ResolvesServerCert;
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use x509_cert::der::Decode as _;
 
 /// What a CA's validator negotiates, to see the certificate of its challenge (RFC 8737 section 3).
 pub const CHALLENGE: &[u8] = b"acme-tls/1";
@@ -93,6 +95,16 @@ fn trusted(roots: Option<&Path>) -> Result<RootCertStore, TlsError> {
 pub fn server_name(host: &str) -> Result<ServerName<'static>, TlsError> {
     let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned());
     name.map_err(|_| TlsError::NoName(host.to_owned()))
+}
+
+/// When what is shown to clients expires, asked at any time.
+pub type Expires = Arc<dyn Fn() -> Option<SystemTime> + Send + Sync>;
+
+/// When a certificate expires, if it can be read.
+pub fn expires(key: &CertifiedKey) -> Option<SystemTime> {
+    let certificate = x509_cert::Certificate::from_der(key.cert.first()?).ok()?;
+    let end = certificate.tbs_certificate().validity().not_after;
+    SystemTime::UNIX_EPOCH.checked_add(end.to_unix_duration())
 }
 
 type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);

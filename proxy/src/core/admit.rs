@@ -64,6 +64,7 @@ impl Core {
     }
 
     fn valid(&mut self, from: Source, message: Message, now: Instant) {
+        self.counted.message(from, &message);
         match (sip::validate(&message), message.is_request()) {
             (Ok(()), true) => self.request(from, message, now),
             (Ok(()), false) => self.response(from, message, now),

@@ -92,7 +92,7 @@ pub(super) struct Calls {
 
 impl Calls {
     /// How many have not ended.
-    fn standing(&self) -> usize {
+    pub(super) fn standing(&self) -> usize {
         self.by_media.len().saturating_sub(self.over)
     }
 

@@ -140,6 +140,21 @@ impl Flows {
         self.open.insert(flow, new);
     }
 
+    /// How many are open: with TLS, and without.
+    pub(super) fn open_flows(&self) -> [usize; 2] {
+        let secure = self.open.values().filter(|flow| flow.secure).count();
+        [secure, self.open.len().saturating_sub(secure)]
+    }
+
+    /// How many clients have registered: those that are connected, and those whose flow has closed.
+    pub(super) fn registered(&self) -> [usize; 2] {
+        let is_away = |client: &&Client| matches!(client.binding, Binding::Suspended { .. });
+        let away = self.clients.values().filter(is_away).count();
+        // Every open flow has a nameless one besides.
+        let there = self.clients.len().saturating_sub(away);
+        [there.saturating_sub(self.open.len()), away]
+    }
+
     pub(super) fn get(&self, flow: FlowId) -> Option<&Flow> {
         self.open.get(&flow)
     }

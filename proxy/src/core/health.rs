@@ -22,6 +22,10 @@ pub(super) struct Health {
     ask: Instant,
     /// Whether a question is out.
     asked: bool,
+    /// When the last one went out.
+    asked_at: Option<Instant>,
+    /// How long the last answer took.
+    answer_time: Option<Duration>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -42,6 +46,8 @@ impl Health {
             heard: None,
             ask: now,
             asked: false,
+            asked_at: None,
+            answer_time: None,
         }
     }
 
@@ -90,9 +96,21 @@ impl Health {
         let due = !self.asked && self.ask <= now;
         if due {
             self.asked = true;
+            self.asked_at = Some(now);
             self.ask = after(now, interval);
         }
         due
+    }
+
+    /// The question that is out was answered now.
+    pub(super) fn said(&mut self, now: Instant) {
+        let took = |asked| now.saturating_duration_since(asked);
+        self.answer_time = self.asked_at.filter(|_| self.asked).map(took);
+    }
+
+    /// How long the last answer took.
+    pub(super) fn answer_time(&self) -> Option<Duration> {
+        self.answer_time
     }
 
     pub(super) fn settled(&mut self) {

@@ -36,7 +36,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         self.answering.len().saturating_add(self.asking.len())
     }
 

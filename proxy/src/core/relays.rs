@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::choice::place;
 use super::deadline::after;
+use super::figures::RelayFigures;
 use super::health::{Grade, Health};
 use super::names::{MediaId, Names, RelayId};
 
@@ -173,6 +174,15 @@ impl Relays {
     /// The only one is not watched: whatever came out would change nothing.
     fn is_watched(&self) -> bool {
         self.listed().nth(1).is_some()
+    }
+
+    /// What is known of those in the list.
+    pub(super) fn figures(&self, now: Instant) -> Vec<RelayFigures> {
+        let listed = self.listed().map(|known| RelayFigures {
+            address: known.relay.address,
+            takes_calls: known.health.grade(now) == Grade::Up,
+        });
+        listed.collect()
     }
 
     fn listed(&self) -> impl Iterator<Item = &Known> {

@@ -50,6 +50,9 @@ impl Core {
         }
         let source = answer_to(from, &request);
         let invite = method == Method::Invite;
+        if invite && request.to_tag().is_none() {
+            self.counted.begun();
+        }
         let server = Server::new(invite, transport(from), self.config.timers);
         let id = self
             .transactions

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::choice;
 use super::deadline::after;
+use super::figures::UpstreamFigures;
 use super::health::{Grade, Health};
 use super::hop::Hop;
 use super::names::{Names, TargetId};
@@ -228,6 +229,13 @@ impl Upstreams {
         }
     }
 
+    /// The question that was out has been answered now.
+    pub(super) fn said(&mut self, id: TargetId, now: Instant) {
+        if let Some(known) = self.known.iter_mut().find(|k| k.id == id) {
+            known.health.said(now);
+        }
+    }
+
     /// The next that is to be asked now. The question has to be settled.
     pub(super) fn due(&mut self, now: Instant) -> Option<(TargetId, Hop)> {
         if !self.has_choice() {
@@ -261,6 +269,16 @@ impl Upstreams {
     /// The addresses that requests go to.
     pub(super) fn hops(&self) -> Vec<Hop> {
         self.listed().map(|k| k.target.hop).collect()
+    }
+
+    /// What is known of those that requests go to.
+    pub(super) fn figures(&self, now: Instant) -> Vec<UpstreamFigures> {
+        let listed = self.listed().map(|known| UpstreamFigures {
+            hop: known.target.hop,
+            lives: known.health.grade(now) == Grade::Up,
+            answer_time: known.health.answer_time(),
+        });
+        listed.collect()
     }
 
     fn listed(&self) -> impl Iterator<Item = &Known> {

@@ -60,6 +60,7 @@ impl Core {
 
     /// The answer to a question.
     pub(super) fn upstream_said(&mut self, target: TargetId, response: &Message, now: Instant) {
+        self.upstreams.said(target, now);
         self.upstreams.settled(target);
         match response.status() {
             Some(503) => {

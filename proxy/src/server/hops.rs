@@ -70,6 +70,8 @@ pub(super) struct Hops {
     named: u64,
     news: mpsc::Sender<News>,
     tls: Option<TlsUpstream>,
+    /// Why something has not reached the core, for whoever counts.
+    unheard: Vec<Drop>,
 }
 
 impl Hops {
@@ -80,6 +82,7 @@ impl Hops {
             named: 0,
             news,
             tls,
+            unheard: Vec::new(),
         }
     }
 
@@ -115,10 +118,21 @@ impl Hops {
         self.newcomer(hop, Origin::Ready(stream), hears);
     }
 
+    /// What never reached the core is reported and counted all the same.
+    fn unheard(&mut self, hop: Hop, reason: Drop) {
+        super::report::unheard(hop, reason);
+        self.unheard.push(reason);
+    }
+
+    /// Reasons for which something has not reached the core, since this was asked last.
+    pub(super) fn take_unheard(&mut self) -> Vec<Drop> {
+        std::mem::take(&mut self.unheard)
+    }
+
     fn newcomer(&mut self, hop: Hop, origin: Origin, hears: impl Fn(Hop) -> bool) {
         match hears(hop) && self.links.len() < MAX_LINKS {
             true => self.open(hop, origin),
-            false => super::report::unheard(hop, Drop::NotUpstream),
+            false => self.unheard(hop, Drop::NotUpstream),
         }
     }
 
@@ -127,7 +141,7 @@ impl Hops {
             self.links.remove(&hop);
         }
         if let End::Incomplete = end {
-            super::report::unheard(hop, Drop::Incomplete);
+            self.unheard(hop, Drop::Incomplete);
         }
         match end {
             End::Unreachable(error) => {

@@ -6,10 +6,11 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::Poll;
 use std::time::{Instant, SystemTime};
 
-use control_proto::{Client, Event, Key, Request, Ticket};
+use control_proto::{Client, Command, Event, Key, Request, Ticket};
 use net::udp::Watched;
 
 use super::StartError;
+use super::status::Asked;
 use crate::core::{AskId, Input, Relay, RelayFailure};
 
 /// How many octets came from the relay with this index, or the socket's error.
@@ -25,7 +26,9 @@ struct Control {
     address: SocketAddr,
     socket: Watched,
     client: Client,
-    asked: HashMap<Ticket, AskId>,
+    asked: HashMap<Ticket, (AskId, Instant)>,
+    /// What came of what was asked.
+    counted: Asked,
 }
 
 impl Relays {
@@ -54,6 +57,7 @@ impl Relays {
                     None => Client::new(cookie),
                 },
                 asked: HashMap::new(),
+                counted: Asked::of(address),
             });
         }
         Ok(Self {
@@ -68,7 +72,10 @@ impl Relays {
                 let unix = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
                 relay.client.tell_time(unix);
                 let ticket = relay.client.ask(request, now);
-                relay.asked.insert(ticket, id);
+                relay.asked.insert(ticket, (id, now));
+                if request.command == Command::Offer {
+                    relay.counted.offers = relay.counted.offers.saturating_add(1);
+                }
             }
             None => self.refused.push(id),
         }
@@ -104,10 +111,16 @@ impl Relays {
             }
             // Nobody listens there (ICMP); retransmission goes on, since a relay may be restarting.
             Err(error) => {
+                relay.counted.closed = relay.counted.closed.saturating_add(1);
                 tracing::warn!(relay = %relay.address, %error, "the relay's control port is closed");
                 Some(relay.address)
             }
         }
+    }
+
+    /// What was asked of each, and what came of it.
+    pub(super) fn asked(&self) -> Vec<Asked> {
+        self.relays.iter().map(|relay| relay.counted).collect()
     }
 
     pub(super) fn tick(&mut self, now: Instant) {
@@ -146,7 +159,8 @@ impl Relays {
                         (ticket, Err(RelayFailure::Silent))
                     }
                 };
-                if let Some(id) = relay.asked.remove(&ticket) {
+                if let Some((id, at)) = relay.asked.remove(&ticket) {
+                    relay.counted.outcome(reply.is_ok(), at.elapsed());
                     return Some(Input::Relayed { id, reply });
                 }
             }

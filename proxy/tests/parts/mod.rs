@@ -159,6 +159,9 @@ impl Edge {
             users: None,
             relays: Vec::new(),
             cookie_seed: [3; 8],
+            status: None,
+            certificate_expires: None,
+            turned_away: Default::default(),
             relay_key: None,
         };
         match upstream.transport {

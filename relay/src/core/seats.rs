@@ -25,6 +25,18 @@ impl Seats {
         }
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// How many are taken.
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     /// One more call; `None` when all seats are taken.
     pub(super) fn take(&self) -> Option<Seat> {
         let one_more = |taken: usize| taken.checked_add(1).filter(|taken| *taken <= self.limit);

@@ -20,6 +20,10 @@ pub struct Statistics {
     pub media: u64,
     /// What was relayed, those calls' share included.
     pub relayed: Counters,
+    /// What left for their parties; nothing is dropped here.
+    pub sent: Counters,
+    /// Datagrams for sockets that were closed, or never opened.
+    pub strays: u64,
     /// Calls that are over.
     pub ended: u64,
     /// Those of them that were ended by `delete`.
@@ -69,6 +73,7 @@ impl Statistics {
     /// Adds the figures of another shard.
     pub fn add(&mut self, other: &Self) {
         self.relayed.add(&other.relayed);
+        self.sent.add(&other.sent);
         if self.interfaces.is_empty() {
             self.interfaces.clone_from(&other.interfaces);
         } else {
@@ -90,6 +95,7 @@ impl Statistics {
             (&mut self.zero_way, other.zero_way),
             (&mut self.one_way, other.one_way),
             (&mut self.scores, other.scores),
+            (&mut self.strays, other.strays),
         ] {
             *mine = mine.saturating_add(theirs);
         }
@@ -140,6 +146,7 @@ impl Statistics {
     pub(super) fn leg_relayed(&mut self, leg: &Leg) {
         for (_, transport) in leg.transports() {
             self.relayed.add(&transport.received);
+            self.sent.add(&transport.sent);
         }
         for source in leg.sources.iter() {
             let (count, sum, squares) = source.quality.scores();
@@ -165,6 +172,7 @@ impl Shard {
     pub fn statistics(&self) -> Statistics {
         let mut now = self.past.clone();
         now.sessions = self.calls.len() as u64;
+        now.strays = self.strays;
         let interfaces = self.config.interfaces.iter();
         now.interfaces = interfaces
             .map(|interface| InterfacePorts {

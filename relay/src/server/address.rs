@@ -1,7 +1,7 @@
 //! Where commands come in, and by which transport.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::str::FromStr;
 
 /// What ng is carried by.
@@ -39,16 +39,7 @@ impl ControlAddress {
     /// private network (RFC 1918, RFC 4193, RFC 6598, link-local), or it is every address at once.
     #[must_use]
     pub fn is_public(&self) -> bool {
-        match self.address.ip().to_canonical() {
-            IpAddr::V4(ip) => {
-                let shared = Ipv4Addr::new(100, 64, 0, 0);
-                let is_shared = ip.to_bits() >> 22 == shared.to_bits() >> 22;
-                !(ip.is_loopback() || ip.is_private() || ip.is_link_local() || is_shared)
-            }
-            IpAddr::V6(ip) => {
-                !(ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local())
-            }
-        }
+        net::bind::is_public(self.address.ip())
     }
 }
 

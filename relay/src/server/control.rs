@@ -1,6 +1,8 @@
 //! The control thread: ng over UDP, and what comes in through the other doors. It opens envelopes,
 //! executes each command once, however often it comes and by whichever way, answers `ping` itself and leaves everything else to the shard that has the call.
 
+mod status;
+
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -21,6 +23,7 @@ use super::guard::Guard;
 use super::tally::{Asked, Tally};
 use super::unserved;
 use super::worker::{Body, Job, Reply, encode};
+pub(super) use status::Outlook;
 
 /// Commands that are taken in before replies have their turn.
 const BATCH: usize = 64;
@@ -107,6 +110,8 @@ pub(super) struct Control {
     tally: Tally,
     /// Replies that every shard has a part in, by cookie.
     gathering: HashMap<Box<[u8]>, Gathering>,
+    /// What is asked at the status door, and what is told there.
+    outlook: Outlook,
 }
 
 impl Control {
@@ -116,6 +121,7 @@ impl Control {
         interfaces: Vec<String>,
         backend: BackendChoice,
         key: Option<Key>,
+        outlook: Outlook,
     ) -> io::Result<(Self, Waker)> {
         let poller = Poller::new()?;
         let waker = poller.waker();
@@ -135,6 +141,7 @@ impl Control {
             interfaces,
             tally: Tally::new(backend, Instant::now()),
             gathering: HashMap::new(),
+            outlook,
         };
         Ok((control, waker))
     }
@@ -167,6 +174,7 @@ impl Control {
             }
             let look = more || !readable.is_empty();
             more = self.messages();
+            self.questions();
             for socket in (0..self.sockets.len()).filter(|_| look) {
                 more |= self.datagrams(socket, &mut buffer);
             }
@@ -306,20 +314,23 @@ impl Control {
                 self.tally.answered(reply.asked, is_error, now);
                 self.finish(&reply.cookie, bytes);
             }
-            Body::Part(part) => self.gather(&reply.cookie, reply.asked, part, now),
+            Body::Part(part) => self.gather(&reply.cookie, reply.asked, (reply.shard, part), now),
         }
     }
 
-    fn gather(&mut self, cookie: &[u8], asked: Asked, part: Part, now: Instant) {
+    fn gather(&mut self, cookie: &[u8], asked: Asked, (shard, part): (usize, Part), now: Instant) {
         let Some(gathering) = self.gathering.get_mut(cookie) else {
             return;
         };
-        if !gathering.add(part) {
+        if !gathering.add(shard, part) {
             return;
         }
-        let Some(gathering) = self.gathering.remove(cookie) else {
+        let Some(mut gathering) = self.gathering.remove(cookie) else {
             return;
         };
+        if let Some(question) = gathering.question.take() {
+            return self.tell(question, gathering);
+        }
         let (format, max_reply) = (gathering.format, gathering.max_reply);
         let response = if gathering.command == Command::Statistics {
             let mut statistics = self.tally.dictionary(gathering.statistics(), now);

@@ -1,7 +1,10 @@
 //! Commands that every shard has a part in: `list` and `statistics`. The parts are gathered here until
 //! the last one has come.
 
+use std::time::Duration;
+
 use control_proto::{Command, Format, Request, Response, Value};
+use net::status::Question;
 
 use crate::core::{Shard, Statistics};
 
@@ -14,7 +17,21 @@ const MAX_LIMIT: usize = 20_000;
 /// One shard's part of a reply.
 pub(super) enum Part {
     Calls(Vec<String>),
-    Statistics(Box<Statistics>),
+    Statistics(Box<Statistics>, Turning),
+}
+
+/// How one shard's thread is doing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Turning {
+    /// What of its core it used in the last second, from 0 to 1.
+    pub(super) load: f64,
+    /// Whether it takes no more calls because of that.
+    pub(super) is_full: bool,
+    /// Timers that it has served, and how late they were all together.
+    pub(super) timers: u64,
+    pub(super) lateness: Duration,
+    /// Datagrams that the system did not take.
+    pub(super) unsent: u64,
 }
 
 /// Whether every shard is to be asked.
@@ -23,10 +40,14 @@ pub(super) fn is_for_all(request: &Request) -> bool {
 }
 
 /// A shard's part; `None` if the request is not for all.
-pub(super) fn part(shard: &Shard, request: &Request) -> Option<Part> {
+pub(super) fn part(
+    shard: &Shard,
+    request: &Request,
+    turning: impl FnOnce() -> Turning,
+) -> Option<Part> {
     match request.command {
         Command::List => Some(Part::Calls(shard.call_ids(limit(request)))),
-        Command::Statistics => Some(Part::Statistics(Box::new(shard.statistics()))),
+        Command::Statistics => Some(Part::Statistics(Box::new(shard.statistics()), turning())),
         _ => None,
     }
 }
@@ -41,6 +62,18 @@ pub(super) struct Gathering {
     limit: usize,
     calls: Vec<String>,
     statistics: Statistics,
+    /// In the order in which they answered; by number in `shards`.
+    pub(super) shards: Vec<(usize, ShardFigures)>,
+    /// Who asked at the status door, if it was nobody at a control port.
+    pub(super) question: Option<Question>,
+}
+
+/// What is told of each shard alone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ShardFigures {
+    pub(super) turning: Turning,
+    pub(super) packets: u64,
+    pub(super) calls: u64,
 }
 
 impl Gathering {
@@ -53,17 +86,28 @@ impl Gathering {
             limit: limit(request),
             calls: Vec::new(),
             statistics: Statistics::default(),
+            shards: Vec::new(),
+            question: None,
         }
     }
 
-    /// Adds a part; whether it was the last.
-    pub(super) fn add(&mut self, part: Part) -> bool {
+    /// Adds the part of the shard of this number; whether it was the last.
+    pub(super) fn add(&mut self, shard: usize, part: Part) -> bool {
         match part {
             Part::Calls(calls) => {
                 let room = self.limit.saturating_sub(self.calls.len());
                 self.calls.extend(calls.into_iter().take(room));
             }
-            Part::Statistics(statistics) => self.statistics.add(&statistics),
+            Part::Statistics(statistics, turning) => {
+                let (packets, calls) = (statistics.relayed.packets, statistics.sessions);
+                let figures = ShardFigures {
+                    turning,
+                    packets,
+                    calls,
+                };
+                self.shards.push((shard, figures));
+                self.statistics.add(&statistics);
+            }
         }
         self.missing = self.missing.saturating_sub(1);
         self.missing == 0
@@ -72,6 +116,11 @@ impl Gathering {
     pub(super) fn calls(self) -> Response {
         let calls: Vec<Value> = self.calls.into_iter().map(Value::from).collect();
         Response::ok().with("calls", calls)
+    }
+
+    /// Whether nobody waits for it any more.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.question.as_ref().is_some_and(Question::is_abandoned)
     }
 
     pub(super) fn statistics(&self) -> &Statistics {

@@ -75,14 +75,26 @@ impl Guard {
         }
     }
 
+    /// What was not heard, by reason.
+    pub(super) fn unheard(&self) -> [(&'static str, u64); 3] {
+        [
+            ("unsigned", self.unsigned),
+            ("forged", self.forged),
+            ("expired", self.expired),
+        ]
+    }
+
     /// What was not heard, for `statistics`; `None` without a key.
     pub(super) fn told(&self) -> Option<Dictionary> {
         let integer = |count| i64::try_from(count).unwrap_or(i64::MAX);
         self.key.as_ref()?;
-        let told = Dictionary::new()
-            .with("unsigned", integer(self.unsigned))
-            .with("forged", integer(self.forged))
-            .with("expired", integer(self.expired));
+        let told = Dictionary::new();
+        let told = self
+            .unheard()
+            .into_iter()
+            .fold(told, |told, (reason, count)| {
+                told.with(reason, integer(count))
+            });
         Some(told)
     }
 }

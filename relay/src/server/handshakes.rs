@@ -2,6 +2,7 @@
 //! packet waits for it. Neither side ever waits for the other: what does not fit the queue is lost, as the network would
 //! lose it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use net::poll::Waker;
 
+use super::lengths::Lengths;
 use crate::core::{HandshakeId, HandshakeNews, HandshakeOrder, Handshakes};
 
 /// Datagrams of handshakes that wait at most, of all shards: what this thread does in a tenth of a second.
@@ -36,6 +38,18 @@ pub(super) struct Handshaking {
     orders: Receiver<Order>,
     waiting: Arc<AtomicUsize>,
     seats: Vec<Seat>,
+    measures: Arc<Measures>,
+}
+
+/// What was measured of all handshakes.
+#[derive(Debug, Default)]
+pub(super) struct Measures {
+    /// Those in which something came, or was sent.
+    pub(super) begun: AtomicUsize,
+    /// Those that ended without keys.
+    pub(super) failed: AtomicUsize,
+    /// How long the others took to give keys.
+    pub(super) took: Lengths,
 }
 
 /// What the thread has of one shard.
@@ -43,6 +57,8 @@ struct Seat {
     handshakes: Handshakes,
     news: Sender<(HandshakeId, HandshakeNews)>,
     waker: Waker,
+    /// Since when each is under way; `None`: it is over, and its endpoint is still there.
+    under_way: HashMap<HandshakeId, Option<Instant>>,
 }
 
 /// Where shards are given their ends; dropped when all have theirs.
@@ -65,6 +81,7 @@ pub(super) fn handshaking() -> (Desks, Handshaking) {
         orders,
         waiting,
         seats: Vec::new(),
+        measures: Arc::default(),
     };
     (desks, handshaking)
 }
@@ -104,6 +121,11 @@ impl Desk {
 }
 
 impl Handshaking {
+    /// What is measured.
+    pub(super) fn measures(&self) -> Arc<Measures> {
+        Arc::clone(&self.measures)
+    }
+
     /// A shard's endpoints, for the desk that was given last.
     pub(super) fn seat(
         &mut self,
@@ -115,6 +137,7 @@ impl Handshaking {
             handshakes,
             news,
             waker,
+            under_way: HashMap::new(),
         });
     }
 
@@ -137,7 +160,9 @@ impl Handshaking {
                 };
                 self.take(order);
             }
-            self.seats.iter_mut().for_each(Seat::tell);
+            for seat in &mut self.seats {
+                seat.tell(&self.measures);
+            }
         }
     }
 
@@ -146,20 +171,54 @@ impl Handshaking {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
         }
         if let Some(seat) = self.seats.get_mut(shard) {
-            seat.handshakes.take(id, order, Instant::now());
+            let now = Instant::now();
+            seat.note(id, &order, now, &self.measures);
+            seat.handshakes.take(id, order, now);
         }
     }
 }
 
 impl Seat {
+    /// Notes when a handshake begins, and forgets it with its endpoint.
+    fn note(&mut self, id: HandshakeId, order: &HandshakeOrder, now: Instant, of: &Measures) {
+        match order {
+            HandshakeOrder::Datagram(_) | HandshakeOrder::Start => {
+                self.under_way.entry(id).or_insert_with(|| {
+                    of.begun.fetch_add(1, Ordering::Relaxed);
+                    Some(now)
+                });
+            }
+            HandshakeOrder::Close | HandshakeOrder::Open { .. } => _ = self.under_way.remove(&id),
+            HandshakeOrder::Expect(_) => {}
+        }
+    }
+
+    /// Notes how one has ended.
+    fn ended(&mut self, id: HandshakeId, how: &HandshakeNews, now: Instant, of: &Measures) {
+        let HandshakeNews::Output(output) = how else {
+            return;
+        };
+        let connected = match output {
+            dtls::Output::Connected(_) => true,
+            dtls::Output::Failed(_) => false,
+            _ => return,
+        };
+        match (connected, self.under_way.insert(id, None).flatten()) {
+            (true, Some(began)) => of.took.add(now.saturating_duration_since(began)),
+            (true, None) => {}
+            (false, _) => _ = of.failed.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
     /// Does what is due, and tells the shard what there is to tell.
-    fn tell(&mut self) {
+    fn tell(&mut self, measures: &Measures) {
         let now = Instant::now();
         if self.handshakes.deadline().is_some_and(|at| at <= now) {
             self.handshakes.timeout(now);
         }
         let mut has_news = false;
         while let Some(news) = self.handshakes.poll() {
+            self.ended(news.0, &news.1, now, measures);
             // A shard is gone only when all is ending.
             has_news = self.news.send(news).is_ok();
         }

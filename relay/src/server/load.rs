@@ -20,6 +20,8 @@ pub(super) struct Load {
     began: Instant,
     waited: Duration,
     is_over: bool,
+    /// Thousandths of a core that the last span took.
+    used: u128,
 }
 
 impl Load {
@@ -30,7 +32,18 @@ impl Load {
             began: now,
             waited: Duration::ZERO,
             is_over: false,
+            used: 0,
         }
+    }
+
+    /// What of its core the thread used in the last second, from 0 to 1.
+    pub(super) fn used(&self) -> f64 {
+        self.used as f64 / 1000.0
+    }
+
+    /// Whether it has no time for more calls.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// The thread had nothing to do between these two moments. What is to be said now, if it is something new.
@@ -47,7 +60,7 @@ impl Load {
             .saturating_mul(1000)
             .checked_div(span.as_micros())
             .unwrap_or(0);
-        (self.began, self.waited) = (until, Duration::ZERO);
+        (self.began, self.waited, self.used) = (until, Duration::ZERO, used);
         let relief = if self.is_over { RELIEF } else { 0 };
         let is_over = used >= self.limit.saturating_sub(relief);
         (std::mem::replace(&mut self.is_over, is_over) != is_over).then_some(is_over)

@@ -72,6 +72,11 @@ pub(super) fn recorder(directory: &Path) -> io::Result<(Recorder, Writing)> {
 }
 
 impl Recorder {
+    /// Bytes of packets that wait for the disk.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     /// Hands something over, without waiting. Whether it was taken.
     pub(super) fn take(&self, record: Record) -> bool {
         if let Record::Packet(packet) = &record {

@@ -65,6 +65,8 @@ pub(super) struct Tally {
     started: Instant,
     hosts: HashMap<IpAddr, Host>,
     totals: Host,
+    /// Requests that were refused, of all hosts.
+    failed: HashMap<Command, u64>,
     /// Delays of the interval under way and of the one before.
     delays: HashMap<Command, Delay>,
     last_delays: HashMap<Command, Delay>,
@@ -104,6 +106,7 @@ impl Tally {
             started: now,
             hosts: HashMap::new(),
             totals: Host::default(),
+            failed: HashMap::new(),
             delays: HashMap::new(),
             last_delays: HashMap::new(),
             rates: Rates::new(now),
@@ -121,6 +124,10 @@ impl Tally {
     pub(super) fn answered(&mut self, asked: Asked, is_error: bool, now: Instant) {
         let took = now.saturating_duration_since(asked.at);
         self.turn(now);
+        if is_error {
+            let failed = self.failed.entry(asked.command).or_default();
+            *failed = failed.saturating_add(1);
+        }
         self.rates.count(asked.command, now);
         self.delays
             .entry(asked.command)
@@ -135,6 +142,21 @@ impl Tally {
             *duration = duration.saturating_add(took);
             host.errors = host.errors.saturating_add(u64::from(is_error));
         }
+    }
+
+    /// Of each command that came: its name, how often, how often it was refused, and how long all together took.
+    pub(super) fn commands(&self) -> Vec<(&'static str, u64, u64, Duration)> {
+        let commands = COUNTED.iter().filter_map(|(command, _)| {
+            let (count, took) = self.totals.of(*command);
+            let failed = self.failed.get(command).copied().unwrap_or(0);
+            (count > 0).then_some((command.name(), count, failed, took))
+        });
+        commands.collect()
+    }
+
+    /// Which way media takes.
+    pub(super) fn backend(&self) -> BackendChoice {
+        self.backend
     }
 
     /// Something came that was no request.

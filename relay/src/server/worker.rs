@@ -12,7 +12,7 @@ use control_proto::{Dictionary, Format, Request, Response};
 use net::poll::Waker;
 
 use super::backend::{Backend, Relay};
-use super::gathering::{self, Part};
+use super::gathering::{self, Part, Turning};
 use super::handshakes::Desk;
 use super::load::Load;
 use super::recorder::Recorder;
@@ -42,6 +42,8 @@ pub(super) struct Job {
 pub(super) struct Reply {
     pub(super) cookie: Box<[u8]>,
     pub(super) asked: Asked,
+    /// Whose it is.
+    pub(super) shard: usize,
     pub(super) body: Body,
 }
 
@@ -55,6 +57,8 @@ pub(super) enum Body {
 
 /// What a shard's thread has besides: its ways to other threads, and its measure.
 pub(super) struct Queues {
+    /// Which shard's they are.
+    pub(super) shard: usize,
     pub(super) jobs: Receiver<Job>,
     pub(super) replies: Sender<Reply>,
     /// Wakes the control thread for a reply.
@@ -78,6 +82,9 @@ pub(super) struct Worker<B> {
     /// Whether news of handshakes may be waiting still.
     more_news: bool,
     lost: Lost,
+    /// Timers served, and how late they were all together.
+    timers: u64,
+    lateness: Duration,
 }
 
 impl<B: Backend> Worker<B> {
@@ -89,6 +96,8 @@ impl<B: Backend> Worker<B> {
             more_jobs: false,
             more_news: false,
             lost: Lost::default(),
+            timers: 0,
+            lateness: Duration::ZERO,
         }
     }
 
@@ -123,11 +132,10 @@ impl<B: Backend> Worker<B> {
             self.commands(now);
             self.handshakes(now);
             self.datagrams(now);
-            if self
-                .shard
-                .deadline()
-                .is_some_and(|deadline| deadline <= now)
-            {
+            if let Some(due) = self.shard.deadline().filter(|due| *due <= now) {
+                self.timers = self.timers.wrapping_add(1);
+                let late = now.saturating_duration_since(due);
+                self.lateness = self.lateness.saturating_add(late);
                 self.shard.timeout(now, &mut self.backend);
             }
             self.outputs();
@@ -160,7 +168,14 @@ impl<B: Backend> Worker<B> {
         let mut executed = 0_usize;
         for job in self.queues.jobs.try_iter().take(COMMANDS) {
             executed = executed.saturating_add(1);
-            let body = match gathering::part(&self.shard, &job.request) {
+            let turning = || Turning {
+                load: self.queues.load.used(),
+                is_full: self.queues.load.is_over(),
+                timers: self.timers,
+                lateness: self.lateness,
+                unsent: self.lost.count,
+            };
+            let body = match gathering::part(&self.shard, &job.request, turning) {
                 Some(part) => Body::Part(part),
                 None => {
                     let response = self.shard.command(&job.request, now, &mut self.backend);
@@ -173,6 +188,7 @@ impl<B: Backend> Worker<B> {
             _ = self.queues.replies.send(Reply {
                 cookie: job.cookie,
                 asked: job.asked,
+                shard: self.queues.shard,
                 body,
             });
         }

@@ -63,6 +63,18 @@ pub(super) fn print(edge: &Edge) -> Result<(), String> {
     if let Some(key) = &edge.calls.token_key {
         println!("token key   {}", key.described());
     }
+    for (program, place) in [
+        ("proxy", edge.listen.metrics),
+        ("relay", edge.relay.metrics),
+    ] {
+        match place {
+            Some(place) => println!(
+                "metrics     http://{}/metrics of the {program}",
+                place.address
+            ),
+            None => println!("metrics     none of the {program}"),
+        }
+    }
     match edge.relays.as_slice() {
         [] => println!("relay       one of our own beside the proxy"),
         relays => relays.iter().for_each(|relay| {

@@ -54,6 +54,9 @@ pub(super) struct Listen {
     #[serde(default)]
     pub(super) origins: Vec<Spanned<String>>,
     pub(super) ping: Option<Spanned<i64>>,
+    pub(super) metrics: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) public_metrics: bool,
 }
 
 #[derive(Deserialize, Default, Debug)]
@@ -117,6 +120,9 @@ pub(super) struct Relay {
     pub(super) public_control: bool,
     pub(super) control_key: Option<Spanned<String>>,
     pub(super) recordings: Option<Spanned<String>>,
+    pub(super) metrics: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) public_metrics: bool,
     pub(super) max_load: Option<Spanned<i64>>,
     pub(super) backend: Option<Spanned<String>>,
     pub(super) max_calls: Option<Spanned<i64>>,

@@ -13,7 +13,7 @@ use relay::server::{BackendChoice, ControlAddress, ControlKey};
 use super::certificate::readable;
 use super::{
     Bounds, Calls, Certificate, Edge, Fault, Limits, Media, Relay, UpstreamTls, Upstreams,
-    browsers, faces, file, listen, registration,
+    browsers, faces, file, listen, metrics, registration,
 };
 
 /// Where our relay takes commands when nothing is said: this machine only, rtpengine's customary port.
@@ -77,6 +77,11 @@ pub(super) fn relay(file: &file::File, path: &Path) -> Result<Relay, Fault> {
             .recordings
             .as_ref()
             .map(|text| beside(text, path)),
+        metrics: metrics::judge(
+            &file.relay.metrics,
+            file.relay.public_metrics,
+            metrics::RELAY,
+        )?,
         backend: backend(&file.relay.backend)?,
         limits: Limits::of(&file.relay)?,
         media: media(&file.media, upstream)?,

@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::file::{self, OneOrMore};
 use super::judge::{Text, fault, origin, towards, wrong};
 use super::limits::{PING, seconds};
-use super::{Fault, Listen, Upstreams, certificate};
+use super::{Fault, Listen, Upstreams, certificate, metrics};
 
 type Addresses = Option<Spanned<OneOrMore>>;
 
@@ -45,6 +45,7 @@ pub(super) fn judge(
         proxy_protocol: networks(&listen.proxy_protocol)?,
         certificate,
         ping: seconds(&listen.ping, "ping", PING)?,
+        metrics: metrics::judge(&listen.metrics, listen.public_metrics, metrics::PROXY)?,
         origins: listen
             .origins
             .iter()

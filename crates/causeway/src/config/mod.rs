@@ -3,8 +3,9 @@
 //! sentence with the file, the line and the cure ([`ConfigError`]).
 //!
 //! The file's shape is in `file.rs`, the judgement in `judge.rs`, that of the proxy's addresses in `listen.rs`, of the relay's
-//! in `faces.rs`, of mere numbers in `limits.rs`, of certificates in `certificate.rs`, of what browsers may do in `browsers.rs` and
-//! how much in `bounds.rs`, of what becomes of calls in `calls.rs`, of the users in `registration.rs`.
+//! in `faces.rs`, of where both say how they are in `metrics.rs`, of mere numbers in `limits.rs`, of certificates in `certificate.rs`, of
+//! what browsers may do in `browsers.rs` and how much in `bounds.rs`, of what becomes of calls in `calls.rs`, of the users in
+//! `registration.rs`.
 
 mod bounds;
 mod browsers;
@@ -16,6 +17,7 @@ mod judge;
 mod key_file;
 mod limits;
 mod listen;
+mod metrics;
 mod registration;
 mod upstream;
 
@@ -25,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use net::status::Place;
 use proxy::core::{Hop, Policy, Registering, Transport};
 use proxy::server::UsersFile;
 use relay::core::SharedPort;
@@ -73,6 +76,8 @@ pub(crate) struct Relay {
     pub(crate) control_key: Option<ControlKey>,
     /// Where it writes recordings; `None`: nothing is recorded.
     pub(crate) recordings: Option<PathBuf>,
+    /// Where it says how it is; `None`: nowhere.
+    pub(crate) metrics: Option<Place>,
     /// How many and how long.
     pub(crate) limits: Limits,
     /// Which way its media takes through the system.
@@ -120,6 +125,8 @@ pub(crate) struct Listen {
     pub(crate) origins: Vec<String>,
     /// Silence after which a browser is pinged; `None`: what the listener has by itself.
     pub(crate) ping: Option<Duration>,
+    /// Where the proxy says how it is; `None`: nowhere.
+    pub(crate) metrics: Option<Place>,
 }
 
 impl Listen {

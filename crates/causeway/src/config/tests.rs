@@ -797,3 +797,34 @@ fn relays_may_have_shares() {
         [("10.0.0.9:2223".into(), 1), ("10.0.0.10:2223".into(), 2)]
     );
 }
+
+#[test]
+fn metrics_are_on_this_machine_unless_something_else_is_said() {
+    let edge = parse(GOOD).unwrap();
+    let places = [edge.listen.metrics, edge.relay.metrics].map(Option::unwrap);
+    for place in places {
+        assert!(place.address.ip().is_loopback() && !place.named);
+    }
+    assert_ne!(places[0].address, places[1].address);
+    let with = |line: &str| parse(&GOOD.replace("[media]", &format!("{line}\n[media]")));
+    assert_eq!(with("metrics = \"off\"").unwrap().listen.metrics, None);
+    let private = with("metrics = \"10.0.0.4:9100\"").unwrap();
+    assert!(private.listen.metrics.unwrap().named);
+    for public in ["0.0.0.0:9091", "203.0.113.1:9091", "[::]:9091"] {
+        let line = format!("metrics = \"{public}\"");
+        let refused = with(&line).unwrap_err().to_string();
+        assert!(
+            refused.contains(":5") && refused.contains("public_metrics"),
+            "{refused}"
+        );
+        assert!(with(&format!("{line}\npublic_metrics = true")).is_ok());
+        let relay = format!("{GOOD}[relay]\n{line}\n");
+        assert!(parse(&relay).is_err(), "{public}");
+        assert!(parse(&format!("{relay}public_metrics = true\n")).is_ok());
+    }
+    let odd = with("metrics = \"9091\"").unwrap_err().to_string();
+    assert!(
+        odd.contains("127.0.0.1:9091") && odd.contains("off"),
+        "{odd}"
+    );
+}

@@ -71,6 +71,9 @@ fn edge(listen: IpAddr, upstream: SocketAddr) -> String {
          udp  = \"127.0.0.1:0\"\n\
          cert = \"cert.pem\"\n\
          key  = \"key.pem\"\n\
+         metrics = \"off\"\n\
+         [relay]\n\
+         metrics = \"off\"\n\
          [media]\n\
          public  = \"{}\"\n\
          private = \"127.0.0.1\"\n",

@@ -46,6 +46,7 @@ impl House {
              [listen]\n\
              ws = \"127.0.0.1:0\"\n\
              udp = \"127.0.0.1:0\"\n\
+             metrics = \"127.0.0.1:0\"\n\
              [media]\n\
              public = \"127.0.0.1\"\n\
              private = \"127.0.0.1\"\n\
@@ -76,6 +77,20 @@ impl House {
         timeout(PATIENCE, call)
             .await
             .expect("the call does not get on");
+    }
+
+    /// A call to the echo, heard and not hung up on yet.
+    pub(crate) async fn call(&self, alice: &Webphone) -> webphone::Call {
+        let call = async {
+            let uri = format!("sip:echo@{DOMAIN}");
+            let call = alice.call(&uri, Voice::Tone(TONE)).await.unwrap();
+            call.answered().await.unwrap();
+            call.until_heard(60).await;
+            call
+        };
+        timeout(PATIENCE, call)
+            .await
+            .expect("the call does not get on")
     }
 
     /// A call to the echo is not answered.

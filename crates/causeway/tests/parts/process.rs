@@ -1,6 +1,7 @@
 //! A process of our binary, its children, and its ends. Signals go only to processes that a test started.
 
 use std::ffi::OsStr;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -45,6 +46,12 @@ impl Process {
             panic!("it ended without saying {words}:\n{before}");
         };
         timeout(PATIENCE, said).await.expect("it does not start")
+    }
+
+    /// Its status door, which it tells of.
+    pub(crate) async fn door(&mut self) -> SocketAddr {
+        let said = self.says("metrics: http://").await;
+        said.trim_end_matches("/metrics").parse().unwrap()
     }
 
     pub(crate) fn children(&self) -> Vec<Pid> {

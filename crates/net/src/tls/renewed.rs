@@ -9,7 +9,7 @@ use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::{TlsError, certified_key, identity, provider, with_protocols};
+use super::{TlsError, certified_key, expires, identity, provider, with_protocols};
 
 /// From one look to the next.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -60,6 +60,12 @@ impl Certificate {
             .with_no_client_auth()
             .with_cert_resolver(self.clone());
         Ok(with_protocols(config))
+    }
+
+    /// When the certificate in use expires, as far as it can be read.
+    pub fn expires(&self) -> Option<SystemTime> {
+        let current = self.current.read();
+        expires(&current.unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Looks at the files every few seconds, for as long as it is let.

@@ -19,6 +19,7 @@ use crate::stream::Octets;
 use crate::tls::{self, aside};
 
 use super::head::{self, Head};
+use super::turned_away::count;
 use super::{
     Event, FAREWELL, FlowId, MAX_MESSAGE, Opened, Options, PING, SEND_QUEUE, UPGRADE_DEADLINE,
 };
@@ -73,6 +74,7 @@ impl Connection {
         if self.options.proxies.has(self.peer.ip()) {
             let header = timeout_at(deadline, proxied::behind(&mut tcp, self.peer));
             let Ok(Some(peer)) = header.await else {
+                count(&self.options.turned_away.no_proxy_header);
                 tracing::warn!(balancer = %self.peer, "no PROXY header; let the load balancer send one, or take it out of proxy_protocol");
                 return;
             };
@@ -88,9 +90,13 @@ impl Connection {
                     }
                     Ok(Ok(stream)) => self.begin(stream, deadline).await,
                     Ok(Err(error)) => {
+                        count(&self.options.turned_away.tls_failed);
                         tracing::debug!(peer = %self.peer, %error, "TLS handshake failed")
                     }
-                    Err(_) => tracing::debug!(peer = %self.peer, "TLS handshake too slow"),
+                    Err(_) => {
+                        count(&self.options.turned_away.too_slow);
+                        tracing::debug!(peer = %self.peer, "TLS handshake too slow")
+                    }
                 }
             }
         }
@@ -104,7 +110,8 @@ impl Connection {
         let mut first = [0; HTTP.len()];
         match timeout_at(deadline, stream.read_exact(&mut first)).await {
             Ok(Ok(_)) => {}
-            Ok(Err(_)) | Err(_) => return,
+            Ok(Err(_)) => return,
+            Err(_) => return count(&self.options.turned_away.too_slow),
         }
         let (reader, writer) = tokio::io::split(stream);
         let stream = tokio::io::join(Cursor::new(first).chain(reader), writer);
@@ -123,7 +130,8 @@ impl Connection {
     async fn upgrade<S: Octets + 'static>(self, mut stream: S, deadline: Instant) {
         let head = match tokio::time::timeout_at(deadline, head::read(&mut stream)).await {
             Ok(Some(head)) => head,
-            Ok(None) | Err(_) => return,
+            Ok(None) => return,
+            Err(_) => return count(&self.options.turned_away.too_slow),
         };
         let answer = match head {
             Head::Upgrade { key, host, origin } if self.admits(origin.as_deref()) => {
@@ -137,7 +145,10 @@ impl Connection {
                 }
                 return;
             }
-            Head::Upgrade { .. } => plain("403 Forbidden", "This origin may not connect here."),
+            Head::Upgrade { .. } => {
+                count(&self.options.turned_away.origin);
+                plain("403 Forbidden", "This origin may not connect here.")
+            }
             Head::Page { path } => match self.options.pages.as_ref().and_then(|pages| pages(&path))
             {
                 Some((mime, body)) => page("200 OK", mime, &body),
@@ -146,7 +157,10 @@ impl Connection {
                     "SIP over WebSocket is served here, and nothing else.",
                 ),
             },
-            Head::Refused(status, why) => plain(status, why),
+            Head::Refused(status, why) => {
+                count(&self.options.turned_away.not_websocket);
+                plain(status, why)
+            }
         };
         let _ = tokio::time::timeout_at(deadline, async {
             stream.write_all(&answer).await?;

@@ -7,6 +7,7 @@
 
 mod flow;
 mod head;
+mod turned_away;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use crate::tcp;
 
 pub use flow::{Closing, FlowSender};
 pub(crate) use head::{accept_key, lists, unique};
+pub use turned_away::TurnedAway;
 
 /// A WebSocket message above this size closes the flow: it is the largest SIP message that the proxy takes.
 pub const MAX_MESSAGE: usize = 64 * 1024;
@@ -114,6 +116,8 @@ pub struct Options {
     /// Silence after which a browser is pinged; one that is silent for twice as long is gone, and so is one that takes
     /// none of what is sent to it for as long. `None`: 10 s.
     pub ping: Option<Duration>,
+    /// Counts those that become no flow.
+    pub turned_away: Arc<TurnedAway>,
 }
 
 /// A bound listener; [`Listener::run`] serves it.

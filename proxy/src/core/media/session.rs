@@ -92,6 +92,16 @@ pub(in crate::core) struct MediaSessions {
 }
 
 impl MediaSessions {
+    /// How many there are.
+    pub(in crate::core) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// How many questions are out.
+    pub(in crate::core) fn asks_out(&self) -> usize {
+        self.asks.len()
+    }
+
     /// One more request uses this session, which is made if need be. False if there are too many.
     pub(super) fn enlist(
         &mut self,
