@@ -56,7 +56,9 @@ mod merged;
 mod names;
 mod options;
 mod pacing;
+mod pings;
 mod policy;
+mod pool;
 mod provisional;
 mod refusal;
 mod register;
@@ -157,7 +159,7 @@ pub struct Core {
 impl Core {
     /// A core that knows no flow yet.
     pub fn new(config: Config, secrets: &Secrets) -> Self {
-        let watch = config.watch;
+        let (watch, longest_call) = (config.watch, config.limits.longest_call);
         Self {
             crowd: Crowd::new(&config.limits),
             guesses: Guesses::new(&config.limits),
@@ -172,10 +174,10 @@ impl Core {
             transactions: Transactions::default(),
             media: MediaSessions::default(),
             calls: Calls::default(),
-            upstreams: Upstreams::new(watch),
+            upstreams: Upstreams::asked(watch),
             large: Large::default(),
             pace: Pace::default(),
-            relays: Relays::default(),
+            relays: Relays::of_calls(longest_call),
             alarms: Alarms::default(),
             counted: Counted::default(),
             commands: VecDeque::new(),

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use control_proto::Response;
+use control_proto::{Command as Ng, Response};
 use proxy::core::{
     AskId, Callers, Command, Config, Core, FlowId, Hop, Input, Relay, RelayFailure, Secrets,
     Source, Target,
@@ -28,6 +28,7 @@ struct Scene {
     /// Every flow that ever was; the shell forgets what is sent to one that has closed.
     flows: HashSet<FlowId>,
     asked: Vec<AskId>,
+    relay_lives: bool,
     sent: usize,
 }
 
@@ -46,6 +47,7 @@ pub(super) fn run(input: &[u8]) -> Reached {
         now: start(),
         flows: HashSet::new(),
         asked: Vec::new(),
+        relay_lives: true,
         sent: 0,
     };
     let upstreams = [UPSTREAM, OTHER].map(|address| Target::new(Hop::udp(at(address))));
@@ -56,6 +58,9 @@ pub(super) fn run(input: &[u8]) -> Reached {
     scene.pass(Duration::from_secs(600));
     // Of two addresses each is asked for ever whether it lives.
     scene.input(Input::Upstreams(vec![Target::new(Hop::udp(at(UPSTREAM)))]));
+    // And so is a relay, until it has left the list and is dead.
+    scene.relay_lives = false;
+    scene.input(Input::Relays(Vec::new()));
     scene.pass(Duration::from_secs(3600));
     assert_eq!(scene.core.deadline(), None, "nothing is left to be done");
     Reached::taken(scene.sent > 0)
@@ -135,6 +140,12 @@ impl Scene {
                         "the next hop never comes from a message"
                     );
                     self.sends(bytes);
+                }
+                Command::AskRelay { id, request, .. } if request.command == Ng::Ping => {
+                    if self.relay_lives {
+                        let reply = Ok(Response::pong());
+                        self.core.receive(Input::Relayed { id, reply }, self.now);
+                    }
                 }
                 Command::AskRelay { id, .. } => self.asked.push(id),
                 Command::Connect { .. } | Command::CloseFlow { .. } | Command::Report(_) => {}

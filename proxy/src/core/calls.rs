@@ -18,7 +18,7 @@ pub(super) use self::dialog::{Dialog, Owed};
 use self::record::Begun;
 pub use self::record::{CallRecord, Party};
 use super::face::{FlowId, Source};
-use super::names::{ClientId, MediaId, Side};
+use super::names::{ClientId, MediaId, RelayId, Side};
 use super::route::Peer;
 
 /// Dialogs of one call: as many answers as a fork may sensibly have.
@@ -49,6 +49,8 @@ enum Standing {
     There,
     /// Its flow closed: until then it may come back.
     Away(Instant),
+    /// The call's relay has no such call any more: it is ended then.
+    Lost(Instant),
     /// The call ended while it was away, and it will be told should it come back.
     Over,
 }
@@ -71,7 +73,7 @@ impl Call {
 
     fn deadline(&self) -> Instant {
         match self.standing {
-            Standing::Away(until) => until.min(self.until),
+            Standing::Away(until) | Standing::Lost(until) => until.min(self.until),
             Standing::There | Standing::Over => self.until,
         }
     }
@@ -189,6 +191,15 @@ impl Calls {
     fn pop_due(&mut self, now: Instant) -> Option<(MediaId, Call)> {
         let (_, media) = self.due.first().copied().filter(|(at, _)| *at <= now)?;
         Some((media, self.remove(media)?))
+    }
+
+    /// Those of this relay that had begun then and have not ended.
+    fn at_relay(&self, relay: RelayId, then: Instant) -> Vec<MediaId> {
+        let all = self.by_media.iter();
+        let goes_on = |call: &Call| matches!(call.standing, Standing::There | Standing::Away(_));
+        let is_its = |media: MediaId, call: &Call| media.relay() == relay && call.begun.at <= then;
+        let its = all.filter(|(media, call)| is_its(**media, call) && goes_on(call));
+        its.map(|(media, _)| *media).collect()
     }
 
     fn of_client(&self, client: ClientId) -> Vec<MediaId> {

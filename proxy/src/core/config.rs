@@ -94,7 +94,7 @@ pub struct Limits {
     pub unregistered: Duration,
     /// Requests known at once, over all peers, those lingering for retransmissions included.
     pub transactions: usize,
-    /// Questions that the relay has not answered yet.
+    /// Questions that one relay has not answered yet.
     pub relay_asks: usize,
     /// Media sessions under negotiation (an established call needs none).
     pub media_sessions: usize,

@@ -64,7 +64,7 @@ impl Core {
         }
         // Where the SIP server calls back from is no place that requests go to.
         if let (None, Some(target)) = (instead, self.upstreams.at(hop))
-            && self.upstreams.of_dialog(target) == Some(hop)
+            && self.upstreams.address(target) == Some(hop)
         {
             self.upstream_is_down(target, now);
         }

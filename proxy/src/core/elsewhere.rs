@@ -1,21 +1,17 @@
-//! Relays that are dead or full: each that there is another beside is asked every second whether it lives, and the offer of
-//! a new call that its relay refuses for want of room, or leaves unanswered, goes to the next one before anybody hears of
-//! it. What a call has agreed on stays where it is.
+//! Relays that are dead or full: the offer of a new call that its relay refuses for want of room, or leaves unanswered, goes
+//! to the next one before anybody hears of it. What a call has agreed on stays where it is.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use control_proto::{Command as Ng, Outcome, Request, Response};
+use control_proto::{Outcome, Request, Response};
 
 use super::Core;
 use super::alarms::Due;
 use super::deadline::after;
-use super::event::Event;
 use super::face::{AskId, Command, RelayFailure};
 use super::media::{Verdict, Waiter};
-use super::names::{MediaId, RelayId};
+use super::names::MediaId;
 use super::refusal::Answer;
-use super::relays::{Relay, WATCH};
 use super::transactions::{ContextId, Held};
 
 /// How long a new call's offer may take where another relay could serve it. One lost datagram is made good within it.
@@ -24,73 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Error reasons by which a relay says that it is full.
 const FULL: [&str; 2] = ["Parallel session limit reached", "Ran out of ports"];
 
-/// What a question to a relay whether it lives is noted under: it is about no call.
-const NO_CALL: [u8; 8] = [0; 8];
-
 impl Core {
-    /// Takes the list of relays as it is now.
-    pub(super) fn relays_are(&mut self, list: &[Relay], now: Instant) {
-        self.relays.set(list, &self.names, now);
-        self.watch_relays(now);
-    }
-
-    /// Asks whoever is to be asked.
-    pub(super) fn watch_relays(&mut self, now: Instant) {
-        while let Some(relay) = self.relays.due(now) {
-            let asked = self.put(
-                MediaId::new(NO_CALL, relay),
-                String::new(),
-                Request::new(Ng::Ping),
-                Waiter::Relay,
-                WATCH,
-                now,
-            );
-            if asked.is_err() {
-                self.relays.settled(relay);
-            }
-        }
-        self.alarms.arm(Due::Relays, self.relays.deadline());
-    }
-
-    /// What an answer, or the lack of one, says about the relay.
-    pub(super) fn heard_of_relay(
-        &mut self,
-        media: MediaId,
-        waiter: &Waiter,
-        reply: &Result<Response, RelayFailure>,
-        now: Instant,
-    ) {
-        let relay = media.relay();
-        let address = self.relays.address(media);
-        match reply {
-            Ok(reply) => {
-                if let (true, Some(relay)) = (self.relays.answered(relay, now), address) {
-                    self.report(Event::RelayUp { relay });
-                }
-                if is_full(reply) {
-                    self.relays.full(media.relay(), now);
-                }
-            }
-            Err(_) => self.relay_is_down(relay, address, now),
-        }
-        if matches!(waiter, Waiter::Relay) {
-            self.relays.settled(relay);
-            self.watch_relays(now);
-        }
-    }
-
-    /// Nobody listens at this control port.
-    pub(super) fn relay_unreachable(&mut self, address: SocketAddr, now: Instant) {
-        let relay = self.names.relay(address);
-        self.relay_is_down(relay, Some(address), now);
-    }
-
-    fn relay_is_down(&mut self, relay: RelayId, address: Option<SocketAddr>, now: Instant) {
-        if let (true, Some(relay)) = (self.relays.failed(relay, now), address) {
-            self.report(Event::RelayDown { relay });
-        }
-    }
-
     /// How long the relay may think about a question.
     pub(super) fn patience(&mut self, media: MediaId, waiter: &Waiter, now: Instant) -> Duration {
         match waiter {
@@ -129,7 +59,7 @@ impl Core {
         context.refused_by.push(media.relay());
         let refused_by = context.refused_by.clone();
         let (Some(next), Some(mut route)) = (
-            self.relays.choose(media.name(), &refused_by, now),
+            self.relays.place(media.name(), &refused_by, now),
             context.route.clone(),
         ) else {
             return Err(held);
@@ -173,7 +103,7 @@ impl Core {
         patience: Duration,
         now: Instant,
     ) -> Result<AskId, Answer> {
-        let Some(relay) = self.relays.address(media) else {
+        let Some(relay) = self.relays.address(media.relay()) else {
             return Err(Answer::busy("The Media Relay Of This Call Is Not Known"));
         };
         let deadline = after(now, patience);

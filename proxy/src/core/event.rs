@@ -107,7 +107,7 @@ pub enum Event {
         /// Its control port.
         relay: SocketAddr,
     },
-    /// It answers again.
+    /// It answers again, or takes calls again.
     RelayUp {
         /// Its control port.
         relay: SocketAddr,
@@ -118,6 +118,18 @@ pub enum Event {
         call_id: String,
         /// What it answered.
         status: u16,
+    },
+    /// It is about to stop, and takes no new call.
+    RelayDrains {
+        /// Its control port.
+        relay: SocketAddr,
+    },
+    /// It was silent for too long or was started anew: its calls are over, and are being ended.
+    RelayLost {
+        /// Its control port.
+        relay: SocketAddr,
+        /// How many of them are known here.
+        calls: usize,
     },
     /// The upstream left a request unanswered.
     UpstreamSilent {

@@ -69,7 +69,7 @@ impl Core {
         let Some(chosen) = self.upstreams.choose(key, now) else {
             return;
         };
-        route.to = Source::Upstream(chosen.hop);
+        route.to = Source::Upstream(chosen.address);
         if !self.upstreams.has_choice() {
             return;
         }
@@ -181,10 +181,10 @@ impl Core {
         failover.grade = next.grade;
         let request = failover.request.clone();
         if let Some(route) = &mut context.route {
-            route.to = Source::Upstream(next.hop);
+            route.to = Source::Upstream(next.address);
         }
         let method = context.method.to_string();
-        let upstream = next.hop;
+        let upstream = next.address;
         self.report(Event::FailedOver { method, upstream });
         self.leave_branch(id, now);
         self.listen(id, now);

@@ -56,7 +56,7 @@ pub struct UpstreamFigures {
 pub struct RelayFigures {
     /// Its control port.
     pub address: SocketAddr,
-    /// Whether new calls go there. The only one is always thought to.
+    /// Whether new calls go there: it lives, has room, and is not being drained.
     pub takes_calls: bool,
 }
 

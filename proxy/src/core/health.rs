@@ -9,13 +9,24 @@ use super::deadline::after;
 pub(super) enum Grade {
     /// It lives, as far as is known.
     Up,
-    /// It is silent, or has asked to be left alone.
+    /// It lives, and wants nothing new now: it is full, or is drained.
+    Resting,
+    /// It is silent.
     Down,
 }
 
 /// What is known.
 pub(super) struct Health {
-    state: State,
+    /// Since when it does not answer.
+    down: Option<Instant>,
+    /// Whether what was with it has been given up.
+    lost: bool,
+    /// It takes nothing new until it says otherwise.
+    drains: bool,
+    /// The process that answered last, where it says so, and when.
+    process: Option<(Vec<u8>, Instant)>,
+    /// Until when it asked to be left alone: Retry-After of a 503, a relay that is full.
+    rests: Option<Instant>,
     /// When it has answered last.
     heard: Option<Instant>,
     /// When it is asked next.
@@ -28,21 +39,15 @@ pub(super) struct Health {
     answer_time: Option<Duration>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum State {
-    /// It lives, or nothing is known.
-    Up,
-    /// It did not answer.
-    Down,
-    /// It asked to be left alone: Retry-After of a 503, a relay that is full.
-    Resting { until: Instant },
-}
-
 impl Health {
     /// Of an address that nobody has spoken to: it is used, and asked at once.
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            state: State::Up,
+            down: None,
+            lost: false,
+            drains: false,
+            process: None,
+            rests: None,
             heard: None,
             ask: now,
             asked: false,
@@ -52,38 +57,54 @@ impl Health {
     }
 
     pub(super) fn grade(&self, now: Instant) -> Grade {
-        match self.state {
-            State::Up => Grade::Up,
-            State::Resting { until } if until <= now => Grade::Up,
-            State::Down | State::Resting { .. } => Grade::Down,
+        if self.down.is_some() {
+            return Grade::Down;
+        }
+        match self.drains || self.rests.is_some_and(|until| now < until) {
+            true => Grade::Resting,
+            false => Grade::Up,
         }
     }
 
-    /// It has answered. A rest that it asked for holds all the same.
+    /// It has answered. True if it was thought to be down. A rest that it asked for holds all the same.
     pub(super) fn answered(&mut self, now: Instant) -> bool {
         self.heard = Some(now);
-        let was_down = self.state == State::Down;
-        if was_down {
-            self.state = State::Up;
-        }
-        was_down
+        self.lost = false;
+        self.down.take().is_some()
     }
 
     pub(super) fn heard_since(&self, then: Instant) -> bool {
         self.heard.is_some_and(|heard| heard >= then)
     }
 
+    /// It has not. True if it was thought to live.
     pub(super) fn failed(&mut self, now: Instant) -> bool {
-        let was_up = self.grade(now) == Grade::Up;
-        if was_up {
-            self.state = State::Down;
-        }
+        let was_up = self.down.is_none();
+        self.down.get_or_insert(now);
         was_up
     }
 
+    /// Whether it has been silent for so long that what was with it is given up. True once in a silence.
+    pub(super) fn is_lost(&mut self, grace: Duration, now: Instant) -> bool {
+        let over = self.down.is_some_and(|since| after(since, grace) <= now);
+        over && !std::mem::replace(&mut self.lost, true)
+    }
+
+    /// It takes nothing new, or does again. True if that is news.
+    pub(super) fn drains(&mut self, drains: bool) -> bool {
+        std::mem::replace(&mut self.drains, drains) != drains
+    }
+
+    /// The process of this name has answered. If it was another before: when that was last heard.
+    pub(super) fn succeeds(&mut self, process: &[u8], now: Instant) -> Option<Instant> {
+        let (before, heard) = self.process.replace((process.to_vec(), now))?;
+        (before != process).then_some(heard)
+    }
+
+    /// It asked to be left alone until then. True if it was thought to be usable.
     pub(super) fn rests(&mut self, until: Instant, now: Instant) -> bool {
         let was_up = self.grade(now) == Grade::Up;
-        self.state = State::Resting { until };
+        self.rests = Some(until);
         was_up
     }
 

@@ -48,9 +48,21 @@ impl MediaId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct RelayId(pub(super) [u8; 4]);
 
+impl From<RelayId> for [u8; 4] {
+    fn from(id: RelayId) -> Self {
+        id.0
+    }
+}
+
 /// One address of the SIP server: what a token remembers of the way that a dialog takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct TargetId(pub(super) [u8; 4]);
+
+impl From<TargetId> for [u8; 4] {
+    fn from(id: TargetId) -> Self {
+        id.0
+    }
+}
 
 impl fmt::Debug for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -113,11 +113,11 @@ impl Core {
         };
         strict::yield_to(request).map_err(|_| unreadable())?;
         let target = token.and_then(|token| token.target);
-        let dialog = target.and_then(|target| self.upstreams.of_dialog(target));
+        let dialog = target.and_then(|target| self.upstreams.address(target));
         // A dialog whose address nobody remembers goes the way of a new call: another address may know it, too.
         let chosen = || {
             let key = spread.unwrap_or_else(|| self.spread(request));
-            self.upstreams.choose(key, now).map(|chosen| chosen.hop)
+            self.upstreams.choose(key, now).map(|chosen| chosen.address)
         };
         let to = dialog.or_else(chosen).ok_or_else(nowhere)?;
         Ok(Route {
@@ -240,7 +240,7 @@ impl Core {
         let name = self.names.media(request.call_id()?, tag, from, client);
         // The INVITE that comes again with credentials keeps its session, whatever has become of the relays meanwhile.
         let known = self.media.named(name);
-        known.or_else(|| Some(MediaId::new(name, self.relays.choose(name, &[], now)?)))
+        known.or_else(|| Some(MediaId::new(name, self.relays.place(name, &[], now)?)))
     }
 }
 

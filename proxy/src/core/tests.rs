@@ -22,6 +22,7 @@ mod refreshed;
 mod refused;
 mod register;
 mod relay;
+mod relays;
 mod repaired;
 mod restart;
 mod restored;

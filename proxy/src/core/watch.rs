@@ -101,7 +101,7 @@ impl Core {
     /// Where requests go to whoever sent something from there.
     pub(super) fn upstream_behind(&self, place: Source) -> Source {
         let known = self.upstream_of(place);
-        let hop = known.and_then(|target| self.upstreams.of_dialog(target));
+        let hop = known.and_then(|target| self.upstreams.address(target));
         hop.map_or(place, Source::Upstream)
     }
 
@@ -116,7 +116,7 @@ impl Core {
     /// It has not answered, or cannot be reached. It is asked at once: one request alone may have taken long.
     pub(super) fn upstream_is_down(&mut self, target: TargetId, now: Instant) {
         if self.upstreams.failed(target, now)
-            && let Some(upstream) = self.upstreams.of_dialog(target)
+            && let Some(upstream) = self.upstreams.address(target)
         {
             self.report(Event::UpstreamDown { upstream });
         }
@@ -124,7 +124,7 @@ impl Core {
 
     fn upstream_lives(&mut self, target: TargetId, now: Instant) {
         if self.upstreams.answered(target, now)
-            && let Some(upstream) = self.upstreams.of_dialog(target)
+            && let Some(upstream) = self.upstreams.address(target)
         {
             self.report(Event::UpstreamUp { upstream });
         }
@@ -135,8 +135,9 @@ impl Core {
         let Some(rest) = retry_after(response) else {
             return false;
         };
+        self.upstream_lives(target, now);
         if self.upstreams.rests(target, after(now, rest), now)
-            && let Some(upstream) = self.upstreams.of_dialog(target)
+            && let Some(upstream) = self.upstreams.address(target)
         {
             self.report(Event::UpstreamRests { upstream, rest });
         }

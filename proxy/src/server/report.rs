@@ -54,7 +54,13 @@ pub(super) fn log(event: &Event) {
         Event::RelayDown { relay } => {
             tracing::warn!(%relay, "the relay does not answer; new calls go to the others");
         }
-        Event::RelayUp { relay } => tracing::info!(%relay, "the relay answers again"),
+        Event::RelayUp { relay } => tracing::info!(%relay, "the relay takes calls again"),
+        Event::RelayDrains { relay } => {
+            tracing::info!(%relay, "the relay is being drained; new calls go to the others");
+        }
+        Event::RelayLost { relay, calls } => {
+            tracing::warn!(%relay, calls, "the relay was silent for too long, or was started anew: its calls are ended");
+        }
         Event::HangUpRefused {
             call_id,
             status: status @ (401 | 407),

@@ -38,6 +38,9 @@ const MAX_DATAGRAM_REPLY: usize = 65_507;
 /// The longest reply over a connection: a call with every branch and stream has a tenth of it.
 const MAX_REPLY: usize = 1 << 20;
 
+/// What a `ping` may ask for, and the key of its answer: another in each process.
+const INSTANCE: &str = "instance";
+
 /// What Kamailio and OpenSIPS read as "try another relay".
 const OVERLOADED: &str = "Parallel session limit reached";
 
@@ -105,6 +108,8 @@ pub(super) struct Control {
     /// Keyed by this process's own secret: nobody can choose call-ids that all meet in one shard.
     spread: RandomState,
     logged: Logged,
+    /// This process, for those who want to know whether the one that has their calls still runs.
+    instance: String,
     /// Names that `direction` may have.
     interfaces: Vec<String>,
     tally: Tally,
@@ -125,6 +130,7 @@ impl Control {
     ) -> io::Result<(Self, Waker)> {
         let poller = Poller::new()?;
         let waker = poller.waker();
+        let spread = RandomState::new();
         let control = Self {
             poller,
             sockets: Vec::new(),
@@ -136,7 +142,8 @@ impl Control {
             guard: Guard::new(key),
             shards: Vec::new(),
             replies,
-            spread: RandomState::new(),
+            instance: format!("{:016x}", spread.hash_one(INSTANCE)),
+            spread,
             logged: Logged::default(),
             interfaces,
             tally: Tally::new(backend, Instant::now()),
@@ -268,7 +275,7 @@ impl Control {
         };
         if request.command == Command::Ping {
             self.tally.answered(asked, false, Instant::now());
-            return Some(Response::pong());
+            return Some(self.pong(&request));
         }
         let job = Job {
             cookie: envelope.cookie.into(),
@@ -286,6 +293,15 @@ impl Control {
             self.tally.answered(asked, true, Instant::now());
         }
         refused
+    }
+
+    /// The answer to `ping`; with the name of this process for those who ask for it.
+    fn pong(&self, ping: &Request) -> Response {
+        let pong = Response::pong();
+        match ping.supports.iter().any(|feature| feature == INSTANCE) {
+            true => pong.with(INSTANCE, self.instance.as_str()),
+            false => pong,
+        }
     }
 
     /// Asks every shard for its part of the reply.

@@ -322,6 +322,22 @@ fn a_client_that_dies_after_its_request_finds_its_reply_at_another_door() {
 }
 
 #[test]
+fn whoever_asks_is_told_which_process_answers_a_ping() {
+    let instance = |relay: &Relay, cookie: &str| {
+        let mut ping = Request::new(Command::Ping);
+        ping.supports = vec!["instance".to_owned()];
+        let reply = Udp::connect(relay.udp).exchange(&ping.encode(cookie.as_bytes(), Format::Json));
+        let said = text(&reply);
+        let (_, name) = said.split_once("\"instance\":").expect("a name");
+        name.to_owned()
+    };
+    let (relay, other) = (Relay::start(), Relay::start());
+    let first = instance(&relay, "one");
+    assert_eq!(instance(&relay, "two"), first, "as long as it runs");
+    assert_ne!(instance(&other, "three"), first);
+}
+
+#[test]
 fn the_longest_message_is_taken_and_a_longer_one_ends_only_its_connection() {
     let relay = Relay::start();
     let mut bystander = Tcp::connect(relay.tcp);

@@ -266,7 +266,10 @@ fn relay_entry(entry: &Spanned<file::RelayEntry>) -> Result<proxy::core::Relay, 
             format!("weight = {weight} is no share of the calls; write a number from 0 on, as in {{ to = \"{to}\", weight = 2 }}"),
         )
     })?;
-    Ok(proxy::core::Relay { address, weight })
+    Ok(proxy::core::Relay {
+        weight,
+        ..proxy::core::Relay::new(address)
+    })
 }
 
 fn udp_address(text: &Text) -> Result<SocketAddr, Fault> {

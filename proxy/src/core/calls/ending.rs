@@ -1,5 +1,5 @@
 //! Calls that the edge ends, because nobody else would: their browser is gone and does not come back in time, one side has
-//! forgotten them, or they have lasted too long. A browser that comes back is asked whether it still knows its call, and
+//! forgotten them, their relay has, or they have lasted too long. A browser that comes back is asked whether it still knows its call, and
 //! is told of one that has ended.
 
 use std::time::{Duration, Instant};
@@ -12,16 +12,20 @@ use super::super::deadline::after;
 use super::super::errand::Purpose;
 use super::super::face::Source;
 use super::super::flows::Reach;
-use super::super::names::{ClientId, MediaId, Side};
+use super::super::names::{ClientId, MediaId, RelayId, Side};
 use super::super::refusal::Answer;
 use super::{Call, Party, Standing};
 
 /// Nobody can come back as an unregistered client, but its BYE may still be on its way.
 const NAMELESS: Duration = Duration::from_secs(2);
 
+/// Calls of one relay that are ended in a second: the SIP server is to take two BYEs for each.
+const LOST_IN_A_SECOND: usize = 500;
+
 /// Why the edge ends a call: the Reason of its BYE (RFC 3326).
 const LEFT: &str = "SIP;cause=480;text=\"The Browser's Connection Closed\"";
 const FORGOTTEN: &str = "SIP;cause=481;text=\"The Other Side Has Forgotten The Call\"";
+const LOST: &str = "Q.850;cause=41;text=\"The Media Relay Is Lost\"";
 const TOO_LONG: &str = "Q.850;cause=102;text=\"The Call Has Lasted Too Long\"";
 const ENDED: &str = "SIP;cause=487;text=\"The Call Ended Meanwhile\"";
 
@@ -68,7 +72,8 @@ impl Core {
                 continue;
             }
             let is_there = |client| matches!(self.flows.reach(client), Reach::Flow(_));
-            if call.clients().all(is_there) {
+            let away = matches!(call.standing, Standing::Away(_));
+            if away && call.clients().all(is_there) {
                 self.calls.set(media, Standing::There);
             }
             self.probe(media, side, Source::Flow(flow), now);
@@ -126,12 +131,31 @@ impl Core {
         while let Some((media, call)) = self.calls.pop_due(now) {
             let reason = match call.standing {
                 Standing::Over => continue,
+                Standing::Lost(end) if end <= now => LOST,
                 Standing::Away(end) if end <= now => LEFT,
-                Standing::Away(_) | Standing::There => TOO_LONG,
+                Standing::Away(_) | Standing::Lost(_) | Standing::There => TOO_LONG,
             };
             self.end_call(media, call, &[Side::Phone, Side::Browser], reason, now);
         }
         self.alarms.arm(Due::Calls, self.calls.deadline());
+    }
+
+    /// A relay has lost the calls that it had then: both sides are hung up on, call after call. Gives back how many there are.
+    pub(in crate::core) fn lose_calls(
+        &mut self,
+        relay: RelayId,
+        then: Instant,
+        now: Instant,
+    ) -> usize {
+        let calls = self.calls.at_relay(relay, then);
+        for (number, media) in calls.iter().enumerate() {
+            let second = number.checked_div(LOST_IN_A_SECOND).unwrap_or(0);
+            let second = u64::try_from(second).unwrap_or(u64::MAX);
+            let turn = after(now, Duration::from_secs(second));
+            self.calls.set(*media, Standing::Lost(turn));
+        }
+        self.alarms.arm(Due::Calls, self.calls.deadline());
+        calls.len()
     }
 
     /// Ends a call that has been taken off the table, telling these sides.
@@ -139,7 +163,11 @@ impl Core {
         for side in tell {
             self.say_bye(&call, *side, reason, now);
         }
-        self.release(media, &call.call_id, now);
+        match call.standing {
+            // The relay has no such call, or hears nothing.
+            Standing::Lost(_) => self.media.forget(media),
+            _ => self.release(media, &call.call_id, now),
+        }
         self.write_down(&call, Party::Edge, reason, now);
         self.remember_end(media, call, now);
     }

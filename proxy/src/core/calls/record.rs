@@ -60,7 +60,7 @@ pub struct CallRecord {
 #[derive(Debug, Clone)]
 pub(super) struct Begun {
     record: CallRecord,
-    at: Instant,
+    pub(super) at: Instant,
     answered: Option<Instant>,
 }
 

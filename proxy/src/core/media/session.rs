@@ -4,7 +4,8 @@
 //! edge can serve it. What grows with the number of calls is only what they have agreed on ([`Agreements`]), a memory of
 //! bounded size that a call can do without.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::collections::hash_map::{Entry, HashMap};
 use std::time::{Duration, Instant};
 
 use control_proto::Request;
@@ -87,6 +88,8 @@ pub(in crate::core) struct MediaSessions {
     /// In order, so that one is found by its name alone.
     sessions: BTreeMap<MediaId, Session>,
     asks: HashMap<AskId, Ask>,
+    /// How many of these each relay has not answered.
+    open: HashMap<RelayId, usize>,
     agreements: Agreements,
     named: u64,
 }
@@ -158,7 +161,7 @@ impl MediaSessions {
         self.sessions.contains_key(&id)
     }
 
-    pub(super) fn forget(&mut self, id: MediaId) {
+    pub(in crate::core) fn forget(&mut self, id: MediaId) {
         self.sessions.remove(&id);
         self.agreements.remove(id);
     }
@@ -373,7 +376,8 @@ impl MediaSessions {
         Ok(orphan)
     }
 
-    /// Notes a question. `None` if too many are open; the end of a call is always noted, since it frees something.
+    /// Notes a question. `None` if this relay has not answered as many as that: the others' do not count. The end of a call
+    /// is always noted, since it frees something, and whether a relay lives, which is asked once at a time.
     pub(in crate::core) fn asked(
         &mut self,
         media: MediaId,
@@ -382,9 +386,11 @@ impl MediaSessions {
         deadline: Instant,
         limit: usize,
     ) -> Option<AskId> {
-        if self.asks.len() >= limit && !matches!(waiter, Waiter::Nobody) {
+        let open = self.open.entry(media.relay()).or_default();
+        if *open >= limit && !matches!(waiter, Waiter::Nobody | Waiter::Relay) {
             return None;
         }
+        *open = open.saturating_add(1);
         self.named = self.named.wrapping_add(1);
         let id = AskId(self.named);
         self.asks.insert(
@@ -401,7 +407,14 @@ impl MediaSessions {
 
     /// Takes a question that is answered.
     pub(in crate::core) fn replied(&mut self, id: AskId) -> Option<Ask> {
-        self.asks.remove(&id)
+        let ask = self.asks.remove(&id)?;
+        if let Entry::Occupied(mut open) = self.open.entry(ask.media.relay()) {
+            *open.get_mut() = open.get().saturating_sub(1);
+            if *open.get() == 0 {
+                open.remove();
+            }
+        }
+        Some(ask)
     }
 
     /// Whether the relay has had its time.

@@ -39,6 +39,12 @@ pub(super) struct Bench {
     pub(super) asked: Vec<Request>,
     /// And which relay it was, where there are several.
     pub(super) asked_at: Vec<SocketAddr>,
+    /// Relays that do not answer when they are asked whether they live.
+    pub(super) dead_relays: Vec<SocketAddr>,
+    /// What the others say then.
+    pub(super) pong: Response,
+    /// Which were asked that.
+    pub(super) pings: Vec<SocketAddr>,
     pub(super) events: Vec<Event>,
     pub(super) closed: Vec<FlowId>,
     /// Where the upstream speaks from.
@@ -57,21 +63,28 @@ impl Bench {
     /// Browsers need not register first, and may say much at once: most tests are about something else.
     pub(super) fn with(change: impl FnOnce(&mut Config)) -> Self {
         Self::guarded(|config| {
-            config.policy.callers = Callers::Anyone;
-            config.limits.messages_per_flow = u32::MAX;
-            config.limits.messages_per_address = u32::MAX;
+            open_to_all(config);
             change(config);
         })
     }
 
     /// As an operator has it who changes nothing.
     pub(super) fn guarded(change: impl FnOnce(&mut Config)) -> Self {
+        Self::started(2, change)
+    }
+
+    /// One whose process is not the same: it has the key of the others, and a seed of its own.
+    pub(super) fn beside() -> Self {
+        Self::started(3, open_to_all)
+    }
+
+    fn started(seed: u8, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new("example.com", vec![Hop::udp(address(EDGE))]);
         change(&mut config);
         let upstream = Hop::udp(address(UPSTREAM));
         let secrets = Secrets {
             token_key: [1; 32],
-            seed: [2; 32],
+            seed: [seed; 32],
         };
         let mut bench = Self {
             core: Core::new(config, &secrets),
@@ -85,6 +98,9 @@ impl Bench {
             open_asks: VecDeque::new(),
             asked: Vec::new(),
             asked_at: Vec::new(),
+            dead_relays: Vec::new(),
+            pong: Response::pong(),
+            pings: Vec::new(),
             events: Vec::new(),
             closed: Vec::new(),
             upstream,
@@ -95,6 +111,14 @@ impl Bench {
         bench.input(Input::Relays(vec![Relay::new(address(RELAY))]));
         bench.events.clear();
         bench
+    }
+
+    /// There is no relay, and so none to be asked every second in the weeks of a test.
+    pub(super) fn forget_relays(&mut self) {
+        self.dead_relays.push(address(RELAY));
+        self.input(Input::Relays(Vec::new()));
+        self.wait(Duration::from_secs(30));
+        self.pings.clear();
     }
 
     /// These are the SIP server's addresses from now on; its requests come from the first.
@@ -124,6 +148,13 @@ impl Bench {
                     self.sent_up(to, bytes);
                 }
                 Command::Connect { to } => self.connects.push(to),
+                Command::AskRelay { id, relay, request } if request.command == Ng::Ping => {
+                    self.pings.push(relay);
+                    if !self.dead_relays.contains(&relay) {
+                        let reply = Ok(self.pong.clone());
+                        self.core.receive(Input::Relayed { id, reply }, self.now);
+                    }
+                }
                 Command::AskRelay { id, relay, request } => {
                     self.asked_at.push(relay);
                     self.ask(id, *request);
@@ -402,6 +433,13 @@ impl Bench {
             at_browser,
         }
     }
+}
+
+/// Anybody may do anything, as often as he likes.
+fn open_to_all(config: &mut Config) {
+    config.policy.callers = Callers::Anyone;
+    config.limits.messages_per_flow = u32::MAX;
+    config.limits.messages_per_address = u32::MAX;
 }
 
 /// An established call, by the message with which each side knows it.

@@ -166,6 +166,7 @@ fn a_browser_is_never_promised_more_than_the_server_has_granted() {
     let mut chance = Dice::new(2897);
     for _ in 0..50 {
         let mut bench = between();
+        bench.forget_relays();
         let flow = bench.open(1);
         let mut until: Option<Instant> = None;
         for cseq in 1..60 {

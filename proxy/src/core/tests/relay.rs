@@ -171,6 +171,43 @@ fn questions_are_bounded() {
 }
 
 #[test]
+fn a_relay_that_owes_answers_keeps_no_call_of_another_waiting() {
+    let mut bench = Bench::with(|config| config.limits.relay_asks = 4);
+    bench.relay_answers = false;
+    let relays = ["192.0.2.7:2223", "192.0.2.8:2223"].map(address);
+    bench.input(Input::Relays(relays.map(Relay::new).to_vec()));
+    let flow = bench.open(1);
+    for call in 0..40 {
+        let (id, branch) = (format!("c{call}"), format!("{call}b"));
+        bench.browser_sends(flow, invite(&id, "alice", &branch, "", BROWSER_SDP));
+    }
+    for relay in relays {
+        let at = bench.asked_at.iter().filter(|at| **at == relay).count();
+        assert_eq!(at, 4, "each its own");
+    }
+    // One is silent for good: the other's calls go on as fast as it answers.
+    let answering = bench.asked_at.iter().zip(&bench.asked);
+    let answering = answering.filter(|(at, _)| **at == relays[1]);
+    let calls: Vec<_> = answering.filter_map(|(_, r)| r.call_id.clone()).collect();
+    for call in calls {
+        let its = |(_, request): &(AskId, control_proto::Request)| {
+            request.call_id.as_ref() == Some(&call)
+        };
+        let at = bench.open_asks.iter().position(its).unwrap();
+        let (id, request) = bench.open_asks.remove(at).unwrap();
+        let reply = Ok(bench.reply_to(&request));
+        bench.input(Input::Relayed { id, reply });
+        assert!(bench.upstream_gets().is(&Method::Invite));
+    }
+    let before = bench.asked_at.len();
+    for call in 40..80 {
+        let (id, branch) = (format!("c{call}"), format!("{call}b"));
+        bench.browser_sends(flow, invite(&id, "alice", &branch, "", BROWSER_SDP));
+    }
+    assert_eq!(bench.asked_at[before..], [relays[1]; 4]);
+}
+
+#[test]
 fn while_a_phone_rings_the_relay_is_reminded_of_the_offer() {
     let mut bench = Bench::new();
     let flow = bench.open(1);

@@ -94,9 +94,9 @@ fn requests_are_shared_by_weight() {
     for number in 0..10_000 {
         let key = bench.core.names.spread("call", &format!("call {number}"));
         let chosen = bench.core.upstreams.choose(key, bench.now).unwrap();
-        *shares.entry(chosen.hop).or_default() += 1;
+        *shares.entry(chosen.address).or_default() += 1;
         let again = bench.core.upstreams.choose(key, bench.now).unwrap();
-        assert_eq!(again.hop, chosen.hop, "a key stays where it is");
+        assert_eq!(again.address, chosen.address, "a key stays where it is");
     }
     for (last, weight) in weights {
         let (share, due) = (f64::from(shares[&hop(last)]), f64::from(weight) * 1000.0);
@@ -113,7 +113,7 @@ fn when_one_dies_only_its_own_requests_move() {
         .collect();
     let now = bench.now;
     let places = |bench: &Bench, now| -> Vec<Hop> {
-        let choose = |key: &u64| bench.core.upstreams.choose(*key, now).unwrap().hop;
+        let choose = |key: &u64| bench.core.upstreams.choose(*key, now).unwrap().address;
         keys.iter().map(choose).collect()
     };
     let before = places(&bench, now);
@@ -146,7 +146,7 @@ fn the_only_address_is_not_asked_and_always_used() {
 fn an_address_is_asked_every_five_seconds_and_down_after_two_without_answer() {
     let mut bench = in_order(&[hop(6)]);
     assert_eq!(bench.questions, [hop(5), hop(6)]);
-    let chosen = |bench: &Bench| bench.core.upstreams.choose(1, bench.now).unwrap().hop;
+    let chosen = |bench: &Bench| bench.core.upstreams.choose(1, bench.now).unwrap().address;
     bench.wait(Duration::from_millis(1999));
     assert_eq!(chosen(&bench), hop(5), "it may still answer");
     bench.wait(Duration::from_millis(1));
