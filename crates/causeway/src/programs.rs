@@ -148,18 +148,23 @@ fn proxy_config(
     pages: Option<ws::Pages>,
     tls: Tls,
 ) -> Result<proxy::server::Config, String> {
-    let origins: std::sync::Arc<[String]> = edge.listen.origins.clone().into();
     let Tls {
         config: tls,
         expires,
     } = tls;
     let turned_away = Arc::<ws::TurnedAway>::default();
+    let origins = match edge.listen.origins.as_slice() {
+        [] => ws::Origins::of_domain(&edge.domain),
+        listed => ws::Origins::listed(listed),
+    };
+    let door = ws::Door::new(edge.bounds.door());
     let listen = &edge.listen;
     let options = |address: &SocketAddr, transport| {
         let options = ws::Options {
             tls: tls.clone().filter(|_| transport == Transport::Tls),
             pages: pages.clone(),
             origins: origins.clone(),
+            door: door.clone(),
             ping: listen.ping,
             proxies: Proxies::new(&listen.proxy_protocol),
             others: listen.is_shared(*address, transport),

@@ -105,6 +105,7 @@ function startCauseway(run, name, { ws, wss, sip, media: [low, high] }, before, 
     `udp  = "${ADDRESSES.edgePrivate}:${sip}"`,
     `cert = "${cert}"`,
     `key  = "${key}"`,
+    'origins = ["*"]', // the page is served by somebody else
     '[media]',
     `public  = "${ADDRESSES.edgePublic}"`,
     `private = "${ADDRESSES.edgePrivate}"`,

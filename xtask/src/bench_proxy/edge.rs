@@ -145,7 +145,8 @@ fn ours() -> String {
         "domain = \"bench.example\"\nupstream = \"udp:{UPSTREAM}\"\n\
          [listen]\nws = \"127.0.0.1:{WS}\"\nwss = \"127.0.0.1:{WSS}\"\nudp = \"{SIP}\"\n\
          cert = \"cert.pem\"\nkey = \"key.pem\"\n[relay]\ncontrol = [\"udp:{NG}\"]\n\
-         [limits]\nmessages_per_connection = 100000\nmessages_per_address = 1000000\n\
+         [limits]\nconnections_per_address = 50000\nnew_connections_per_address = 100000\n\
+         messages_per_connection = 100000\nmessages_per_address = 1000000\n\
          calls_per_account = 1000000\n\
          [media]\npublic = \"127.0.0.1\"\nprivate = \"127.0.0.1\"\nports = \"30000-39999\"\n"
     )

@@ -44,7 +44,11 @@ pub(super) fn print(edge: &Edge) -> Result<(), String> {
         }
     }
     match edge.listen.origins.as_slice() {
-        [] => println!("origins     any page may connect"),
+        [] => println!(
+            "origins     pages of {} and its subdomains, and of this machine where it is called by its address",
+            edge.domain
+        ),
+        all if all.contains(&"*".to_owned()) => println!("origins     any page may connect"),
         origins => println!("origins     {}", origins.join(", ")),
     }
     match edge.policy.callers {

@@ -4,11 +4,15 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use net::ws::DoorLimits;
 use proxy::core;
 
 use super::limits::{number, seconds};
 use super::{Fault, file};
 
+const CONNECTIONS: RangeInclusive<u64> = 10..=1_000_000;
+const PER_ADDRESS: RangeInclusive<u64> = 2..=1_000_000;
+const NEW: RangeInclusive<u64> = 1..=1_000_000;
 const MESSAGES: RangeInclusive<u64> = 10..=1_000_000;
 const RINGING: RangeInclusive<u64> = 1..=100_000;
 const CALLS: RangeInclusive<u64> = 1..=1_000_000;
@@ -19,6 +23,9 @@ const PATIENCE: RangeInclusive<u64> = 5..=24 * 3600;
 /// The numbers that the file gives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bounds {
+    connections: Option<usize>,
+    connections_per_address: Option<usize>,
+    new_connections_per_address: Option<u32>,
     messages_per_connection: Option<u32>,
     messages_per_address: Option<u32>,
     ringing_per_connection: Option<usize>,
@@ -42,7 +49,22 @@ impl Bounds {
             &given.wrong_passwords_per_address,
             &given.wrong_passwords_per_account,
         );
+        let (connections, address_has) = (&given.connections, &given.connections_per_address);
+        let new = &given.new_connections_per_address;
         Ok(Self {
+            connections: number(connections, "connections", "connections", CONNECTIONS)?,
+            connections_per_address: number(
+                address_has,
+                "connections_per_address",
+                "connections",
+                PER_ADDRESS,
+            )?,
+            new_connections_per_address: number(
+                new,
+                "new_connections_per_address",
+                "connections a second",
+                NEW,
+            )?,
             messages_per_connection: number(
                 per_connection,
                 "messages_per_connection",
@@ -70,7 +92,19 @@ impl Bounds {
         })
     }
 
-    /// Tells them to the proxy.
+    /// Those that are judged where connections are accepted.
+    pub(crate) fn door(&self) -> DoorLimits {
+        let usual = DoorLimits::default();
+        DoorLimits {
+            connections: self.connections.unwrap_or(usual.connections),
+            per_address: self.connections_per_address.unwrap_or(usual.per_address),
+            new_per_address: self
+                .new_connections_per_address
+                .unwrap_or(usual.new_per_address),
+        }
+    }
+
+    /// Tells the others to the proxy.
     pub(crate) fn apply(&self, limits: &mut core::Limits) {
         let give = |to: &mut u32, given: Option<u32>| *to = given.unwrap_or(*to);
         give(&mut limits.messages_per_flow, self.messages_per_connection);

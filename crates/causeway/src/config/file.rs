@@ -71,6 +71,9 @@ pub(super) struct Browsers {
 #[derive(Deserialize, Default, Debug)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Limits {
+    pub(super) connections: Option<Spanned<i64>>,
+    pub(super) connections_per_address: Option<Spanned<i64>>,
+    pub(super) new_connections_per_address: Option<Spanned<i64>>,
     pub(super) messages_per_connection: Option<Spanned<i64>>,
     pub(super) messages_per_address: Option<Spanned<i64>>,
     pub(super) ringing_per_connection: Option<Spanned<i64>>,

@@ -331,7 +331,8 @@ pub(super) fn origin(text: &Text) -> Result<String, Fault> {
             .strip_prefix(s)
             .is_some_and(|h| !h.is_empty() && !h.contains('/'))
     });
-    if sound {
+    // Files and pages in a sandbox are `null`.
+    if sound || ["*", "null"].contains(&text.get_ref().as_str()) {
         return Ok(text.get_ref().clone());
     }
     Err(wrong(

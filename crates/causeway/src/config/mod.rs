@@ -121,7 +121,7 @@ pub(crate) struct Listen {
     pub(crate) proxy_protocol: Vec<IpNet>,
     /// For everything with TLS; there wherever something has it.
     pub(crate) certificate: Option<OwnCertificate>,
-    /// `Origin`s that may connect; empty for all.
+    /// `Origin`s that may connect; empty: those of the domain.
     pub(crate) origins: Vec<String>,
     /// Silence after which a browser is pinged; `None`: what the listener has by itself.
     pub(crate) ping: Option<Duration>,

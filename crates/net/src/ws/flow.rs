@@ -18,10 +18,12 @@ use crate::proxied;
 use crate::stream::Octets;
 use crate::tls::{self, aside};
 
+use super::door::Place;
 use super::head::{self, Head};
 use super::turned_away::count;
 use super::{
-    Event, FAREWELL, FlowId, MAX_MESSAGE, Opened, Options, PING, SEND_QUEUE, UPGRADE_DEADLINE,
+    Event, FAREWELL, FlowId, MAX_CONTROL, MAX_MESSAGE, Opened, Options, PING, SEND_QUEUE,
+    UPGRADE_DEADLINE,
 };
 
 /// How every request begins that is served here.
@@ -60,7 +62,9 @@ pub(super) struct Connection {
     pub(super) local: SocketAddr,
     pub(super) options: Options,
     pub(super) events: mpsc::Sender<Event>,
-    /// Its place among the listener's connections.
+    /// Its place among those of its address.
+    pub(super) place: Option<Place>,
+    /// Its place among all.
     pub(super) permit: OwnedSemaphorePermit,
 }
 
@@ -79,6 +83,14 @@ impl Connection {
                 return;
             };
             self.peer = peer;
+            self.place = self
+                .options
+                .door
+                .enter(peer.ip(), Instant::now().into_std());
+            if self.place.is_none() {
+                count(&self.options.turned_away.crowded);
+                return tracing::debug!(%peer, "too many connections of this address");
+            }
         }
         match acceptor {
             None => self.begin(tcp, deadline).await,
@@ -134,7 +146,7 @@ impl Connection {
             Err(_) => return count(&self.options.turned_away.too_slow),
         };
         let answer = match head {
-            Head::Upgrade { key, host, origin } if self.admits(origin.as_deref()) => {
+            Head::Upgrade { key, host, origin } if self.admits(origin.as_deref(), &host) => {
                 let switching = format!(
                     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                      Sec-WebSocket-Protocol: sip\r\nSec-WebSocket-Accept: {}\r\n\r\n",
@@ -169,22 +181,25 @@ impl Connection {
         .await;
     }
 
-    fn admits(&self, origin: Option<&str>) -> bool {
-        let allowed = &self.options.origins;
-        match origin {
-            Some(origin) if !allowed.is_empty() => {
-                allowed.iter().any(|a| a.eq_ignore_ascii_case(origin))
-            }
-            _ => true,
+    fn admits(&self, origin: Option<&str>, host: &str) -> bool {
+        let (secure, own_pages) = (self.options.tls.is_some(), self.options.pages.is_some());
+        let origins = &self.options.origins;
+        let admitted = origins.admit(origin, host, secure, own_pages);
+        if !admitted {
+            tracing::debug!(peer = %self.peer, origin, "page refused; see [listen] origins");
         }
+        admitted
     }
 
     async fn run<S: AsyncRead + AsyncWrite + Unpin>(
-        self,
+        mut self,
         stream: S,
         host: String,
         origin: Option<String>,
     ) {
+        if let Some(place) = &mut self.place {
+            place.settle();
+        }
         let mut socket = ServerBuilder::new()
             .limits(Limits::default().max_payload_len(Some(MAX_MESSAGE)))
             .serve(stream);
@@ -230,6 +245,7 @@ impl Connection {
     ) -> Closing {
         let ping = self.options.ping.unwrap_or(PING);
         let (mut wake, mut pinged) = (within(ping), false);
+        let mut control = Control::new(ping);
         loop {
             let received = tokio::select! {
                 received = socket.next() => received,
@@ -255,6 +271,11 @@ impl Connection {
                     }
                 },
             };
+            if let Some(Ok(message)) = &received
+                && let Some(why) = control.take(message, socket).await
+            {
+                return why;
+            }
             if let Some(why) = self.take(received).await {
                 return why;
             }
@@ -282,6 +303,46 @@ impl Connection {
             return told.is_err().then_some(Closing::ByUs);
         }
         None
+    }
+}
+
+/// What a peer sends that is no message: each ping has a pong, which it must take, and nobody needs many.
+struct Control {
+    period: Duration,
+    began: Instant,
+    count: u32,
+}
+
+impl Control {
+    fn new(period: Duration) -> Self {
+        Self {
+            period,
+            began: Instant::now(),
+            count: 0,
+        }
+    }
+
+    /// `Some` if that is too many, or if it does not take its pong.
+    async fn take<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        message: &Message,
+        socket: &mut WebSocketStream<S>,
+    ) -> Option<Closing> {
+        if !message.is_ping() && !message.is_pong() {
+            return None;
+        }
+        if self.began.elapsed() > self.period {
+            (self.began, self.count) = (Instant::now(), 0);
+        }
+        self.count = self.count.saturating_add(1);
+        if self.count > MAX_CONTROL {
+            return Some(Closing::Protocol);
+        }
+        match tokio::time::timeout(self.period, socket.flush()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(_)) => Some(Closing::ByPeer),
+            Err(_) => Some(Closing::Slow),
+        }
     }
 }
 

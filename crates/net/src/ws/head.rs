@@ -72,6 +72,18 @@ fn parse(bytes: &[u8]) -> Head {
     if request.method != Some("GET") {
         return Head::Refused("405 Method Not Allowed", "Only GET is served here.");
     }
+    // Where two might disagree about where a request ends, the next one can be smuggled.
+    let is_framed = |header: &httparse::Header<'_>| {
+        let none = header.name.eq_ignore_ascii_case("content-length") && header.value == b"0";
+        let framing = ["content-length", "transfer-encoding"];
+        !none
+            && framing
+                .iter()
+                .any(|name| header.name.eq_ignore_ascii_case(name))
+    };
+    if request.headers.iter().any(is_framed) {
+        return Head::Refused("400 Bad Request", "No request has a body here.");
+    }
     let path = request.path.unwrap_or("/");
     let get = |name: &str| unique(request.headers, name);
     let Some(upgrade) = get("upgrade") else {
@@ -102,11 +114,21 @@ fn parse(bytes: &[u8]) -> Head {
             "Sec-WebSocket-Key and Host are needed, once each.",
         );
     };
+    let origin = origin(request.headers);
     Head::Upgrade {
         key: key.to_owned(),
         host: host.to_owned(),
-        origin: get("origin").map(str::to_owned),
+        origin,
     }
+}
+
+/// What stands in Origin, if it stands there; twice or not as text it is nobody's.
+fn origin(headers: &[httparse::Header<'_>]) -> Option<String> {
+    let mut named = headers
+        .iter()
+        .filter(|it| it.name.eq_ignore_ascii_case("origin"));
+    named.next()?;
+    Some(unique(headers, "origin").unwrap_or_default().to_owned())
 }
 
 /// `Sec-WebSocket-Accept` for a key (RFC 6455 4.2.2).
@@ -188,6 +210,44 @@ mod tests {
             parse(b"POST / HTTP/1.1\r\nHost: a\r\n\r\n"),
             Head::Refused("405 Method Not Allowed", _)
         ));
+    }
+
+    #[test]
+    fn an_origin_that_stands_there_twice_or_is_no_text_is_nobodys() {
+        let origin_of = |head: String| match parse(head.as_bytes()) {
+            Head::Upgrade { origin, .. } => origin,
+            other => panic!("{other:?}"),
+        };
+        let line = "Origin: https://a.example\r\n";
+        assert_eq!(origin_of(GOOD.replace(line, "")), None);
+        let twice = format!("{line}oRIGIN: https://a.example\r\n");
+        assert_eq!(origin_of(GOOD.replace(line, &twice)).as_deref(), Some(""));
+        let head = GOOD.replace("a.example", "a.\u{fc}");
+        assert_ne!(origin_of(head).as_deref(), Some("https://a.example"));
+    }
+
+    #[test]
+    fn a_request_that_could_have_a_body_is_refused_whatever_it_says_of_its_length() {
+        for bad in [
+            "Content-Length: 5",
+            "content-length: +0",
+            "Content-Length: 0\r\nContent-Length: 7",
+            "Content-Length: 18446744073709551617",
+            "Transfer-Encoding: chunked",
+            "Transfer-Encoding : chunked",
+            "Transfer-Encoding:\tidentity, chunked",
+            "Host : b",
+            "X: a\r\n Transfer-Encoding: chunked",
+        ] {
+            let head = GOOD.replacen("Host:", &format!("{bad}\r\nHost:"), 1);
+            let seen = parse(head.as_bytes());
+            assert!(
+                matches!(seen, Head::Refused("400 Bad Request", _)),
+                "{bad}: {seen:?}"
+            );
+        }
+        let none = GOOD.replacen("Host:", "Content-Length: 0\r\nHost:", 1);
+        assert!(matches!(parse(none.as_bytes()), Head::Upgrade { .. }));
     }
 
     #[tokio::test]

@@ -5,17 +5,19 @@
 //! be sent goes through the [`FlowSender`] that came with [`Event::Opened`].
 //! The listener knows nothing of SIP beyond "one message is one WebSocket message".
 
+mod door;
 mod flow;
 mod head;
+mod origin;
 mod turned_away;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
 use crate::bind::{BindError, Transport};
@@ -23,8 +25,10 @@ use crate::proxied::Proxies;
 use crate::stream::Stream;
 use crate::tcp;
 
+pub use door::{Door, DoorLimits};
 pub use flow::{Closing, FlowSender};
 pub(crate) use head::{accept_key, lists, unique};
+pub use origin::Origins;
 pub use turned_away::TurnedAway;
 
 /// A WebSocket message above this size closes the flow: it is the largest SIP message that the proxy takes.
@@ -37,8 +41,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const PING: Duration = Duration::from_secs(10);
 /// Messages that may wait for one slow browser before its flow is closed.
 const SEND_QUEUE: usize = 256;
-/// Connections at once on one listener; the next ones wait in the kernel's backlog.
-const MAX_CONNECTIONS: usize = 50_000;
+/// Control frames in one period of pings, beyond which a peer plays with us.
+const MAX_CONTROL: u32 = 100;
 
 /// Names one connection for as long as the process lives; never used again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -106,9 +110,10 @@ pub struct Options {
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// Answers plain `GET`s (the demo's page); without it they get 404.
     pub pages: Option<Pages>,
-    /// Origins that may connect (`https://shop.example`); empty lets every one in.
-    /// A request without `Origin` does not come from a browser page and is let in.
-    pub origins: Arc<[String]>,
+    /// The pages that may connect. A request without `Origin` does not come from a browser's page and is let in.
+    pub origins: Origins,
+    /// How many connections there may be; listeners may share one.
+    pub door: Door,
     /// Whose connections begin with a PROXY header.
     pub proxies: Proxies,
     /// Whether what does not begin as HTTP is handed out as [`Event::Other`].
@@ -159,10 +164,10 @@ impl Listener {
 
     /// Accepts until the receiver of `events` is dropped.
     pub async fn run(self, events: mpsc::Sender<Event>) {
-        let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let door = &self.options.door;
         let acceptor = self.options.tls.clone().map(TlsAcceptor::from);
         loop {
-            let Ok(permit) = room.clone().acquire_owned().await else {
+            let Some(permit) = door.room().await else {
                 return;
             };
             let accepted = tokio::select! {
@@ -179,12 +184,25 @@ impl Listener {
                     continue;
                 }
             };
+            // Who is behind a load balancer is known later.
+            let place = match self.options.proxies.has(peer.ip()) {
+                true => None,
+                false => match door.enter(peer.ip(), Instant::now()) {
+                    Some(place) => Some(place),
+                    None => {
+                        turned_away::count(&self.options.turned_away.crowded);
+                        tracing::debug!(%peer, "too many connections of this address");
+                        continue;
+                    }
+                },
+            };
             let connection = flow::Connection {
                 flow: FlowId(NEXT_FLOW.fetch_add(1, Ordering::Relaxed)),
                 peer,
                 local: tcp.local_addr().unwrap_or(self.local),
                 options: self.options.clone(),
                 events: events.clone(),
+                place,
                 permit,
             };
             tokio::spawn(connection.serve(tcp, acceptor.clone()));

@@ -10,6 +10,7 @@ pub struct TurnedAway {
     pub(super) too_slow: AtomicU64,
     pub(super) not_websocket: AtomicU64,
     pub(super) origin: AtomicU64,
+    pub(super) crowded: AtomicU64,
 }
 
 impl TurnedAway {
@@ -22,6 +23,7 @@ impl TurnedAway {
             ("too_slow", &self.too_slow),
             ("not_websocket", &self.not_websocket),
             ("origin", &self.origin),
+            ("crowded", &self.crowded),
         ]
         .map(|(reason, count)| (reason, count.load(Ordering::Relaxed)))
         .into()
