@@ -72,6 +72,7 @@ mod route;
 mod schemes;
 mod strangers;
 mod strict;
+mod tags;
 mod timers;
 mod token;
 mod transactions;

@@ -6,17 +6,18 @@
 #[allow(dead_code)] // what only the tests of streams need
 mod parts;
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use causeway_proxy::core::{Hop, Transport};
-use causeway_proxy::server::{Upstream, UpstreamPlace};
+use causeway_proxy::server::{TlsUpstream, Upstream, UpstreamPlace};
 use hickory_resolver::proto::op::{Message as DnsMessage, ResponseCode};
 use hickory_resolver::proto::rr::rdata::{A, NAPTR, SRV};
 use hickory_resolver::proto::rr::{Name, RData, Record};
-use parts::{Browser, Edge, local, ok, register};
+use parts::{Browser, Certificate, Edge, local, ok, register};
 use sip::{Message, Method, ResponseBuilder};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -348,6 +349,72 @@ async fn the_priority_of_srv_records_comes_before_their_weight() {
     }
     assert!(first.was_used());
     assert!(!second.was_used());
+}
+
+/// RFC 5922: DNS can be forged, so that the name that counts is the one that the operator has written.
+#[tokio::test]
+async fn the_certificate_of_a_server_found_by_dns_is_for_the_configured_name_and_not_for_where_dns_led()
+ {
+    for (named_for, trusted) in [("sip.test", true), ("host.evil.test", false)] {
+        let certificate = Certificate::of(named_for);
+        let mut server = parts::SipServer::start(Some(certificate.server()));
+        let target = Name::from_str("host.evil.test.").unwrap();
+        let srv = SRV::new(0, 0, server.address.port(), target);
+        let records = vec![
+            record("_sips._tcp.sip.test.", RData::SRV(srv)),
+            loopback("host.evil.test."),
+        ];
+        let dns = Dns::start(records).await;
+        let anything = Hop {
+            transport: Transport::Tls,
+            address: local(),
+        };
+        let name_server = dns.address;
+        let edge = Edge::start(anything, |config| {
+            let place = UpstreamPlace::Name {
+                host: "sip.test".into(),
+                transport: Some(Transport::Tls),
+                port: None,
+            };
+            config.upstreams = vec![Upstream {
+                place,
+                priority: 0,
+                weight: 1,
+            }];
+            config.dns = vec![name_server];
+            config.tls.push((local(), certificate.server()));
+            config.tls_upstream = Some(TlsUpstream {
+                config: certificate.client(),
+                names: HashMap::new(),
+            });
+        })
+        .await;
+        let mut browser = edge.browser().await;
+        if trusted {
+            tokio::spawn(async move {
+                let mut talk = server.next().await;
+                while let Some(request) = talk.receive().await {
+                    talk.send(yes(&request)).await;
+                }
+            });
+            registers(&mut browser, 0).await;
+            continue;
+        }
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let mut number = 0;
+        // Until DNS has answered there is nowhere to go; then there is, and nobody to be trusted.
+        loop {
+            number += 1;
+            browser.send(register(number)).await;
+            let refused = browser.receive().await;
+            assert_eq!(refused.status(), Some(503));
+            if refused.reason().unwrap().contains("Cannot Be Reached") {
+                break;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "DNS never answered");
+        }
+        assert!(server.is_left_alone(), "no SIP is spoken to it");
+    }
 }
 
 #[tokio::test]

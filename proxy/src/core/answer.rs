@@ -63,7 +63,8 @@ impl Core {
             self.branch_answered(parent, id, response, now);
             return self.tidy(id);
         }
-        let bytes = response.as_bytes().into();
+        let shown = self.shown(id, response);
+        let bytes = shown.as_ref().unwrap_or(response).as_bytes().into();
         self.drive(id, ServerEvent::Respond { status, bytes }, now);
         if status >= 200 {
             self.settle(id, status, response, now);

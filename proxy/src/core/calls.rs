@@ -20,6 +20,7 @@ pub use self::record::{CallRecord, Party};
 use super::face::{FlowId, Source};
 use super::names::{ClientId, MediaId, RelayId, Side};
 use super::route::Peer;
+use super::tags::{Swap, Swaps};
 
 /// Dialogs of one call: as many answers as a fork may sensibly have.
 const MAX_DIALOGS: usize = 8;
@@ -37,6 +38,8 @@ pub(super) struct Call {
     upstream: Source,
     dialogs: Vec<Dialog>,
     begun: Begun,
+    /// What its browser calls the phone, where that is not the phone's own tag.
+    swap: Option<Swap>,
     standing: Standing,
     /// At this age the edge ends it; when it is over, it is forgotten then.
     until: Instant,
@@ -88,6 +91,7 @@ pub(super) struct Calls {
     due: BTreeSet<(Instant, MediaId)>,
     /// How many are over.
     over: usize,
+    swaps: Swaps,
     /// Clients that have registered from another flow, and of whose calls nobody has thought yet.
     back: Vec<ClientId>,
 }
@@ -116,6 +120,11 @@ impl Calls {
         self.due.insert((call.deadline(), media));
         let over = usize::from(call.standing == Standing::Over);
         self.over = self.over.saturating_add(over);
+        if let Some(swap) = &call.swap {
+            // Nobody else's call with the same name comes in between.
+            let entry = self.swaps.entry(call.call_id.clone());
+            entry.or_insert_with(|| (media, swap.clone()));
+        }
         self.by_media.insert(media, call);
     }
 
@@ -133,6 +142,10 @@ impl Calls {
         self.due.remove(&(call.deadline(), media));
         let over = usize::from(call.standing == Standing::Over);
         self.over = self.over.saturating_sub(over);
+        let is_its = |(of, _): &(MediaId, Swap)| *of == media;
+        if self.swaps.get(&call.call_id).is_some_and(is_its) {
+            self.swaps.remove(&call.call_id);
+        }
         Some(call)
     }
 
@@ -174,6 +187,11 @@ impl Calls {
         let mut dialogs = self.by_media.get(&media)?.dialogs.iter();
         let target = dialogs.find(|dialog| dialog.is_between(tags))?.target(side);
         Some(target).filter(|target| !target.is_empty())
+    }
+
+    /// The tags of phones that browsers know by another one.
+    pub(super) fn swaps(&self) -> &Swaps {
+        &self.swaps
     }
 
     /// A client has registered from another flow. Once it has its answer, it is asked about its calls.

@@ -39,7 +39,10 @@ impl Core {
     /// Shows both ends of a dialog to a browser as they were shown to it before.
     pub(super) fn name_for(&self, to: Source, request: &mut Message) -> Result<(), Error> {
         match to {
-            Source::Flow(_) => schemes::show(request, &self.config.domain),
+            Source::Flow(_) => {
+                schemes::show(request, &self.config.domain)?;
+                self.show_request(request)
+            }
             Source::Upstream(_) => Ok(()),
         }
     }

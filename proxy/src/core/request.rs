@@ -16,7 +16,12 @@ use super::{guard, hop, local, loops, reliable};
 
 impl Core {
     /// Takes a valid request.
-    pub(super) fn request(&mut self, from: Source, request: Message, now: Instant) {
+    pub(super) fn request(&mut self, from: Source, mut request: Message, now: Instant) {
+        if let Source::Flow(_) = from
+            && self.meant(&mut request).is_err()
+        {
+            return self.drop_message(from, Drop::OverLimit);
+        }
         let (Some(method), Some(key)) = (request.method().cloned(), server_key(from, &request))
         else {
             return self.drop_message(from, Drop::Unanswerable);

@@ -26,7 +26,10 @@ const MAX_INBOX: usize = 16;
 
 impl Core {
     /// Takes a valid response.
-    pub(super) fn response(&mut self, from: Source, response: Message, now: Instant) {
+    pub(super) fn response(&mut self, from: Source, mut response: Message, now: Instant) {
+        if let Source::Flow(_) = from {
+            self.meant_by_response(&mut response);
+        }
         let asking = response_key(&response).and_then(|key| self.transactions.by_response(&key));
         match asking {
             None => self.drop_message(from, Drop::StrayResponse),

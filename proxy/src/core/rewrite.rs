@@ -43,6 +43,7 @@ impl Core {
                 request.set_uri(contact)?;
             }
             schemes::show(request, &self.config.domain)?;
+            self.show_request(request)?;
             if let Some(flow) = self.flows.get(flow) {
                 reliable::spare(flow, request)?;
             }

@@ -30,6 +30,7 @@ mod routing;
 mod slim;
 mod spared;
 mod strangers;
+mod tags;
 mod torture;
 mod transfers;
 mod traps;

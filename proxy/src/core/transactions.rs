@@ -19,6 +19,7 @@ use super::media::{Exchange, Rewritten, Spared, Unacknowledged};
 use super::names::{MediaId, RelayId};
 use super::register::Registration;
 use super::route::Route;
+use super::tags::Swap;
 
 /// Names a [`Proxied`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -78,6 +79,10 @@ pub(super) struct Proxied {
     pub(super) taken_back: Option<(Party, &'static str)>,
     /// Whether the final response is our own.
     pub(super) answered_here: bool,
+    /// The To-tag that a browser was shown first.
+    pub(super) first_tag: Option<String>,
+    /// What became of it when somebody else answered.
+    pub(super) swap: Option<Swap>,
     /// The status of the final response given.
     pub(super) final_status: Option<u16>,
     /// To-tags of those who answered a call that nobody wants any more, and were hung up on.
@@ -416,12 +421,25 @@ impl Proxied {
             began: now,
             taken_back: None,
             answered_here: false,
+            first_tag: None,
+            swap: None,
             final_status: None,
             hung_up: Vec::new(),
             give_up: None,
             payers: Vec::new(),
             key,
         }
+    }
+
+    /// Whether all that rings for it may go by one To-tag: it has gone to the SIP server, and nobody counts what rings.
+    pub(super) fn may_share_tag(&self) -> bool {
+        let route = self.route.as_ref();
+        let is_up = route.is_some_and(|route| matches!(route.to, Source::Upstream(_)));
+        let reliable = ["Supported", "Require"];
+        is_up
+            && !reliable
+                .iter()
+                .any(|name| self.request.lists(name, "100rel"))
     }
 
     /// Whether its sender has taken it back.

@@ -1,6 +1,6 @@
 // What happens during a call: early media, hold and resume, digits.
 import { assert } from '../lib/runner.mjs';
-import { heard } from '../lib/stage.mjs';
+import { TONES, heard } from '../lib/stage.mjs';
 import { COMBINATIONS, HALF } from './matrix.mjs';
 
 const DIGITS = '159#';
@@ -118,6 +118,27 @@ export async function all(runner, stage) {
         await alice.until('bye', { call });
       }
       return 'three refreshes in a call of either side; hold, resume and BYE still reach whom they are for';
+    });
+
+    await runner.run(`${label}: of two phones one is heard early and the other answers, and the browser keeps its dialog`, async (cleanup) => {
+      if (!OUR_PROXY.includes(stage.edge.name)) return 'not over this edge, which passes every tag on';
+      const [alice, desk] = await Promise.all([stage.softphone(cleanup, combination), stage.phone(cleanup)]);
+      const other = await stage.phone(cleanup, 'desk', { tone: TONES.phone2 });
+      await desk.behave({ mode: 'early' });
+      await other.behave({ mode: 'ring' });
+      const call = await alice.call(desk.uri, { early: true });
+      const [, { call: far }] = await Promise.all([desk.until('incoming'), other.until('incoming')]);
+      await alice.hears(call, desk.tone, 5000);
+      await other.answer(far);
+      await Promise.all([alice.until('confirmed', { call }), other.until('confirmed', { call: far })]);
+      const sound = await stage.bothHear(alice, call, other, far);
+      await alice.act(call, 'hold');
+      assert((await other.until('reinvite', { call: far })).direction !== 'sendrecv', 'the hold did not reach the phone');
+      await alice.act(call, 'resume');
+      await other.until('reinvite', { call: far });
+      assert((await other.bye(far)) === 200, 'the BYE was not answered 200');
+      await alice.until('bye', { call });
+      return `after the answer ${heard(sound)}`;
     });
 
     await runner.run(`${label}: an ICE restart of the browser is between it and the relay`, async (cleanup) => {

@@ -139,6 +139,7 @@ impl Core {
             upstream => upstream,
         };
         let begun = Begun::new(context, response, now);
+        let swap = context.swap.clone();
         let call = Call {
             call_id,
             client,
@@ -147,6 +148,7 @@ impl Core {
             upstream: self.upstream_behind(phone),
             dialogs: vec![dialog],
             begun,
+            swap,
             standing: Standing::There,
             until: after(now, self.config.limits.longest_call),
         };

@@ -413,6 +413,34 @@ fn a_browser_that_leaves_another_is_hung_up_for_though_that_one_registers_meanwh
 }
 
 #[test]
+fn a_browser_that_calls_several_devices_hears_of_each_by_its_own_tag() {
+    let (mut bench, [phone, desk]) = two_devices();
+    let caller = bench.open(3);
+    let signed = bench.sign_in(caller, "bob", register_as("bob", "bob", "", 1));
+    assert_eq!(signed.status(), Some(200));
+    let call = String::from_utf8(invite("c", "bob", "1", "", BROWSER_SDP)).unwrap();
+    let call = call
+        .replace(
+            "sip:bob@example.com SIP/2.0",
+            "sip:alice@example.com SIP/2.0",
+        )
+        .replace("To: <sip:bob@", "To: <sip:alice@");
+    bench.place(caller, "bob", call.into_bytes());
+    let [at_phone, at_desk] = [phone, desk].map(|flow| bench.browser_gets(flow));
+    for (flow, request, status) in [
+        (phone, &at_phone, 180),
+        (desk, &at_desk, 180),
+        (desk, &at_desk, 200),
+    ] {
+        answered(&mut bench, flow, request, status);
+        let seen = bench.final_at(caller);
+        assert_eq!(seen.status(), Some(status));
+        assert_eq!(seen.to_tag(), Some(&*format!("of{}", flow.0)));
+    }
+    assert!(bench.core.calls.swaps().is_empty());
+}
+
+#[test]
 fn the_record_of_a_call_that_no_device_took_names_the_one_whose_answer_was_given() {
     let (mut bench, [phone, desk]) = two_devices();
     bench.upstream_sends(call_to(ALICE, "c"));

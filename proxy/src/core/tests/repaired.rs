@@ -32,9 +32,12 @@ fn a_ringing_without_to_tag_gets_one_that_stays_the_same() {
         tags.push(seen.to_tag().unwrap().to_owned());
     }
     assert!(tags.iter().all(|tag| *tag == tags[0]), "{tags:?}");
-    // The 2xx makes its own dialog, as one without an early dialog would.
+    // The 2xx confirms the dialog that the browser has, and the phone hears its own tag.
     bench.upstream_sends(reply(&up, 200, &PHONE, PHONE_SDP));
-    assert_eq!(bench.browser_gets(flow).to_tag(), Some("bobtag"));
+    let answer = bench.browser_gets(flow);
+    assert_eq!(answer.to_tag(), Some(&*tags[0]));
+    bench.browser_sends(flow, in_dialog("ACK", &answer, 1, "", "ack"));
+    assert_eq!(bench.upstream_gets().to_tag(), Some("bobtag"));
 }
 
 #[test]
