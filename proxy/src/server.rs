@@ -36,8 +36,8 @@ use hops::{Hops, News};
 use memory::Memory;
 use records::Records;
 use relays::Relays;
-use resolver::{Found, Resolver};
-pub use resolver::{Upstream, UpstreamPlace};
+use resolver::{Found, Resolver, Service};
+pub use resolver::{Listed, ListedPlace};
 use udp::{MAX_DATAGRAM, Udp};
 pub use users::UsersFile;
 
@@ -61,7 +61,7 @@ pub struct Config {
     /// Signs tokens and seeds branches.
     pub secrets: core::Secrets,
     /// The SIP server's addresses and names.
-    pub upstreams: Vec<Upstream>,
+    pub upstreams: Vec<Listed>,
     /// Name servers that are asked for those names; empty: those that the system asks.
     pub dns: Vec<SocketAddr>,
     /// SIP over UDP towards the SIP server.
@@ -78,8 +78,8 @@ pub struct Config {
     pub records: Option<PathBuf>,
     /// The file with the users, where the edge is its own registrar and they stand in one.
     pub users: Option<UsersFile>,
-    /// The relays; calls are spread over them by weight.
-    pub relays: Vec<core::Relay>,
+    /// The relays, by UDP; calls are spread over them by weight.
+    pub relays: Vec<Listed>,
     /// Fresh random octets for the cookies of control requests.
     pub cookie_seed: [u8; 8],
     /// Where `/metrics`, `/health` and `/ready` are served; `None`: nowhere.
@@ -150,6 +150,8 @@ pub struct Server {
     records: Records,
     users: Option<UsersFile>,
     resolver: Resolver,
+    /// Where the relays are.
+    fleet: Resolver,
     door: Option<Door>,
     certificate_expires: Option<tls::Expires>,
     turned_away: Arc<ws::TurnedAway>,
@@ -184,15 +186,17 @@ impl Server {
                 own.address.set_port(hop.address.port());
             }
         }
-        let relays = Relays::connect(&config.relays, config.cookie_seed, config.relay_key)?;
+        let fleet = Resolver::new(config.relays, &config.dns, Service::Ng)?;
+        let listed = fleet.found().relays();
+        let relays = Relays::connect(&listed, config.cookie_seed, config.relay_key)?;
         let records = Records::to(config.records)?;
         let door = config.status.map(|place| place.open(METRICS_PREFIX));
         let door = door.transpose().map_err(StartError::Status)?.flatten();
         let own = config.core.advertised.clone();
-        let resolver = Resolver::new(config.upstreams, &config.dns, &own)?;
+        let resolver = Resolver::new(config.upstreams, &config.dns, Service::Sip(own))?;
         let mut core = Core::new(config.core, &config.secrets);
-        core.receive(Input::Upstreams(resolver.found().targets), Instant::now());
-        core.receive(Input::Relays(config.relays), Instant::now());
+        core.receive(Input::Upstreams(resolver.found().targets()), Instant::now());
+        core.receive(Input::Relays(listed), Instant::now());
         Ok(Self {
             core,
             udp,
@@ -203,6 +207,7 @@ impl Server {
             records,
             users: config.users,
             resolver,
+            fleet,
             door,
             certificate_expires: config.certificate_expires,
             turned_away: config.turned_away,
@@ -243,6 +248,8 @@ impl Server {
         let mut users = self.users.map(UsersFile::watch);
         let (sender, mut found) = mpsc::channel(1);
         tokio::spawn(self.resolver.run(sender));
+        let (sender, mut fleet) = mpsc::channel(1);
+        tokio::spawn(self.fleet.run(sender));
         let mut shell = Shell {
             core: self.core,
             udp: self.udp,
@@ -280,6 +287,7 @@ impl Server {
                 received = shell.udp.receive(&mut message) => shell.datagram(received, &message),
                 Some(news) = news.recv() => shell.hop_news(news),
                 Some(found) = found.recv() => shell.upstreams(found),
+                Some(found) = fleet.recv() => shell.relays_are(&found),
                 received = shell.relays.receive(&mut reply) => shell.relay_datagram(received, &reply),
                 Some(users) = next(&mut users) => shell.core.receive(Input::Users(users), Instant::now()),
                 Some(question) = questions.recv() => {
@@ -372,9 +380,16 @@ impl Shell {
 
     /// The SIP server's addresses have changed.
     fn upstreams(&mut self, found: Found) {
-        self.hops.name(found.names);
-        let input = Input::Upstreams(found.targets);
+        self.hops.name(found.names());
+        let input = Input::Upstreams(found.targets());
         self.core.receive(input, Instant::now());
+    }
+
+    /// The relays are others.
+    fn relays_are(&mut self, found: &Found) {
+        let (list, now) = (found.relays(), Instant::now());
+        self.relays.tidy(now);
+        self.core.receive(Input::Relays(list), now);
     }
 
     fn relay_datagram(&mut self, received: relays::Received, buffer: &[u8]) {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use net::proxied::Proxies;
 use net::{tls, ws};
-use proxy::core::{Config as CoreConfig, Hop, Relay as MediaRelay, Secrets, Transport};
-use proxy::server::TlsUpstream;
+use proxy::core::{Config as CoreConfig, Hop, Secrets, Transport};
+use proxy::server::{Listed, TlsUpstream};
 use relay::core::{Advertise, Bind, IceRole, Interface};
 use relay::server::{ControlAddress, ControlTransport};
 
@@ -90,7 +90,7 @@ impl Running {
             false => None,
         };
         let relays = match &relay {
-            Some(own) => vec![MediaRelay::new(own.control())],
+            Some(own) => vec![Hop::udp(own.control()).into()],
             None => edge.relays.clone(),
         };
         let (tls, keeper) = tls_of(edge)?;
@@ -144,7 +144,7 @@ pub(crate) fn listed(hops: &[Hop]) -> String {
 /// The proxy's reading of the file.
 fn proxy_config(
     edge: &Edge,
-    relays: Vec<MediaRelay>,
+    relays: Vec<Listed>,
     pages: Option<ws::Pages>,
     tls: Tls,
 ) -> Result<proxy::server::Config, String> {

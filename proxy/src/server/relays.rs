@@ -1,10 +1,10 @@
-//! The control sockets to the relays. Each relay has its client (cookies, retransmission) and its
+//! The control sockets to the relays. Each relay that the core names has its client (cookies, retransmission) and its
 //! connected socket; which of them is asked is the core's choice.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::Poll;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use control_proto::{Client, Command, Event, Key, Request, Ticket};
 use net::udp::Watched;
@@ -16,8 +16,14 @@ use crate::core::{AskId, Input, Relay, RelayFailure};
 /// How many octets came from the relay with this index, or the socket's error.
 pub(super) type Received = (usize, std::io::Result<usize>);
 
+/// A socket that nothing was asked on for so long is of a relay that is no longer there: one that is known is asked every second.
+const IDLE: Duration = Duration::from_secs(60);
+
 pub(super) struct Relays {
     relays: Vec<Control>,
+    /// Cookies of two relays must differ: a relay may be listed under two addresses.
+    cookies: u64,
+    key: Option<Key>,
     /// Questions that there was nobody to ask.
     refused: Vec<AskId>,
 }
@@ -27,52 +33,73 @@ struct Control {
     socket: Watched,
     client: Client,
     asked: HashMap<Ticket, (AskId, Instant)>,
+    used: Instant,
     /// What came of what was asked.
     counted: Asked,
 }
 
 impl Relays {
+    /// Those that are known at the start: what is wrong with their addresses is said then.
     pub(super) fn connect(
         list: &[Relay],
         seed: [u8; 8],
         key: Option<Key>,
     ) -> Result<Self, StartError> {
-        let mut relays = Vec::new();
-        for (index, &Relay { address, .. }) in list.iter().enumerate() {
-            let wrong = |error| StartError::Relay { address, error };
-            let any = match address {
-                SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-                SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
-            };
-            let socket = Watched::bind(any).map_err(wrong)?;
-            socket.connect(address).map_err(wrong)?;
-            // Cookies of two relays must differ: a relay may be listed under two addresses.
-            let cookie = u64::from_be_bytes(seed).wrapping_add(index as u64);
-            let cookie = cookie.to_be_bytes();
-            relays.push(Control {
-                address,
-                socket,
-                client: match &key {
-                    Some(key) => Client::signing(cookie, key.clone()),
-                    None => Client::new(cookie),
-                },
-                asked: HashMap::new(),
-                counted: Asked::of(address),
-            });
-        }
-        Ok(Self {
-            relays,
+        let mut relays = Self {
+            relays: Vec::new(),
+            cookies: u64::from_be_bytes(seed),
+            key,
             refused: Vec::new(),
-        })
+        };
+        for &Relay { address, .. } in list {
+            let wrong = |error| StartError::Relay { address, error };
+            relays.add(address, Instant::now()).map_err(wrong)?;
+        }
+        Ok(relays)
+    }
+
+    fn add(&mut self, address: SocketAddr, now: Instant) -> std::io::Result<()> {
+        let any = match address {
+            SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+        };
+        let socket = Watched::bind(any)?;
+        socket.connect(address)?;
+        let cookie = self.cookies.to_be_bytes();
+        self.cookies = self.cookies.wrapping_add(1);
+        self.relays.push(Control {
+            address,
+            socket,
+            client: match &self.key {
+                Some(key) => Client::signing(cookie, key.clone()),
+                None => Client::new(cookie),
+            },
+            asked: HashMap::new(),
+            used: now,
+            counted: Asked::of(address),
+        });
+        Ok(())
+    }
+
+    /// Closes what nobody uses any more.
+    pub(super) fn tidy(&mut self, now: Instant) {
+        let is_used = |relay: &Control| now.saturating_duration_since(relay.used) < IDLE;
+        self.relays
+            .retain(|relay| is_used(relay) || !relay.asked.is_empty());
     }
 
     pub(super) fn ask(&mut self, id: AskId, relay: SocketAddr, request: &Request, now: Instant) {
+        let is_there = self.relays.iter().any(|r| r.address == relay);
+        if !is_there && let Err(error) = self.add(relay, now) {
+            tracing::warn!(%relay, %error, "no socket for the relay's control port");
+        }
         match self.relays.iter_mut().find(|r| r.address == relay) {
             Some(relay) => {
                 let unix = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
                 relay.client.tell_time(unix);
                 let ticket = relay.client.ask(request, now);
                 relay.asked.insert(ticket, (id, now));
+                relay.used = now;
                 if request.command == Command::Offer {
                     relay.counted.offers = relay.counted.offers.saturating_add(1);
                 }
@@ -112,7 +139,7 @@ impl Relays {
             // Nobody listens there (ICMP); retransmission goes on, since a relay may be restarting.
             Err(error) => {
                 relay.counted.closed = relay.counted.closed.saturating_add(1);
-                tracing::warn!(relay = %relay.address, %error, "the relay's control port is closed");
+                tracing::debug!(relay = %relay.address, %error, "the relay's control port is closed");
                 Some(relay.address)
             }
         }
@@ -149,13 +176,13 @@ impl Relays {
                 let (ticket, reply) = match event {
                     Event::Send(datagram) => {
                         if let Err(error) = relay.socket.send(&datagram) {
-                            tracing::warn!(relay = %relay.address, %error, "control request not sent");
+                            tracing::debug!(relay = %relay.address, %error, "control request not sent");
                         }
                         continue;
                     }
                     Event::Answered(ticket, response) => (ticket, Ok(response)),
                     Event::Failed(ticket, failure) => {
-                        tracing::warn!(relay = %relay.address, %failure, "the relay does not answer");
+                        tracing::debug!(relay = %relay.address, %failure, "a question to the relay");
                         (ticket, Err(RelayFailure::Silent))
                     }
                 };

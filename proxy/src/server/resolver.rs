@@ -1,5 +1,5 @@
-//! The SIP server's addresses, where the operator has written names: looked up by RFC 3263, and again whenever their time is
-//! up. When DNS fails, what it said last holds on.
+//! Where the operator's lists lead to, of the SIP server's addresses and of relays: names are looked up, and again whenever
+//! their time is up. When DNS fails, what it said last holds on.
 //!
 //! Only what stands in the operator's list is ever looked up here: no name that came in a message gets this far.
 
@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+pub(super) use self::walk::Service;
 use self::walk::{Place, Walk};
 use super::StartError;
-use crate::core::{Hop, Target, Transport};
+use crate::core::{Hop, Relay, Target, Transport};
 
 /// What weights are multiplied by, so that a name's share can be divided among its addresses.
 const SCALE: u64 = 10_000;
@@ -20,20 +21,20 @@ const SCALE: u64 = 10_000;
 const RETRY: Duration = Duration::from_secs(1);
 const MAX_RETRY: Duration = Duration::from_secs(60);
 
-/// One entry of the operator's list.
+/// One entry of such a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upstream {
+pub struct Listed {
     /// Where it is.
-    pub place: UpstreamPlace,
+    pub place: ListedPlace,
     /// Entries with the lowest number are used as long as one of them lives.
     pub priority: u16,
     /// The share among entries of one priority, in proportion.
     pub weight: u16,
 }
 
-/// Where an upstream is.
+/// Where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UpstreamPlace {
+pub enum ListedPlace {
     /// At this address.
     Hop(Hop),
     /// Where DNS says.
@@ -47,10 +48,10 @@ pub enum UpstreamPlace {
     },
 }
 
-impl From<Hop> for Upstream {
+impl From<Hop> for Listed {
     fn from(hop: Hop) -> Self {
         Self {
-            place: UpstreamPlace::Hop(hop),
+            place: ListedPlace::Hop(hop),
             priority: 0,
             weight: 1,
         }
@@ -58,11 +59,55 @@ impl From<Hop> for Upstream {
 }
 
 /// The list as it is now.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) targets: Vec<Target>,
+#[derive(Debug)]
+pub(super) struct Found(Vec<(Listed, Vec<Place>)>);
+
+impl Found {
+    /// The SIP server's addresses.
+    pub(super) fn targets(&self) -> Vec<Target> {
+        self.places()
+            .map(|(entry, place)| Target {
+                hop: place.hop,
+                priority: priority(entry, place),
+                weight: share(entry.weight, place.share),
+            })
+            .collect()
+    }
+
     /// The names that certificates at these addresses must be for (RFC 5922).
-    pub(super) names: Vec<(SocketAddr, String)>,
+    pub(super) fn names(&self) -> Vec<(SocketAddr, String)> {
+        let named = self.places().filter_map(|(entry, place)| {
+            let ListedPlace::Name { host, .. } = &entry.place else {
+                return None;
+            };
+            Some((place.hop.address, host.clone()))
+        });
+        named.collect()
+    }
+
+    /// The relays: each address of a name is one of the entry's weight, so that the others keep their calls when one comes.
+    pub(super) fn relays(&self) -> Vec<Relay> {
+        let relays = self.places().map(|(entry, place)| {
+            let (part, _) = place.share;
+            let part = u32::try_from(part).unwrap_or(u32::MAX);
+            Relay {
+                address: place.hop.address,
+                priority: priority(entry, place),
+                weight: u32::from(entry.weight).saturating_mul(part),
+            }
+        });
+        relays.collect()
+    }
+
+    fn places(&self) -> impl Iterator<Item = (&Listed, &Place)> {
+        let entries = self.0.iter();
+        entries.flat_map(|(entry, places)| places.iter().map(move |place| (entry, place)))
+    }
+}
+
+/// An entry's own priority comes first.
+fn priority(entry: &Listed, place: &Place) -> u32 {
+    u32::from(entry.priority) << 16 | u32::from(place.priority)
 }
 
 pub(super) struct Resolver {
@@ -72,7 +117,7 @@ pub(super) struct Resolver {
 }
 
 struct Entry {
-    upstream: Upstream,
+    listed: Listed,
     places: Vec<Place>,
     /// When its name is looked up again; `None` for an address.
     due: Option<Instant>,
@@ -80,16 +125,15 @@ struct Entry {
 }
 
 impl Resolver {
-    /// For this list. `own` are our own addresses: what is found must be of a transport and a family among them.
-    /// `servers` are asked instead of those that the system names.
+    /// For this list of those who serve this. `servers` are asked instead of those that the system names.
     pub(super) fn new(
-        list: Vec<Upstream>,
+        list: Vec<Listed>,
         servers: &[SocketAddr],
-        own: &[Hop],
+        service: Service,
     ) -> Result<Self, StartError> {
-        let named = |upstream: &Upstream| matches!(upstream.place, UpstreamPlace::Name { .. });
+        let named = |entry: &Listed| matches!(entry.place, ListedPlace::Name { .. });
         let walk = match list.iter().any(named) {
-            true => Some(Walk::new(servers, own).map_err(StartError::Dns)?),
+            true => Some(Walk::new(servers, service).map_err(StartError::Dns)?),
             false => None,
         };
         let entries = list.into_iter().map(Entry::new).collect();
@@ -98,15 +142,9 @@ impl Resolver {
 
     /// What is known.
     pub(super) fn found(&self) -> Found {
-        let mut found = Found::default();
-        for entry in &self.entries {
-            found.targets.extend(entry.targets());
-            if let UpstreamPlace::Name { host, .. } = &entry.upstream.place {
-                let address = |place: &Place| (place.hop.address, host.clone());
-                found.names.extend(entry.places.iter().map(address));
-            }
-        }
-        found
+        let entries = self.entries.iter();
+        let known = entries.map(|entry| (entry.listed.clone(), entry.places.clone()));
+        Found(known.collect())
     }
 
     /// Looks names up as their time comes, and tells of every change, until nobody listens.
@@ -133,13 +171,13 @@ impl Resolver {
 }
 
 impl Entry {
-    fn new(upstream: Upstream) -> Self {
-        let (places, due) = match upstream.place {
-            UpstreamPlace::Hop(hop) => (vec![Place::only(hop)], None),
-            UpstreamPlace::Name { .. } => (Vec::new(), Some(Instant::now())),
+    fn new(listed: Listed) -> Self {
+        let (places, due) = match listed.place {
+            ListedPlace::Hop(hop) => (vec![Place::only(hop)], None),
+            ListedPlace::Name { .. } => (Vec::new(), Some(Instant::now())),
         };
         Self {
-            upstream,
+            listed,
             places,
             due,
             retry: RETRY,
@@ -148,11 +186,11 @@ impl Entry {
 
     /// Looks its name up, if it is time. True if the outcome differs from what was known.
     async fn look_up(&mut self, walk: &Walk) -> bool {
-        let UpstreamPlace::Name {
+        let ListedPlace::Name {
             host,
             transport,
             port,
-        } = &self.upstream.place
+        } = &self.listed.place
         else {
             return false;
         };
@@ -169,23 +207,13 @@ impl Entry {
             }
             Err(error) => {
                 let kept = self.places.len();
-                tracing::warn!(host, %error, kept, "no address of the SIP server in DNS; see that its name is right, and the name servers");
+                let whose = walk.whose();
+                tracing::warn!(host, %error, kept, "no address of {whose} in DNS; see that the name is right, and the name servers");
                 self.due = Instant::now().checked_add(self.retry);
                 self.retry = self.retry.saturating_mul(2).min(MAX_RETRY);
                 false
             }
         }
-    }
-
-    fn targets(&self) -> impl Iterator<Item = Target> {
-        let Upstream {
-            priority, weight, ..
-        } = self.upstream;
-        self.places.iter().map(move |place| Target {
-            hop: place.hop,
-            priority: u32::from(priority) << 16 | u32::from(place.priority),
-            weight: share(weight, place.share),
-        })
     }
 }
 

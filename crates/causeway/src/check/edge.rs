@@ -3,7 +3,7 @@
 use proxy::core::{Callers, Registering};
 use relay::core::SharedPort;
 
-use crate::config::{Address, Edge, Face};
+use crate::config::{Address, Edge, Face, described};
 use crate::programs::{listed, tls_upstream};
 
 use super::certificate;
@@ -81,12 +81,9 @@ pub(super) fn print(edge: &Edge) -> Result<(), String> {
     }
     match edge.relays.as_slice() {
         [] => println!("relay       one of our own beside the proxy"),
-        relays => relays.iter().for_each(|relay| {
-            println!(
-                "relay       udp:{} with weight {}",
-                relay.address, relay.weight
-            )
-        }),
+        relays => relays
+            .iter()
+            .for_each(|relay| println!("relay       {}", described(relay))),
     }
     if edge.relay.control_key.is_some() {
         println!("commands    signed: relay and proxy must have the same control_key");

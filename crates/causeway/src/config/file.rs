@@ -116,8 +116,7 @@ pub(super) struct Tls {
 #[derive(Deserialize, Default, Debug)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Relay {
-    #[serde(default)]
-    pub(super) control: Vec<Spanned<RelayEntry>>,
+    pub(super) control: Option<Spanned<Upstreams>>,
     pub(super) listen: Option<Spanned<OneOrMore>>,
     #[serde(default)]
     pub(super) public_control: bool,
@@ -138,26 +137,11 @@ pub(super) struct Relay {
     pub(super) other_packet_rate: Option<Spanned<i64>>,
 }
 
-/// A relay: its address, or with it its share of the calls.
-#[derive(Deserialize, Debug)]
-#[serde(untagged)]
-pub(super) enum RelayEntry {
-    Address(String),
-    Weighted(Share),
-}
-
-#[derive(Deserialize, Debug)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Share {
-    pub(super) to: String,
-    pub(super) weight: i64,
-}
-
-/// One SIP server, or a list.
+/// One SIP server or relay, or a list.
 #[derive(Deserialize, Debug)]
 #[serde(
     untagged,
-    expecting = "upstream is \"udp:10.0.0.5:5060\" or a name, or a list of such and of { to = \"...\", weight = 1, priority = 0 }"
+    expecting = "upstream is \"udp:10.0.0.5:5060\" or a name, or a list of such and of { to = \"...\", weight = 1, priority = 0 }; [relay] control is the same of relays"
 )]
 pub(super) enum Upstreams {
     One(Upstream),

@@ -13,7 +13,7 @@ use relay::server::{BackendChoice, ControlAddress, ControlKey};
 use super::certificate::readable;
 use super::{
     Bounds, Calls, Certificate, Edge, Fault, Limits, Media, Relay, UpstreamTls, Upstreams,
-    browsers, faces, file, listen, metrics, registration,
+    browsers, faces, file, listen, metrics, registration, relays,
 };
 
 /// Where our relay takes commands when nothing is said: this machine only, rtpengine's customary port.
@@ -38,12 +38,7 @@ pub(super) fn edge(file: &file::File, path: &Path) -> Result<Edge, Fault> {
         return Err(fault(None, what));
     };
     let upstream = Upstreams::judge(given, file)?;
-    let relays = file
-        .relay
-        .control
-        .iter()
-        .map(relay_entry)
-        .collect::<Result<Vec<_>, _>>()?;
+    let relays = relays::judge(&file.relay.control)?;
     Ok(Edge {
         domain: domain.get_ref().clone(),
         listen: listen::judge(file, domain.get_ref(), &upstream, path)?,
@@ -253,42 +248,6 @@ fn ports(text: &Option<Text>) -> Result<RangeInclusive<u16>, Fault> {
     }
 }
 
-/// `udp:ADDRESS:PORT` of a relay's control port, and its share.
-fn relay_entry(entry: &Spanned<file::RelayEntry>) -> Result<proxy::core::Relay, Fault> {
-    let (to, weight) = match entry.get_ref() {
-        file::RelayEntry::Address(to) => (to, 1),
-        file::RelayEntry::Weighted(share) => (&share.to, share.weight),
-    };
-    let address = udp_address(&Spanned::new(entry.span(), to.clone()))?;
-    let weight = u32::try_from(weight).map_err(|_| {
-        fault(
-            Some(entry.span().start),
-            format!("weight = {weight} is no share of the calls; write a number from 0 on, as in {{ to = \"{to}\", weight = 2 }}"),
-        )
-    })?;
-    Ok(proxy::core::Relay {
-        weight,
-        ..proxy::core::Relay::new(address)
-    })
-}
-
-fn udp_address(text: &Text) -> Result<SocketAddr, Fault> {
-    let (scheme, rest) = scheme(text.get_ref());
-    match (scheme, rest.parse()) {
-        ("udp", Ok(address)) => Ok(address),
-        ("udp", Err(_)) => Err(wrong(
-            text,
-            format!("'{rest}' is not an address with a port; write it as \"udp:10.0.0.9:2223\""),
-        )),
-        (other, _) => Err(wrong(
-            text,
-            format!(
-                "relays are commanded over udp, not '{other}'; write it as \"udp:10.0.0.9:2223\""
-            ),
-        )),
-    }
-}
-
 /// `[tls]`: whom a SIP server that is connected to by TLS must be vouched for by, and who we are.
 fn upstream_tls(tls: &file::Tls, upstream: &Upstreams, path: &Path) -> Result<UpstreamTls, Fault> {
     let may_be = upstream.names_transport(Transport::Tls) || upstream.leaves_transport_open();
@@ -313,16 +272,6 @@ fn upstream_tls(tls: &file::Tls, upstream: &Upstreams, path: &Path) -> Result<Up
     let ca = tls.upstream_ca.as_ref();
     let ca = ca.map(|file| readable(file, path)).transpose()?;
     Ok(UpstreamTls { ca, own })
-}
-
-/// Splits `scheme:rest`; without a scheme it is UDP.
-fn scheme(text: &str) -> (&str, &str) {
-    match text.split_once(':') {
-        Some((scheme @ ("udp" | "tcp" | "tls" | "ws" | "wss" | "http" | "unix"), rest)) => {
-            (scheme, rest)
-        }
-        _ => ("udp", text),
-    }
 }
 
 pub(super) fn origin(text: &Text) -> Result<String, Fault> {

@@ -19,6 +19,7 @@ mod limits;
 mod listen;
 mod metrics;
 mod registration;
+mod relays;
 mod upstream;
 
 use std::net::{IpAddr, SocketAddr};
@@ -29,14 +30,14 @@ use std::time::Duration;
 use ipnet::IpNet;
 use net::status::Place;
 use proxy::core::{Hop, Policy, Registering, Transport};
-use proxy::server::UsersFile;
+use proxy::server::{Listed, UsersFile};
 use relay::core::SharedPort;
 use relay::server::{BackendChoice, ControlAddress, ControlKey};
 
 pub(crate) use bounds::Bounds;
 pub(crate) use calls::Calls;
 pub(crate) use limits::Limits;
-pub(crate) use upstream::Upstreams;
+pub(crate) use upstream::{Upstreams, described};
 
 /// Everything that the file says, checked.
 #[derive(Clone, Debug)]
@@ -58,7 +59,7 @@ pub(crate) struct Edge {
     /// What becomes of calls.
     pub(crate) calls: Calls,
     /// Relays of others' making or on other machines; empty: one of our own beside the proxy.
-    pub(crate) relays: Vec<proxy::core::Relay>,
+    pub(crate) relays: Vec<Listed>,
     /// Keys that browsers send in INFO become telephone events where the phone takes them.
     pub(crate) dtmf_events: bool,
     /// What the relay reads.

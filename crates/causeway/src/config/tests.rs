@@ -5,7 +5,7 @@ use std::path::Path;
 use proxy::core::{Callers, Method, Registering, Transport};
 use relay::core::SharedPort;
 
-use super::{ConfigError, Edge, OwnCertificate, Relay};
+use super::{ConfigError, Edge, OwnCertificate, Relay, described};
 
 const GOOD: &str = r#"domain   = "example.com"
 upstream = "udp:127.0.0.5:5060"
@@ -479,7 +479,7 @@ fn each_wrong_setting_is_one_sentence_with_line_and_cure() {
             "[media]",
             "[relay]\ncontrol = [{ to = \"udp:127.0.0.9:2223\", weight = -1 }]\n[media]",
             Some(6),
-            "no share of the calls",
+            "-1 of 'udp:127.0.0.9:2223' is not a number from 0 to 65535",
         ),
         (
             "[media]",
@@ -782,20 +782,25 @@ fn browsers_share_a_port_unless_the_file_says_otherwise() {
 }
 
 #[test]
-fn relays_may_have_shares() {
-    let text = GOOD.replace(
-        "[media]",
-        "[relay]\ncontrol = [\"udp:10.0.0.9:2223\", { to = \"udp:10.0.0.10:2223\", weight = 2 }]\n[media]",
-    );
-    let relays = Edge::parse(Path::new("edge.toml"), &text).unwrap().relays;
-    let seen: Vec<_> = relays
-        .iter()
-        .map(|r| (r.address.to_string(), r.weight))
-        .collect();
+fn relays_are_addresses_and_names_with_shares() {
+    let relays = |control: &str| {
+        let section = format!("[relay]\ncontrol = {control}\n[media]");
+        let edge = Edge::parse(Path::new("edge.toml"), &GOOD.replace("[media]", &section));
+        edge.map(|edge| edge.relays.iter().map(described).collect::<Vec<_>>())
+    };
+    let list = "[\"udp:10.0.0.9:2223\", { to = \"10.0.0.10\", weight = 2 }, { to = \"udp:r.example.com\", priority = 1 }]";
     assert_eq!(
-        seen,
-        [("10.0.0.9:2223".into(), 1), ("10.0.0.10:2223".into(), 2)]
+        relays(list).unwrap(),
+        [
+            "udp:10.0.0.9:2223",
+            "udp:10.0.0.10:2223 (priority 0, weight 2)",
+            "udp:r.example.com (by DNS) (priority 1, weight 1)",
+        ]
     );
+    let one = relays("\"relays.example.com:2300\"").unwrap();
+    assert_eq!(one, ["udp:relays.example.com:2300 (by DNS)"]);
+    let error = relays("\"10.0.0.9:x\"").unwrap_err();
+    assert!(error.what.contains("udp:relays.example.com"), "{error}");
 }
 
 #[test]

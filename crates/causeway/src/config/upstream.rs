@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 
 use proxy::core::{Hop, Transport};
-use proxy::server::{Upstream, UpstreamPlace};
+use proxy::server::{Listed, ListedPlace};
 use toml::Spanned;
 
 use super::judge::{Text, fault, wrong};
@@ -18,7 +18,7 @@ const ANYWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Upstreams {
     /// All entries; at least one.
-    pub(crate) all: Vec<Upstream>,
+    pub(crate) all: Vec<Listed>,
     /// One of its addresses: our own address there is the one that leads to it.
     pub(crate) hop: Hop,
     /// Name servers; empty for those of the system.
@@ -35,15 +35,15 @@ impl Upstreams {
     ) -> Result<Self, Fault> {
         let at = given.span().start;
         let all = given.get_ref().as_slice().iter();
-        let all = all.map(|entry| judge_entry(entry).map_err(|what| fault(Some(at), what)));
+        let all = all.map(|entry| judge_entry(entry, place).map_err(|what| fault(Some(at), what)));
         let all = all.collect::<Result<Vec<_>, _>>()?;
         let Some(first) = all.first() else {
             let what = "upstream is an empty list; write the SIP server, as in upstream = \"udp:10.0.0.5:5060\"";
             return Err(fault(Some(at), what));
         };
         let literal = all.iter().find_map(|entry| match entry.place {
-            UpstreamPlace::Hop(hop) => Some(hop),
-            UpstreamPlace::Name { .. } => None,
+            ListedPlace::Hop(hop) => Some(hop),
+            ListedPlace::Name { .. } => None,
         });
         let hop = literal.unwrap_or_else(|| present(first));
         Ok(Self {
@@ -57,8 +57,8 @@ impl Upstreams {
     /// Whether it is said that this transport is spoken.
     pub(crate) fn names_transport(&self, transport: Transport) -> bool {
         self.all.iter().any(|entry| match entry.place {
-            UpstreamPlace::Hop(hop) => hop.transport == transport,
-            UpstreamPlace::Name { transport: its, .. } => its == Some(transport),
+            ListedPlace::Hop(hop) => hop.transport == transport,
+            ListedPlace::Name { transport: its, .. } => its == Some(transport),
         })
     }
 
@@ -66,7 +66,7 @@ impl Upstreams {
     pub(crate) fn leaves_transport_open(&self) -> bool {
         self.all.iter().any(|entry| {
             let place = &entry.place;
-            matches!(place, UpstreamPlace::Name { transport, .. } if transport.is_none())
+            matches!(place, ListedPlace::Name { transport, .. } if transport.is_none())
         })
     }
 
@@ -74,7 +74,7 @@ impl Upstreams {
     pub(super) fn is_at(&self, hop: Hop) -> bool {
         self.all
             .iter()
-            .any(|entry| entry.place == UpstreamPlace::Hop(hop))
+            .any(|entry| entry.place == ListedPlace::Hop(hop))
     }
 
     /// Each entry, in the operator's words.
@@ -83,10 +83,11 @@ impl Upstreams {
     }
 }
 
-fn described(entry: &Upstream) -> String {
+/// An entry in the operator's words.
+pub(crate) fn described(entry: &Listed) -> String {
     let place = match &entry.place {
-        UpstreamPlace::Hop(hop) => hop.to_string(),
-        UpstreamPlace::Name {
+        ListedPlace::Hop(hop) => hop.to_string(),
+        ListedPlace::Name {
             host,
             transport,
             port,
@@ -102,7 +103,11 @@ fn described(entry: &Upstream) -> String {
     }
 }
 
-fn judge_entry(entry: &file::Upstream) -> Result<Upstream, String> {
+/// One entry of a list; `place` reads where it is.
+pub(super) fn judge_entry(
+    entry: &file::Upstream,
+    place: fn(&str) -> Result<ListedPlace, String>,
+) -> Result<Listed, String> {
     let (to, priority, weight) = match entry {
         file::Upstream::Text(to) => (to, None, None),
         file::Upstream::Table(table) => (&table.to, table.priority, table.weight),
@@ -115,7 +120,7 @@ fn judge_entry(entry: &file::Upstream) -> Result<Upstream, String> {
         }),
     }
     };
-    Ok(Upstream {
+    Ok(Listed {
         place: place(to)?,
         priority: number("priority", priority, 0)?,
         weight: number("weight", weight, 1)?,
@@ -123,10 +128,10 @@ fn judge_entry(entry: &file::Upstream) -> Result<Upstream, String> {
 }
 
 /// `[TRANSPORT:]HOST[:PORT]`.
-fn place(text: &str) -> Result<UpstreamPlace, String> {
+pub(super) fn place(text: &str) -> Result<ListedPlace, String> {
     let (given, rest) = scheme(text)?;
     let transport = given.unwrap_or(Transport::Udp);
-    let at = |address| UpstreamPlace::Hop(Hop { transport, address });
+    let at = |address| ListedPlace::Hop(Hop { transport, address });
     if let Ok(address) = rest.parse::<SocketAddr>() {
         return sound(address.port(), rest).map(|_| at(address));
     }
@@ -143,7 +148,7 @@ fn place(text: &str) -> Result<UpstreamPlace, String> {
     if host.is_empty() || number || !host.bytes().all(octets) {
         return Err(neither(rest));
     }
-    Ok(UpstreamPlace::Name {
+    Ok(ListedPlace::Name {
         host: host.to_owned(),
         transport: given,
         port,
@@ -180,10 +185,10 @@ fn scheme(text: &str) -> Result<(Option<Transport>, &str), String> {
 }
 
 /// Where a name leads to now, as far as the system knows; only our own address is told from that.
-fn present(entry: &Upstream) -> Hop {
+fn present(entry: &Listed) -> Hop {
     let (host, transport, port) = match &entry.place {
-        UpstreamPlace::Hop(hop) => return *hop,
-        UpstreamPlace::Name {
+        ListedPlace::Hop(hop) => return *hop,
+        ListedPlace::Name {
             host,
             transport,
             port,

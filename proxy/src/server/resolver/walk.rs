@@ -1,5 +1,5 @@
 //! From a name to addresses (RFC 3263 section 4): NAPTR says which transports there are, SRV which hosts and ports, A and
-//! AAAA where those are. What the operator has written is not asked for.
+//! AAAA where those are. What the operator has written is not asked for. Relays are found the same way, but for NAPTR.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -61,14 +61,68 @@ pub(super) enum Failure {
     Nothing,
 }
 
+/// What is sought.
+pub(in crate::server) enum Service {
+    /// The SIP server. These are our own addresses: what is found must be of a transport and a family among them.
+    Sip(Vec<Hop>),
+    /// Relays (`_ng._udp`), one address each: of a host that has both families, those of IPv4.
+    Ng,
+}
+
+/// The customary port of an ng relay.
+const NG_PORT: u16 = 2223;
+
+impl Service {
+    fn strategy(&self) -> LookupIpStrategy {
+        let Self::Sip(own) = self else {
+            return LookupIpStrategy::Ipv4thenIpv6;
+        };
+        let of = |family: fn(&SocketAddr) -> bool| own.iter().any(|own| family(&own.address));
+        match (of(SocketAddr::is_ipv4), of(SocketAddr::is_ipv6)) {
+            (true, true) => LookupIpStrategy::Ipv4AndIpv6,
+            (false, true) => LookupIpStrategy::Ipv6Only,
+            _ => LookupIpStrategy::Ipv4Only,
+        }
+    }
+
+    /// Those that we can speak, the preferred first.
+    fn transports(&self) -> Vec<Transport> {
+        let Self::Sip(own) = self else {
+            return vec![Transport::Udp];
+        };
+        let all = [Transport::Udp, Transport::Tcp, Transport::Tls];
+        let spoken = |transport: &Transport| own.iter().any(|own| own.transport == *transport);
+        all.into_iter().filter(spoken).collect()
+    }
+
+    fn port(&self, transport: Transport) -> u16 {
+        match self {
+            Self::Sip(_) => transport.default_port(),
+            Self::Ng => NG_PORT,
+        }
+    }
+
+    /// The name of its SRV records (RFC 3263 section 4.1).
+    fn name(&self, transport: Transport, host: &str) -> String {
+        let host = host.trim_end_matches('.');
+        match (self, transport) {
+            (Self::Ng, _) => format!("_ng._udp.{host}"),
+            (Self::Sip(_), Transport::Udp) => format!("_sip._udp.{host}"),
+            (Self::Sip(_), Transport::Tcp) => format!("_sip._tcp.{host}"),
+            (Self::Sip(_), Transport::Tls) => format!("_sips._tcp.{host}"),
+        }
+    }
+}
+
 pub(super) struct Walk {
     dns: TokioResolver,
+    service: Service,
     /// Those that we can speak, the preferred first.
     transports: Vec<Transport>,
 }
 
 impl Walk {
-    pub(super) fn new(servers: &[SocketAddr], own: &[Hop]) -> Result<Self, NetError> {
+    pub(super) fn new(servers: &[SocketAddr], service: Service) -> Result<Self, NetError> {
         let mut builder = match servers {
             [] => TokioResolver::builder_tokio()?,
             servers => {
@@ -77,13 +131,20 @@ impl Walk {
                 TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
             }
         };
-        set(builder.options_mut(), own);
-        let all = [Transport::Udp, Transport::Tcp, Transport::Tls];
-        let spoken = |transport: &Transport| own.iter().any(|own| own.transport == *transport);
+        set(builder.options_mut(), service.strategy());
         Ok(Self {
             dns: builder.build()?,
-            transports: all.into_iter().filter(spoken).collect(),
+            transports: service.transports(),
+            service,
         })
+    }
+
+    /// Whose names these are, for the log.
+    pub(super) fn whose(&self) -> &'static str {
+        match self.service {
+            Service::Sip(_) => "the SIP server",
+            Service::Ng => "any relay",
+        }
     }
 
     /// Where this name leads to now.
@@ -99,13 +160,17 @@ impl Walk {
         };
         let mut places = match (transport, port) {
             (_, Some(_)) => Vec::new(),
-            (Some(transport), None) => asked.services(&service(transport, host), transport).await?,
+            (Some(transport), None) => {
+                asked
+                    .services(&self.service.name(transport, host), transport)
+                    .await?
+            }
             (None, None) => self.any_transport(&mut asked, host).await?,
         };
         if places.is_empty() {
             let transport = transport.or(self.transports.first().copied());
             let transport = transport.ok_or(Failure::Nothing)?;
-            let port = port.unwrap_or(transport.default_port());
+            let port = port.unwrap_or(self.service.port(transport));
             let found = asked.addresses(host).await?;
             let part = (1, found.len() as u64);
             places.extend(found.into_iter().map(|ip| Place {
@@ -138,7 +203,11 @@ impl Walk {
             .iter()
             .filter_map(|record| Some((transport_of(record)?, record.replacement.to_utf8())))
             .collect();
-        let guessed = || self.transports.iter().map(|t| (*t, service(*t, host)));
+        let guessed = || {
+            self.transports
+                .iter()
+                .map(|t| (*t, self.service.name(*t, host)))
+        };
         let ways = match told.is_empty() {
             true => guessed().collect(),
             false => told,
@@ -240,16 +309,11 @@ impl Asked<'_> {
     }
 }
 
-fn set(options: &mut ResolverOpts, own: &[Hop]) {
+fn set(options: &mut ResolverOpts, strategy: LookupIpStrategy) {
     // When it is time to ask, it is asked.
     options.cache_size = 0;
     options.timeout = PATIENCE;
-    let of = |family: fn(&SocketAddr) -> bool| own.iter().any(|own| family(&own.address));
-    options.ip_strategy = match (of(SocketAddr::is_ipv4), of(SocketAddr::is_ipv6)) {
-        (true, true) => LookupIpStrategy::Ipv4AndIpv6,
-        (false, true) => LookupIpStrategy::Ipv6Only,
-        _ => LookupIpStrategy::Ipv4Only,
-    };
+    options.ip_strategy = strategy;
 }
 
 fn name_server(address: SocketAddr) -> NameServerConfig {
@@ -258,16 +322,6 @@ fn name_server(address: SocketAddr) -> NameServerConfig {
         connection.port = address.port();
     }
     server
-}
-
-/// The name of a service (RFC 3263 section 4.1).
-fn service(transport: Transport, host: &str) -> String {
-    let host = host.trim_end_matches('.');
-    match transport {
-        Transport::Udp => format!("_sip._udp.{host}"),
-        Transport::Tcp => format!("_sip._tcp.{host}"),
-        Transport::Tls => format!("_sips._tcp.{host}"),
-    }
 }
 
 /// What a NAPTR record is about, if it leads to a service that can be ours.
