@@ -32,6 +32,7 @@ mod connections;
 mod contacts;
 mod crowd;
 mod deadline;
+mod draining;
 mod elsewhere;
 mod errand;
 mod event;
@@ -152,6 +153,8 @@ pub struct Core {
     relays: Relays,
     /// When what is due.
     alarms: Alarms,
+    /// Nothing new is to begin.
+    draining: bool,
     /// What came, for whoever watches.
     counted: Counted,
     commands: VecDeque<Command>,
@@ -180,6 +183,7 @@ impl Core {
             pace: Pace::default(),
             relays: Relays::of_calls(longest_call),
             alarms: Alarms::default(),
+            draining: false,
             counted: Counted::default(),
             commands: VecDeque::new(),
         }
@@ -209,6 +213,7 @@ impl Core {
             Input::Relays(list) => self.relays_are(&list, now),
             Input::RelayUnreachable(relay) => self.relay_unreachable(relay, now),
             Input::Timer => self.timer(now),
+            Input::Draining => self.drain(),
             Input::Stopping => self.stopped(now),
         }
         self.welcome(now);

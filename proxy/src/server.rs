@@ -5,6 +5,7 @@
 
 mod alarm;
 mod counting;
+mod draining;
 mod flows;
 mod hops;
 mod memory;
@@ -30,6 +31,7 @@ use tokio::sync::mpsc;
 use crate::core::{self, Command, Core, Event, Hop, Input, Source, Transport};
 use alarm::Alarm;
 use counting::Counts;
+pub use draining::Drain;
 use flows::Flows;
 pub use hops::TlsUpstream;
 use hops::{Hops, News};
@@ -86,8 +88,8 @@ pub struct Config {
     pub status: Option<Place>,
     /// Until when the listeners' certificate holds.
     pub certificate_expires: Option<tls::Expires>,
-    /// Connections that no listener lets in; the listeners count here.
-    pub turned_away: Arc<ws::TurnedAway>,
+    /// The gate of all the listeners.
+    pub gate: Arc<ws::Gate>,
     /// What control requests are signed with, and replies must be. Every relay must have it.
     pub relay_key: Option<control_proto::Key>,
 }
@@ -154,7 +156,8 @@ pub struct Server {
     fleet: Resolver,
     door: Option<Door>,
     certificate_expires: Option<tls::Expires>,
-    turned_away: Arc<ws::TurnedAway>,
+    gate: Arc<ws::Gate>,
+    orders: draining::Orders,
 }
 
 impl Server {
@@ -210,7 +213,8 @@ impl Server {
             fleet,
             door,
             certificate_expires: config.certificate_expires,
-            turned_away: config.turned_away,
+            gate: config.gate,
+            orders: draining::Orders::default(),
         })
     }
 
@@ -231,6 +235,11 @@ impl Server {
     /// Where `/metrics`, `/health` and `/ready` are, with the port that was taken.
     pub fn status_addr(&self) -> Option<SocketAddr> {
         self.door.as_ref().map(Door::local_addr)
+    }
+
+    /// Lets it come to its end: no new call begins, and those that stand go on.
+    pub fn drain(&self) -> Drain {
+        self.orders.drain()
     }
 
     /// Serves until `stop` is done. Open flows are closed on return.
@@ -259,7 +268,7 @@ impl Server {
             records: self.records,
             counts: Counts::default(),
             certificate_expires: self.certificate_expires,
-            turned_away: self.turned_away,
+            gate: self.gate,
         };
         let (sender, mut questions) = mpsc::channel(QUESTIONS);
         let mut served = tokio::task::JoinSet::new();
@@ -271,6 +280,9 @@ impl Server {
         let mut batch = Vec::with_capacity(BATCH);
         let mut alarm = Alarm::new();
         let mut memory = Memory::new();
+        let (mut begun, mut leaving) = (self.orders.begun(), None);
+        let mut step = tokio::time::interval(draining::STEP);
+        step.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         tokio::pin!(stop);
         loop {
             let wake = shell.deadline();
@@ -293,6 +305,12 @@ impl Server {
                 Some(question) = questions.recv() => {
                     let queues = status::Queues { flows: events.len(), connections: news.len() };
                     shell.tell(question, queues);
+                }
+                Ok(()) = begun.changed(), if leaving.is_none() => leaving = Some(shell.drain()),
+                _ = step.tick(), if leaving.is_some() => {
+                    if shell.drain_on(leaving.unwrap_or(1)) {
+                        self.orders.over();
+                    }
                 }
                 () = alarm.until(wake) => shell.core.receive(Input::Timer, Instant::now()),
                 () = memory.due() => {
@@ -319,7 +337,7 @@ struct Shell {
     records: Records,
     counts: Counts,
     certificate_expires: Option<tls::Expires>,
-    turned_away: Arc<ws::TurnedAway>,
+    gate: Arc<ws::Gate>,
 }
 
 impl Shell {

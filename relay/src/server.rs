@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use net::poll::Waker;
 use net::status;
@@ -57,6 +57,9 @@ const CONTROL_BUFFER: usize = 1 << 20;
 /// Commands that wait for one shard. At a millisecond each it is a second's worth; whoever waits
 /// longer has sent his command again.
 const JOBS: usize = 1024;
+
+/// Between two looks at the calls that are left.
+const DRAIN_LOOK: Duration = Duration::from_millis(100);
 
 /// Questions at the status door that wait for the control thread.
 const QUESTIONS: usize = 16;
@@ -189,6 +192,7 @@ pub struct Server {
     doors: Doors,
     incoming: tokio::sync::mpsc::Sender<doors::Incoming>,
     status: Option<(status::Door, tokio::sync::mpsc::Sender<status::Question>)>,
+    seats: core::Seats,
 }
 
 impl Server {
@@ -277,6 +281,7 @@ impl Server {
             doors,
             incoming,
             status: status.map(|door| (door, questions_in)),
+            seats: config.core.seats.clone(),
         })
     }
 
@@ -293,6 +298,14 @@ impl Server {
     #[must_use]
     pub fn control_addrs(&self) -> &[ControlAddress] {
         &self.addresses
+    }
+
+    /// Lets it come to its end: it refuses new calls as if it were full, and those that stand go on.
+    #[must_use]
+    pub fn drain(&self) -> Drain {
+        Drain {
+            seats: self.seats.clone(),
+        }
     }
 
     /// Where `/metrics`, `/health` and `/ready` are, with the port that was taken.
@@ -379,6 +392,30 @@ impl Server {
         // Each is within a batch of its end.
         threads.into_iter().for_each(|thread| _ = thread.join());
         result
+    }
+}
+
+/// Lets a relay come to its end. See [`Server::drain`].
+#[derive(Debug)]
+pub struct Drain {
+    seats: core::Seats,
+}
+
+impl Drain {
+    /// From now on no new call begins there, and `ping` says so.
+    pub fn begin(&self) {
+        tracing::info!(
+            calls = self.seats.taken(),
+            "no new calls from now on; ends when those that stand are over"
+        );
+        self.seats.close();
+    }
+
+    /// Done when no call is left. Needs a tokio runtime with time.
+    pub async fn over(self) {
+        while self.seats.taken() > 0 {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::signals;
 /// `causeway proxy FILE`, until it is told to stop.
 pub(crate) async fn proxy(file: PathBuf) -> Result<(), String> {
     let edge = Edge::load(&file).map_err(|e| e.to_string())?;
-    let stop = signals::terminated();
+    let orders = signals::Orders::listen();
     let running = Running::start(&file, &edge, None).await?;
     for (address, name) in running.ws.iter().zip(names(&edge)) {
         tracing::info!("browsers: {name}://{address}");
@@ -33,6 +33,13 @@ pub(crate) async fn proxy(file: PathBuf) -> Result<(), String> {
     if let Some(door) = running.server.status_addr() {
         tracing::info!("metrics: http://{door}/metrics");
     }
+    let drain = running.server.drain();
+    let begin = running.server.drain();
+    let stop = orders.drained(
+        move || begin.begin(),
+        drain.over(),
+        edge.calls.drain_timeout,
+    );
     running.until(stop).await;
     Ok(())
 }
@@ -44,21 +51,25 @@ pub(crate) async fn relay(options: RelayOptions) -> Result<(), String> {
         let transport = ControlTransport::Udp;
         file.controls = vec![ControlAddress { transport, address }];
     }
-    // A child ends with its parent, and at a signal as any process does.
-    let stop = (!options.child).then(signals::terminated);
+    // A child ends with its parent and not before: who signals both, as systemd does, lets the parent's calls end first.
+    let orders = signals::Orders::listen();
     let server = relay::server::Server::bind(relay_config(&file)).map_err(|e| e.to_string())?;
-    let served = match stop {
-        None => {
+    let served = match options.child {
+        true => {
             println!("{READY}{}", server.control_addr());
-            server.run(signals::orphaned()).await
+            let served = server.run(signals::orphaned()).await;
+            drop(orders);
+            served
         }
-        Some(stop) => {
+        false => {
             for control in server.control_addrs() {
                 tracing::info!("commands: {control}");
             }
             if let Some(door) = server.status_addr() {
                 tracing::info!("metrics: http://{door}/metrics");
             }
+            let (begin, drain) = (server.drain(), server.drain());
+            let stop = orders.drained(move || begin.begin(), drain.over(), file.drain_timeout);
             server.run(stop).await
         }
     };
@@ -152,7 +163,7 @@ fn proxy_config(
         config: tls,
         expires,
     } = tls;
-    let turned_away = Arc::<ws::TurnedAway>::default();
+    let gate = Arc::<ws::Gate>::default();
     let origins = match edge.listen.origins.as_slice() {
         [] => ws::Origins::of_domain(&edge.domain),
         listed => ws::Origins::listed(listed),
@@ -168,7 +179,7 @@ fn proxy_config(
             ping: listen.ping,
             proxies: Proxies::new(&listen.proxy_protocol),
             others: listen.is_shared(*address, transport),
-            turned_away: turned_away.clone(),
+            gate: gate.clone(),
         };
         (*address, options)
     };
@@ -201,7 +212,7 @@ fn proxy_config(
         cookie_seed: random()?,
         status: listen.metrics,
         certificate_expires: expires,
-        turned_away: turned_away.clone(),
+        gate: gate.clone(),
         relay_key: edge.relay.control_key.clone(),
     })
 }

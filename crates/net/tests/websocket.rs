@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use causeway_net::proxied::Proxies;
 use causeway_net::ws::{
-    Closing, Door, DoorLimits, Event, Listener, Opened, Options, Origins, TurnedAway,
+    Closing, Door, DoorLimits, Event, Gate, Listener, Opened, Options, Origins,
 };
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -555,16 +555,15 @@ async fn an_address_with_too_many_connections_gets_no_more_and_others_do() {
         per_address: 2,
         ..DoorLimits::default()
     });
-    let turned_away = Arc::<TurnedAway>::default();
+    let gate = Arc::<Gate>::default();
     let (address, mut events) = listen(Options {
         door,
-        turned_away: turned_away.clone(),
+        gate: gate.clone(),
         ..Options::default()
     })
     .await;
     let refused = || {
-        turned_away
-            .told()
+        gate.told()
             .into_iter()
             .find(|it| it.0 == "crowded")
             .unwrap()
@@ -595,16 +594,15 @@ async fn connections_that_never_become_anything_leave_room_and_are_cut_off() {
         per_address: 40,
         ..DoorLimits::default()
     });
-    let turned_away = Arc::<TurnedAway>::default();
+    let gate = Arc::<Gate>::default();
     let (address, mut events) = listen(Options {
         door,
-        turned_away: turned_away.clone(),
+        gate: gate.clone(),
         ..Options::default()
     })
     .await;
     let refused = || {
-        turned_away
-            .told()
+        gate.told()
             .into_iter()
             .find(|it| it.0 == "crowded")
             .unwrap()

@@ -220,6 +220,13 @@ impl Calls {
         its.map(|(media, _)| *media).collect()
     }
 
+    /// Whether a client has a call that has not ended.
+    pub(super) fn has_of(&self, client: ClientId) -> bool {
+        let calls = self.by_client.get(&client).into_iter().flatten();
+        let mut calls = calls.filter_map(|media| self.by_media.get(media));
+        calls.any(|call| call.standing != Standing::Over)
+    }
+
     fn of_client(&self, client: ClientId) -> Vec<MediaId> {
         let calls = self.by_client.get(&client).into_iter().flatten();
         calls.copied().collect()

@@ -85,6 +85,8 @@ pub enum Input {
     Users(Arc<Users>),
     /// [`Core::deadline`](super::Core::deadline) has passed.
     Timer,
+    /// The process is to end when the calls that stand are over: no others begin.
+    Draining,
     /// Nothing more will come: the process ends.
     Stopping,
 }

@@ -16,6 +16,8 @@ use super::request::side;
 /// How much there is of everything.
 #[derive(Debug, Clone)]
 pub struct Figures {
+    /// Whether nothing new begins.
+    pub draining: bool,
     /// Open WebSockets: with TLS, and without.
     pub flows: [usize; 2],
     /// Registered clients: connected, and gone for a moment.
@@ -133,6 +135,7 @@ impl Core {
     #[must_use]
     pub fn figures(&self, now: Instant) -> Figures {
         Figures {
+            draining: self.is_draining(),
             flows: self.flows.open_flows(),
             clients: self.flows.registered(),
             calls: self.calls.standing(),
@@ -150,6 +153,9 @@ impl Core {
     /// Why no new call would come about, as far as is known.
     #[must_use]
     pub fn unready(&self, now: Instant) -> Option<String> {
+        if self.is_draining() {
+            return Some("draining: it is being stopped, and takes no new call".to_owned());
+        }
         let upstreams = self.upstreams.figures(now);
         let relays = self.relays.figures(now);
         let needs_server = !matches!(self.config.registering, Registering::Local(_));

@@ -140,6 +140,11 @@ impl Flows {
         self.open.insert(flow, new);
     }
 
+    /// All that are open.
+    pub(super) fn all(&self) -> impl Iterator<Item = (FlowId, &Flow)> {
+        self.open.iter().map(|(id, flow)| (*id, flow))
+    }
+
     /// How many are open: with TLS, and without.
     pub(super) fn open_flows(&self) -> [usize; 2] {
         let secure = self.open.values().filter(|flow| flow.secure).count();

@@ -86,6 +86,7 @@ impl Core {
             flow.has_spoken = true;
         }
         self.may(from, request, method)?;
+        self.stays(from, request, method)?;
         self.room_for(from)?;
         self.may_guess(from, request, now)?;
         self.may_ring(from, request, now)

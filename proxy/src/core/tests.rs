@@ -3,6 +3,7 @@
 mod bench;
 mod calls;
 mod crowd;
+mod draining;
 mod elsewhere;
 mod forks;
 mod guesses;

@@ -152,6 +152,12 @@ impl Transactions {
         self.contexts.len()
     }
 
+    /// Whether an INVITE waits for its final response.
+    pub(super) fn has_open_invite(&self) -> bool {
+        let mut contexts = self.contexts.values();
+        contexts.any(|it| it.method == Method::Invite && it.final_status.is_none())
+    }
+
     /// Whether nothing at all is left, the indexes included.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {

@@ -7,13 +7,18 @@ use net::ws::{self, FlowSender};
 use crate::core::{FlowId, Input};
 
 #[derive(Default)]
-pub(super) struct Flows(HashMap<FlowId, FlowSender>);
+pub(super) struct Flows {
+    senders: HashMap<FlowId, FlowSender>,
+    /// Those that have not reported their end, also if nothing is sent there any more.
+    open: usize,
+}
 
 impl Flows {
     pub(super) fn opened(&mut self, opened: ws::Opened) -> Input {
         let flow = FlowId(opened.flow.0);
         tracing::debug!(flow = flow.0, peer = %opened.peer, secure = opened.secure, host = %opened.host, "flow opened");
-        self.0.insert(flow, opened.sender);
+        self.senders.insert(flow, opened.sender);
+        self.open = self.open.saturating_add(1);
         Input::FlowOpened {
             flow,
             peer: opened.peer,
@@ -25,21 +30,32 @@ impl Flows {
     pub(super) fn closed(&mut self, flow: ws::FlowId, why: ws::Closing) -> Input {
         let flow = FlowId(flow.0);
         tracing::debug!(flow = flow.0, ?why, "flow closed");
-        self.0.remove(&flow);
+        self.senders.remove(&flow);
+        self.open = self.open.saturating_sub(1);
         Input::FlowClosed { flow }
     }
 
     /// A flow that cannot take its message is so far behind that only closing it helps: dropping its
     /// sender does that, and the listener then reports it closed.
     pub(super) fn send(&mut self, flow: FlowId, bytes: Vec<u8>) {
-        if self.0.get(&flow).is_some_and(|sender| !sender.send(bytes)) {
+        if self
+            .senders
+            .get(&flow)
+            .is_some_and(|sender| !sender.send(bytes))
+        {
             tracing::warn!(flow = flow.0, "browser does not read; its flow is closed");
-            self.0.remove(&flow);
+            self.senders.remove(&flow);
         }
     }
 
+    /// How many there are, those among them that are about to close.
+    pub(super) fn open(&self) -> usize {
+        self.open
+    }
+
     pub(super) fn close(&mut self, flow: FlowId, why: &'static str) {
-        tracing::info!(flow = flow.0, why, "flow closed by us");
-        self.0.remove(&flow);
+        if self.senders.remove(&flow).is_some() {
+            tracing::info!(flow = flow.0, why, "flow closed by us");
+        }
     }
 }

@@ -78,7 +78,7 @@ impl Shell {
                     counts: self.counts.clone(),
                     relays: self.relays.asked(),
                     queues,
-                    turned_away: self.turned_away.told(),
+                    turned_away: self.gate.told(),
                     certificate_expires: self.certificate_expires.as_ref().and_then(|ask| ask()),
                 };
                 question.answer(Answer::Metrics(Box::new(move |page| numbers.write(page))));
@@ -98,6 +98,8 @@ impl Numbers {
 
     fn browsers(&self, page: &mut Page<'_>) -> fmt::Result {
         let (now, so_far) = (&self.figures, &self.counts);
+        let help = "1 while it is being stopped, and takes no new call";
+        page.gauge("draining", help, u64::from(now.draining))?;
         let [secure, plain] = now.flows;
         let flows = [("wss", secure), ("ws", plain)];
         page.gauges("flows", "Open WebSockets", ["transport"], labelled(flows))?;

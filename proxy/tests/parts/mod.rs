@@ -161,7 +161,7 @@ impl Edge {
             cookie_seed: [3; 8],
             status: None,
             certificate_expires: None,
-            turned_away: Default::default(),
+            gate: Default::default(),
             relay_key: None,
         };
         match upstream.transport {

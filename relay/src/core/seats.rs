@@ -2,13 +2,14 @@
 //! touched when a call begins and when it ends, never by a packet.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Room for a number of calls. Copies count together.
 #[derive(Debug, Clone)]
 pub struct Seats {
     limit: usize,
     taken: Arc<AtomicUsize>,
+    closed: Arc<AtomicBool>,
 }
 
 /// A call's place, which is free again when this is dropped.
@@ -22,7 +23,19 @@ impl Seats {
         Self {
             limit,
             taken: Arc::default(),
+            closed: Arc::default(),
         }
+    }
+
+    /// No more are given away: whoever wants one is refused as if all were taken, and goes to another relay.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that is so.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 
     /// How many there are.
@@ -39,6 +52,9 @@ impl Seats {
 
     /// One more call; `None` when all seats are taken.
     pub(super) fn take(&self) -> Option<Seat> {
+        if self.is_closed() {
+            return None;
+        }
         let one_more = |taken: usize| taken.checked_add(1).filter(|taken| *taken <= self.limit);
         // A number alone: nothing else is read because of it.
         self.taken

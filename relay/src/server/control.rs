@@ -297,7 +297,11 @@ impl Control {
 
     /// The answer to `ping`; with the name of this process for those who ask for it.
     fn pong(&self, ping: &Request) -> Response {
-        let pong = Response::pong();
+        let pong = match self.outlook.seats.is_closed() {
+            // Our proxy then gives its new calls to others; an rtpengine's client reads nothing but the result.
+            true => Response::pong().with("draining", 1),
+            false => Response::pong(),
+        };
         match ping.supports.iter().any(|feature| feature == INSTANCE) {
             true => pong.with(INSTANCE, self.instance.as_str()),
             false => pong,

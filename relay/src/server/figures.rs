@@ -31,6 +31,9 @@ pub(super) struct Figures {
 impl Figures {
     /// Why no new call would be taken.
     pub(super) fn unready(&self) -> Option<String> {
+        if self.seats.is_closed() {
+            return Some("draining: it is being stopped, and takes no new call".to_owned());
+        }
         let (taken, limit) = (self.seats.taken(), self.seats.limit());
         if taken >= limit {
             return Some(format!(
@@ -60,6 +63,8 @@ impl Figures {
 
     fn calls(&self, page: &mut Page<'_>) -> fmt::Result {
         let now = &self.statistics;
+        let help = "1 while it is being stopped, and takes no new call";
+        page.gauge("draining", help, u64::from(self.seats.is_closed()))?;
         page.gauge("calls", "Calls that stand", now.sessions)?;
         page.gauge(
             "calls_limit",

@@ -8,7 +8,7 @@ use proxy::core;
 
 use super::judge::beside;
 use super::key_file::KeyFile;
-use super::limits::seconds;
+use super::limits::{drain_timeout, seconds};
 use super::{Fault, file};
 
 /// A phone waits in silence as long as this.
@@ -20,6 +20,8 @@ const LONGEST: RangeInclusive<u64> = 60..=30 * 24 * 3600;
 pub(crate) struct Calls {
     grace: Option<Duration>,
     longest: Option<Duration>,
+    /// How long they are waited for when the proxy is told to stop.
+    pub(crate) drain_timeout: Duration,
     /// The file for call records; `None`: they stand in the log.
     pub(crate) records: Option<PathBuf>,
     /// The key that outlives the process; `None`: one of this start only.
@@ -32,6 +34,7 @@ impl Calls {
         Ok(Self {
             grace: seconds(&calls.grace, "grace", GRACE)?,
             longest: seconds(&calls.longest, "longest", LONGEST)?,
+            drain_timeout: drain_timeout(&calls.drain_timeout)?,
             records: calls.records.as_ref().map(|text| beside(text, path)),
             token_key: (calls.token_key.as_ref())
                 .map(|text| KeyFile::judge(text, path))

@@ -103,6 +103,7 @@ pub(super) struct Calls {
     pub(super) token_key: Option<Spanned<String>>,
     pub(super) grace: Option<Spanned<i64>>,
     pub(super) longest: Option<Spanned<i64>>,
+    pub(super) drain_timeout: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize, Default, Debug)]
@@ -133,6 +134,7 @@ pub(super) struct Relay {
     pub(super) hold_timeout: Option<Spanned<i64>>,
     pub(super) final_timeout: Option<Spanned<i64>>,
     pub(super) delete_delay: Option<Spanned<i64>>,
+    pub(super) drain_timeout: Option<Spanned<i64>>,
     pub(super) audio_packet_rate: Option<Spanned<i64>>,
     pub(super) other_packet_rate: Option<Spanned<i64>>,
 }

@@ -11,6 +11,7 @@ use relay::core::SharedPort;
 use relay::server::{BackendChoice, ControlAddress, ControlKey};
 
 use super::certificate::readable;
+use super::limits::drain_timeout;
 use super::{
     Bounds, Calls, Certificate, Edge, Fault, Limits, Media, Relay, UpstreamTls, Upstreams,
     browsers, faces, file, listen, metrics, registration, relays,
@@ -77,6 +78,7 @@ pub(super) fn relay(file: &file::File, path: &Path) -> Result<Relay, Fault> {
             file.relay.public_metrics,
             metrics::RELAY,
         )?,
+        drain_timeout: drain_timeout(&file.relay.drain_timeout)?,
         backend: backend(&file.relay.backend)?,
         limits: Limits::of(&file.relay)?,
         media: media(&file.media, upstream)?,

@@ -22,6 +22,16 @@ const CALLS: RangeInclusive<u64> = 1..=1_000_000;
 /// Below this, speech in packets of 10 ms would be cut.
 const RATE: RangeInclusive<u64> = 100..=1_000_000;
 
+/// systemd kills what has not ended after 90 s, unless its file says otherwise (TimeoutStopSec).
+const DRAIN_USUAL: Duration = Duration::from_secs(60);
+const DRAIN: RangeInclusive<u64> = 0..=7 * DAY;
+
+/// How long calls are waited for by a program that is told to stop.
+pub(super) fn drain_timeout(given: &Number) -> Result<Duration, Fault> {
+    let given = seconds(given, "drain_timeout", DRAIN)?;
+    Ok(given.unwrap_or(DRAIN_USUAL))
+}
+
 /// A browser far away answers within a second or two.
 pub(super) const PING: RangeInclusive<u64> = 2..=3600;
 

@@ -79,6 +79,8 @@ pub(crate) struct Relay {
     pub(crate) recordings: Option<PathBuf>,
     /// Where it says how it is; `None`: nowhere.
     pub(crate) metrics: Option<Place>,
+    /// How long it waits for its calls when it is told to stop.
+    pub(crate) drain_timeout: Duration,
     /// How many and how long.
     pub(crate) limits: Limits,
     /// Which way its media takes through the system.

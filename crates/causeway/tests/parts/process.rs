@@ -85,8 +85,22 @@ impl Process {
     }
 
     /// Asks it to end; its exit code.
-    pub(crate) async fn terminate(mut self) -> Option<i32> {
-        Pid(self.child.id().expect("it runs")).signal("TERM");
+    pub(crate) async fn terminate(self) -> Option<i32> {
+        self.ask_to_end();
+        self.ended().await
+    }
+
+    /// Asks it to end, as systemd does.
+    pub(crate) fn ask_to_end(&self) {
+        Pid(self.child.id().expect("it runs")).ask_to_end();
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for its end; its exit code.
+    pub(crate) async fn ended(mut self) -> Option<i32> {
         let ended = timeout(PATIENCE, self.child.wait()).await;
         ended.expect("it does not end").unwrap().code()
     }
@@ -110,6 +124,10 @@ impl Pid {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0)).ok()?;
         let (_, after_name) = stat.rsplit_once(')')?;
         after_name.split_whitespace().nth(2)?.parse().ok()
+    }
+
+    pub(crate) fn ask_to_end(self) {
+        self.signal("TERM");
     }
 
     pub(crate) fn kill(self) {

@@ -9,7 +9,8 @@ use tokio::time::timeout;
 /// Longer than an answer on loopback takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(crate) struct WebSocket(TcpStream);
+/// The connection, and the code that its other end has closed it with.
+pub(crate) struct WebSocket(TcpStream, Option<u16>);
 
 impl WebSocket {
     /// Connects as a SIP client does (RFC 7118).
@@ -26,7 +27,7 @@ impl WebSocket {
             answer.push(stream.read_u8().await.unwrap());
         }
         assert!(answer.starts_with(b"HTTP/1.1 101"));
-        Self(stream)
+        Self(stream, None)
     }
 
     /// Sends a binary message in one frame. The peer may have hung up already: then it is lost.
@@ -60,6 +61,13 @@ impl WebSocket {
             .flatten()
     }
 
+    /// Waits until the connection is closed; the code that it is closed with.
+    pub(crate) async fn closed(&mut self) -> Option<u16> {
+        let closed = async { while let Ok(Some(_)) = self.frame().await {} };
+        timeout(PATIENCE, closed).await.expect("it stays open");
+        self.1
+    }
+
     async fn frame(&mut self) -> std::io::Result<Option<Vec<u8>>> {
         loop {
             let opcode = self.0.read_u8().await? & 0x0f;
@@ -72,7 +80,10 @@ impl WebSocket {
             self.0.read_exact(&mut payload).await?;
             match opcode {
                 1 | 2 => return Ok(Some(payload)),
-                8 => return Ok(None),
+                8 => {
+                    self.1 = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+                    return Ok(None);
+                }
                 _ => {}
             }
         }

@@ -19,8 +19,8 @@ use crate::stream::Octets;
 use crate::tls::{self, aside};
 
 use super::door::Place;
+use super::gate::count;
 use super::head::{self, Head};
-use super::turned_away::count;
 use super::{
     Event, FAREWELL, FlowId, MAX_CONTROL, MAX_MESSAGE, Opened, Options, PING, SEND_QUEUE,
     UPGRADE_DEADLINE,
@@ -78,7 +78,7 @@ impl Connection {
         if self.options.proxies.has(self.peer.ip()) {
             let header = timeout_at(deadline, proxied::behind(&mut tcp, self.peer));
             let Ok(Some(peer)) = header.await else {
-                count(&self.options.turned_away.no_proxy_header);
+                count(&self.options.gate.no_proxy_header);
                 tracing::warn!(balancer = %self.peer, "no PROXY header; let the load balancer send one, or take it out of proxy_protocol");
                 return;
             };
@@ -88,7 +88,7 @@ impl Connection {
                 .door
                 .enter(peer.ip(), Instant::now().into_std());
             if self.place.is_none() {
-                count(&self.options.turned_away.crowded);
+                count(&self.options.gate.crowded);
                 return tracing::debug!(%peer, "too many connections of this address");
             }
         }
@@ -102,11 +102,11 @@ impl Connection {
                     }
                     Ok(Ok(stream)) => self.begin(stream, deadline).await,
                     Ok(Err(error)) => {
-                        count(&self.options.turned_away.tls_failed);
+                        count(&self.options.gate.tls_failed);
                         tracing::debug!(peer = %self.peer, %error, "TLS handshake failed")
                     }
                     Err(_) => {
-                        count(&self.options.turned_away.too_slow);
+                        count(&self.options.gate.too_slow);
                         tracing::debug!(peer = %self.peer, "TLS handshake too slow")
                     }
                 }
@@ -123,7 +123,7 @@ impl Connection {
         match timeout_at(deadline, stream.read_exact(&mut first)).await {
             Ok(Ok(_)) => {}
             Ok(Err(_)) => return,
-            Err(_) => return count(&self.options.turned_away.too_slow),
+            Err(_) => return count(&self.options.gate.too_slow),
         }
         let (reader, writer) = tokio::io::split(stream);
         let stream = tokio::io::join(Cursor::new(first).chain(reader), writer);
@@ -143,9 +143,13 @@ impl Connection {
         let head = match tokio::time::timeout_at(deadline, head::read(&mut stream)).await {
             Ok(Some(head)) => head,
             Ok(None) => return,
-            Err(_) => return count(&self.options.turned_away.too_slow),
+            Err(_) => return count(&self.options.gate.too_slow),
         };
         let answer = match head {
+            Head::Upgrade { .. } if self.options.gate.is_closed() => {
+                count(&self.options.gate.draining);
+                restarting()
+            }
             Head::Upgrade { key, host, origin } if self.admits(origin.as_deref(), &host) => {
                 let switching = format!(
                     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -158,7 +162,7 @@ impl Connection {
                 return;
             }
             Head::Upgrade { .. } => {
-                count(&self.options.turned_away.origin);
+                count(&self.options.gate.origin);
                 plain("403 Forbidden", "This origin may not connect here.")
             }
             Head::Page { path } => match self.options.pages.as_ref().and_then(|pages| pages(&path))
@@ -170,7 +174,7 @@ impl Connection {
                 ),
             },
             Head::Refused(status, why) => {
-                count(&self.options.turned_away.not_websocket);
+                count(&self.options.gate.not_websocket);
                 plain(status, why)
             }
         };
@@ -219,6 +223,7 @@ impl Connection {
         let why = self.exchange(&mut socket, queue).await;
         let code = match why {
             Closing::Protocol => CloseCode::MESSAGE_TOO_BIG,
+            Closing::ByUs if self.options.gate.is_closed() => CloseCode::SERVICE_RESTART,
             _ => CloseCode::GOING_AWAY,
         };
         let farewell = async {
@@ -365,6 +370,16 @@ fn frame(message: Vec<u8>) -> Message {
         Ok(text) => Message::text(text),
         Err(error) => Message::binary(error.into_bytes()),
     }
+}
+
+/// Elsewhere there may be a server that stays, and here there will be one soon.
+fn restarting() -> Vec<u8> {
+    let answer = plain("503 Service Unavailable", "This server is being stopped.");
+    let line_end = answer.windows(2).position(|octets| octets == b"\r\n");
+    let (line, rest) = answer
+        .split_at_checked(line_end.unwrap_or_default())
+        .unwrap_or((&answer, &[]));
+    [line, b"\r\nRetry-After: 5", rest].concat()
 }
 
 fn plain(status: &str, why: &str) -> Vec<u8> {

@@ -7,9 +7,9 @@
 
 mod door;
 mod flow;
+mod gate;
 mod head;
 mod origin;
-mod turned_away;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -27,9 +27,9 @@ use crate::tcp;
 
 pub use door::{Door, DoorLimits};
 pub use flow::{Closing, FlowSender};
+pub use gate::Gate;
 pub(crate) use head::{accept_key, lists, unique};
 pub use origin::Origins;
-pub use turned_away::TurnedAway;
 
 /// A WebSocket message above this size closes the flow: it is the largest SIP message that the proxy takes.
 pub const MAX_MESSAGE: usize = 64 * 1024;
@@ -121,8 +121,8 @@ pub struct Options {
     /// Silence after which a browser is pinged; one that is silent for twice as long is gone, and so is one that takes
     /// none of what is sent to it for as long. `None`: 10 s.
     pub ping: Option<Duration>,
-    /// Counts those that become no flow.
-    pub turned_away: Arc<TurnedAway>,
+    /// Whether anybody is let in; counts those that become no flow.
+    pub gate: Arc<Gate>,
 }
 
 /// A bound listener; [`Listener::run`] serves it.
@@ -190,7 +190,7 @@ impl Listener {
                 false => match door.enter(peer.ip(), Instant::now()) {
                     Some(place) => Some(place),
                     None => {
-                        turned_away::count(&self.options.turned_away.crowded);
+                        gate::count(&self.options.gate.crowded);
                         tracing::debug!(%peer, "too many connections of this address");
                         continue;
                     }

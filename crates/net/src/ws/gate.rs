@@ -1,19 +1,32 @@
-//! Connections that became no flow, counted by what was wrong with them.
+//! Who is let in: whether anybody is at all, and connections that became no flow, counted by what was wrong with them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Counts since the start; listeners may share them.
+/// Shared by all listeners of a server.
 #[derive(Debug, Default)]
-pub struct TurnedAway {
+pub struct Gate {
+    closed: AtomicBool,
     pub(super) no_proxy_header: AtomicU64,
     pub(super) tls_failed: AtomicU64,
     pub(super) too_slow: AtomicU64,
     pub(super) not_websocket: AtomicU64,
     pub(super) origin: AtomicU64,
     pub(super) crowded: AtomicU64,
+    pub(super) draining: AtomicU64,
 }
 
-impl TurnedAway {
+impl Gate {
+    /// From now on nobody is let in any more (503), and flows that we close are told that the server restarts (1012).
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// Whether it is closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
     /// Each reason and its count.
     #[must_use]
     pub fn told(&self) -> Vec<(&'static str, u64)> {
@@ -24,6 +37,7 @@ impl TurnedAway {
             ("not_websocket", &self.not_websocket),
             ("origin", &self.origin),
             ("crowded", &self.crowded),
+            ("draining", &self.draining),
         ]
         .map(|(reason, count)| (reason, count.load(Ordering::Relaxed)))
         .into()
