@@ -25,11 +25,14 @@ pub(crate) async fn proxy(file: PathBuf) -> Result<(), String> {
     for (address, name) in running.ws.iter().zip(names(&edge)) {
         tracing::info!("browsers: {name}://{address}");
     }
-    tracing::info!(
-        "SIP server: {} from {}",
-        edge.upstream.described().join(", "),
-        listed(&running.own)
-    );
+    match edge.upstream.described().as_slice() {
+        [] => tracing::info!("no SIP server: the edge's users call one another"),
+        all => tracing::info!(
+            "SIP server: {} from {}",
+            all.join(", "),
+            listed(&running.own)
+        ),
+    }
     if let Some(door) = running.server.status_addr() {
         tracing::info!("metrics: http://{door}/metrics");
     }
@@ -227,6 +230,7 @@ pub(crate) fn core_config(edge: &Edge) -> CoreConfig {
     limits.register_rate = edge.upstream.register_rate.unwrap_or(limits.register_rate);
     config.policy = edge.policy.clone();
     config.dtmf_events = edge.dtmf_events;
+    config.alone = edge.upstream.all.is_empty();
     config.registering = edge.registration.way.clone();
     config
 }

@@ -18,7 +18,7 @@ pub struct Config {
     pub domain: String,
     /// Further addresses that the SIP server may send from (another interface). Those that requests go to always may.
     pub upstream_sources: Vec<IpAddr>,
-    /// Our addresses as the upstream sees them, at least one: written in Via, Path and Record-Route.
+    /// Our addresses as the upstream sees them, at least one if there is an upstream: written in Via, Path and Record-Route.
     pub advertised: Vec<Hop>,
     /// Whether requests that are too large for a datagram stay on UDP, too.
     pub udp_only: bool,
@@ -26,6 +26,8 @@ pub struct Config {
     pub watch: Watch,
     /// Whether a key that a browser sends in INFO becomes telephone events (RFC 4733) where the phone takes them.
     pub dtmf_events: bool,
+    /// Whether there is no SIP server: the edge's users call one another, and nobody else.
+    pub alone: bool,
     /// Who registers the browsers.
     pub registering: Registering,
     /// What browsers may do.
@@ -46,6 +48,7 @@ impl Config {
             udp_only: false,
             watch: Watch::default(),
             dtmf_events: true,
+            alone: false,
             registering: Registering::default(),
             policy: Policy::default(),
             timers: Timers::default(),

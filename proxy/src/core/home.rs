@@ -87,6 +87,7 @@ impl Core {
         now: Instant,
     ) -> Result<(), Answer> {
         let Some(bindings) = self.called(&request, from) else {
+            self.is_within(&request)?;
             return self.deliver_by_route(id, from, request, now);
         };
         let unreadable = |_| Answer::new(400, "Bad Route");
@@ -109,6 +110,20 @@ impl Core {
                 self.fork(id, from, &request, devices, now);
                 Ok(())
             }
+        }
+    }
+
+    /// Refuses what only a SIP server could bring further, where there is none.
+    fn is_within(&self, request: &Message) -> Result<(), Answer> {
+        if !self.config.alone || request.to_tag().is_some() {
+            return Ok(());
+        }
+        match self.is_our_domain(request.uri()) {
+            true => Err(Answer::new(404, "No Such User")),
+            false => Err(Answer::new(
+                403,
+                "This Edge Has No SIP Server For Other Domains",
+            )),
         }
     }
 

@@ -13,6 +13,9 @@ pub(super) fn print(edge: &Edge) -> Result<(), String> {
     for upstream in edge.upstream.described() {
         println!("SIP server  {upstream} from {}", listed(&edge.listen.own()));
     }
+    if edge.upstream.all.is_empty() {
+        println!("SIP server  none: the edge's users call one another, and nobody else");
+    }
     match &edge.registration.way {
         Registering::Through => println!("registrar   the SIP server"),
         Registering::Mid(mid) => println!(
@@ -94,11 +97,12 @@ pub(super) fn print(edge: &Edge) -> Result<(), String> {
     } else {
         "ICE lite"
     };
-    println!(
-        "media       browsers at {} ({ice}), phones at {}",
-        told(media.addresses("public")),
-        told(media.addresses("private"))
-    );
+    let phones = match media.addresses("private") {
+        [] => "no phones".to_owned(),
+        addresses => format!("phones at {}", told(addresses)),
+    };
+    let browsers = told(media.addresses("public"));
+    println!("media       browsers at {browsers} ({ice}), {phones}");
     let is_other = |face: &&Face| !["public", "private"].contains(&face.name.as_str());
     for face in media.faces.iter().filter(is_other) {
         println!("interface   {} at {}", face.name, told(&face.addresses));

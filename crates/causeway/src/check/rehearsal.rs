@@ -24,6 +24,9 @@ pub(super) struct Made {
 
 /// Plays the call that `text` (a SIP request or an SDP) begins.
 pub(super) fn rehearse(edge: &Edge, text: &[u8]) -> Result<Made, String> {
+    if edge.upstream.all.is_empty() {
+        return Err("a call on paper is one between a browser and a phone, and without an upstream there are no phones".to_owned());
+    }
     let given = Given::read(text)?;
     let mut stage = Stage::new(edge)?;
     if given.from_browser {

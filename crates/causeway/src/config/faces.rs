@@ -16,7 +16,13 @@ const PRIVATE: &str = "private";
 type Faces = (Vec<Face>, Vec<(String, String)>);
 
 /// The interfaces, the default one first, and their aliases.
-pub(super) fn judge(media: &file::Media, upstream: Option<SocketAddr>) -> Result<Faces, Fault> {
+///
+/// Where the edge's users call one another only (`is_local`, and no upstream) there may be no phones' side.
+pub(super) fn judge(
+    media: &file::Media,
+    upstream: Option<SocketAddr>,
+    is_local: bool,
+) -> Result<Faces, Fault> {
     let mut faces = Vec::new();
     for (name, value) in [(PUBLIC, &media.public), (PRIVATE, &media.private)] {
         if let Some(value) = value {
@@ -34,7 +40,9 @@ pub(super) fn judge(media: &file::Media, upstream: Option<SocketAddr>) -> Result
         }
     }
     let has_alias = |name: &str| aliases.iter().any(|(alias, ..)| alias == name);
-    complete(media, upstream, has_alias, &mut faces)?;
+    if !is_local || upstream.is_some() || media.public.is_none() {
+        complete(media, upstream, has_alias, &mut faces)?;
+    }
     advertise(media, &mut faces)?;
     let aliases = aliases.into_iter().map(|(name, own, at)| {
         if faces.iter().any(|face| face.name == own) {

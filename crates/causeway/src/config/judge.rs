@@ -33,12 +33,14 @@ pub(super) fn edge(file: &file::File, path: &Path) -> Result<Edge, Fault> {
         "the users' SIP domain, as in domain = \"example.com\"",
     )?;
     check_domain(domain)?;
-    let Some(given) = &file.upstream else {
-        let what =
-            "upstream is missing; add the SIP server, as in upstream = \"udp:10.0.0.5:5060\"";
-        return Err(fault(None, what));
+    let upstream = match &file.upstream {
+        Some(given) => Upstreams::judge(given, file)?,
+        None if registration::is_local(file) => Upstreams::none(file)?,
+        None => {
+            let what = "upstream is missing; add the SIP server, as in upstream = \"udp:10.0.0.5:5060\", or let the edge's users call one another: registration = \"local\"";
+            return Err(fault(None, what));
+        }
     };
-    let upstream = Upstreams::judge(given, file)?;
     let relays = relays::judge(&file.relay.control)?;
     Ok(Edge {
         domain: domain.get_ref().clone(),
@@ -81,7 +83,7 @@ pub(super) fn relay(file: &file::File, path: &Path) -> Result<Relay, Fault> {
         drain_timeout: drain_timeout(&file.relay.drain_timeout)?,
         backend: backend(&file.relay.backend)?,
         limits: Limits::of(&file.relay)?,
-        media: media(&file.media, upstream)?,
+        media: media(&file.media, upstream, registration::is_local(file))?,
     })
 }
 
@@ -159,8 +161,12 @@ pub(super) fn towards(upstream: SocketAddr) -> Result<IpAddr, Fault> {
         .map_err(|error| fault(None, format!("no address of this machine leads to the upstream {upstream} ({error}); set [listen] udp to the one the SIP server can reach")))
 }
 
-fn media(media: &file::Media, upstream: Option<SocketAddr>) -> Result<Media, Fault> {
-    let (faces, aliases) = faces::judge(media, upstream)?;
+fn media(
+    media: &file::Media,
+    upstream: Option<SocketAddr>,
+    is_local: bool,
+) -> Result<Media, Fault> {
+    let (faces, aliases) = faces::judge(media, upstream, is_local)?;
     let ice_full = match media.ice.as_ref().map(|t| (t, t.get_ref().as_str())) {
         None | Some((_, "lite")) => false,
         Some((_, "full")) => true,

@@ -11,6 +11,12 @@ use super::file::{File, UsersOf};
 use super::judge::{beside, fault, wrong};
 use super::{Fault, Registration};
 
+/// Whether the edge is to be the registrar.
+pub(super) fn is_local(file: &File) -> bool {
+    let word = file.registration.as_ref();
+    word.is_some_and(|word| word.get_ref() == "local")
+}
+
 /// The way that the file chooses.
 pub(super) fn judge(file: &File, domain: &str, path: &Path) -> Result<Registration, Fault> {
     let word = file.registration.as_ref();

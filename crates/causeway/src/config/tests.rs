@@ -174,6 +174,24 @@ fn the_word_auto_in_place_of_files_makes_the_edge_get_its_certificate() {
 }
 
 #[test]
+fn an_edge_whose_users_call_one_another_needs_no_sip_server_and_no_side_for_phones() {
+    let text = "domain = \"example.com\"\nregistration = \"local\"\n[listen]\nws = \"127.0.0.1:8080\"\n[media]\npublic = \"127.0.0.1\"\n[users]\nalice = \"secret\"\n";
+    let edge = parse(text).unwrap();
+    assert!(edge.upstream.all.is_empty() && edge.listen.own().is_empty());
+    assert!(edge.relay.media.addresses("private").is_empty());
+    assert!(Relay::parse(Path::new("/etc/causeway/edge.toml"), text).is_ok());
+    let error = parse(
+        &text
+            .replace("local", "through")
+            .replace("[users]\nalice = \"secret\"\n", ""),
+    );
+    let what = error.unwrap_err().what;
+    assert!(what.contains("upstream is missing"), "{what}");
+    let error = parse(&format!("register_rate = 5\n{text}")).unwrap_err();
+    assert!(error.what.contains("there is none"), "{error}");
+}
+
+#[test]
 fn users_stand_in_the_file_or_in_one_of_their_own() {
     let local = |users: &str| parse(&format!("registration = \"local\"\n{GOOD}{users}"));
     let count = |edge: Edge| match edge.registration.way {

@@ -17,9 +17,9 @@ const ANYWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// The SIP server, and how it is found and spared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Upstreams {
-    /// All entries; at least one.
+    /// All entries; none where the edge's users call one another only.
     pub(crate) all: Vec<Listed>,
-    /// One of its addresses: our own address there is the one that leads to it.
+    /// One of its addresses, or nobody's: our own address there is the one that leads to it.
     pub(crate) hop: Hop,
     /// Name servers; empty for those of the system.
     pub(crate) dns: Vec<SocketAddr>,
@@ -51,6 +51,20 @@ impl Upstreams {
             dns: file.dns.iter().map(name_server).collect::<Result<_, _>>()?,
             register_rate: register_rate(&file.register_rate)?,
             all,
+        })
+    }
+
+    /// No SIP server at all.
+    pub(super) fn none(file: &file::File) -> Result<Self, Fault> {
+        if let Some(rate) = &file.register_rate {
+            let what = "register_rate is how many REGISTERs the SIP server gets, and there is none; add upstream = \"udp:10.0.0.5:5060\", or remove this";
+            return Err(fault(Some(rate.span().start), what));
+        }
+        Ok(Self {
+            all: Vec::new(),
+            hop: Hop::udp(SocketAddr::new(ANYWHERE, Transport::Udp.default_port())),
+            dns: Vec::new(),
+            register_rate: None,
         })
     }
 

@@ -373,3 +373,54 @@ fn a_client_that_comes_back_takes_its_name_and_calls_along_though_its_old_socket
     assert_eq!(bench.browser_gets(desk).call_id(), Some("next"));
     assert!(bench.browser_has(old).is_empty());
 }
+
+#[test]
+fn without_a_sip_server_users_call_one_another_and_calls_to_elsewhere_are_told_why_not() {
+    let mut users = Users::default();
+    for name in ["alice", "bob"] {
+        let proof = format!("secret-{name}");
+        users.add(name, "example.com", &proof).unwrap();
+    }
+    let mut bench = Bench::with(|config| {
+        config.registering = Registering::Local(Local::new(users));
+        config.advertised = Vec::new();
+        config.alone = true;
+    });
+    bench.input(Input::Upstreams(Vec::new()));
+    let [alice, bob] = [bench.open(1), bench.open(2)];
+    bench.sign_in(alice, "alice", register("alice", 1));
+    bench.sign_in(bob, "bob", register("bob", 1));
+    for (branch, to, status, why) in [
+        ("1", "sip:nobody@example.com", 404, "No Such User"),
+        ("22", "sip:bob@elsewhere.example", 403, "No SIP Server"),
+        ("333", "tel:+15550100", 403, "No SIP Server"),
+    ] {
+        let invite = String::from_utf8(invite(branch, "alice", branch, "", BROWSER_SDP)).unwrap();
+        let invite = invite.replacen("INVITE sip:bob@example.com", &format!("INVITE {to}"), 1);
+        let refused = bench.prove(alice, "alice", invite.into_bytes());
+        assert_eq!(refused.status(), Some(status), "{to}");
+        assert!(refused.reason().unwrap().contains(why), "{to}");
+        bench.ignore_output();
+    }
+    assert!(bench.asked.is_empty(), "the relay has no part in it");
+    bench.place(
+        alice,
+        "alice",
+        invite("f", "alice", "4444", "", BROWSER_SDP),
+    );
+    let at_bob = bench.browser_gets(bob);
+    let contact = [("Contact", &*contact("bob"))];
+    bench.browser_sends(bob, reply(&at_bob, 200, &contact, BROWSER_SDP));
+    let answer = bench.final_at(alice);
+    assert_eq!(answer.status(), Some(200));
+    let bye = String::from_utf8(in_dialog("BYE", &answer, 9, "", "bye")).unwrap();
+    bench.browser_sends(
+        alice,
+        bye.replace("sip:bob@10.0.0.9", "sip:bobx7@bob.invalid;transport=ws"),
+    );
+    let bye = bench.browser_gets(bob);
+    assert!(bye.is(&sip::Method::Bye));
+    bench.browser_sends(bob, reply(&bye, 200, &[], ""));
+    assert!(bench.calls_at_relay().is_empty());
+    bench.ignore_output();
+}
