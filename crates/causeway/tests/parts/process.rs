@@ -6,8 +6,10 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 /// Longer than anything here takes on a busy machine.
@@ -18,26 +20,48 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A running program of the binary; it is killed when dropped.
 pub(crate) struct Process {
     child: Child,
-    lines: Lines<BufReader<ChildStderr>>,
+    /// What it has said and nobody has waited for yet.
+    lines: UnboundedReceiver<String>,
+    /// Everything that it has said, when it is over.
+    log: JoinHandle<String>,
 }
 
 impl Process {
     pub(crate) fn start(program: &str, file: &Path) -> Self {
-        let mut child = command()
+        Self::start_saying(None, program, file)
+    }
+
+    /// The same, with this filter for what it says.
+    pub(crate) fn start_saying(filter: Option<&str>, program: &str, file: &Path) -> Self {
+        let mut command = command();
+        if let Some(filter) = filter {
+            command.env("CAUSEWAY_LOG", filter);
+        }
+        let mut child = command
             .arg(program)
             .arg(file)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        Self { child, lines }
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (sender, lines) = unbounded_channel();
+        let log = tokio::spawn(async move {
+            let mut log = String::new();
+            while let Ok(Some(line)) = said.next_line().await {
+                log += &format!("{line}\n");
+                // Nobody need wait for it.
+                _ = sender.send(line);
+            }
+            log
+        });
+        Self { child, lines, log }
     }
 
     /// Waits for a log line with these words; what follows them.
     pub(crate) async fn says(&mut self, words: &str) -> String {
         let said = async {
             let mut before = String::new();
-            while let Some(line) = self.lines.next_line().await.unwrap() {
+            while let Some(line) = self.lines.recv().await {
                 if let Some((_, rest)) = line.split_once(words) {
                     return rest.trim().to_owned();
                 }
@@ -45,7 +69,16 @@ impl Process {
             }
             panic!("it ended without saying {words}:\n{before}");
         };
-        timeout(PATIENCE, said).await.expect("it does not start")
+        timeout(PATIENCE, said).await.expect("it does not say so")
+    }
+
+    /// Kills it; everything that it has said.
+    pub(crate) async fn log(mut self) -> String {
+        self.child.kill().await.unwrap();
+        timeout(PATIENCE, self.log)
+            .await
+            .expect("it says no more")
+            .unwrap()
     }
 
     /// Its status door, which it tells of.
