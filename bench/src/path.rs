@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use peers::kernel::ROOM;
 use peers::scenario::Scenario;
-use relay::core::{HEADROOM, Send, Shard, SocketId};
+use relay::core::{HEADROOM, Received, Shard, SocketId};
 use world::{Call, Side};
 
 /// From which leg to which. The names are those in `bench/instructions.toml`.
@@ -55,7 +55,9 @@ pub(crate) fn lead(route: Route, packets: u64) -> Result<(), String> {
         } else {
             led_through(&mut call.shard, socket, from, &mut buffer, len, now)
         };
-        let sent = sent.ok_or_else(|| format!("packet {number} did not come out"))?;
+        let sent = sent
+            .sent()
+            .ok_or_else(|| format!("packet {number} did not come out"))?;
         call.judge(&sent, &mut buffer)
             .map_err(|error| format!("packet {number}: {error}"))?;
     }
@@ -72,7 +74,7 @@ fn led_through(
     buffer: &mut [u8],
     len: usize,
     now: Instant,
-) -> Option<Send> {
+) -> Received {
     black_box(shard.receive(socket, from, buffer, len, now))
 }
 

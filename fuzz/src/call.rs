@@ -105,6 +105,7 @@ impl Call {
         let sent = self
             .shard
             .receive(socket, from, &mut buffer, bytes.len(), self.now);
+        let sent = sent.sent();
         if let Some(sent) = sent {
             assert!(self.sockets.open.contains_key(&sent.socket));
             self.heard(sent.to, &buffer[..sent.len]);
@@ -213,6 +214,7 @@ impl Call {
                     assert!(is_news, "{event:?}");
                 }
                 Output::Record(record) => panic!("nobody asked for {record:?}"),
+                Output::Claim(claim) => panic!("it is alone: {claim:?}"),
                 Output::Handshake { .. } => panic!("the shard does its handshakes itself"),
             }
         }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use relay::core::{
-    Advertise, Anchor, Bind, Config, Interface, Ports, Seats, Shard, SharedPort, SocketId,
-};
+use relay::core::{Advertise, Anchor, Bind, Config, Interface, Ports, Seats, Shard, SocketId};
 use testkit::Dice;
 
 use crate::world::{identities, start};
+
+/// The port of browsers that share one: the first of those for media.
+const BROWSERS: u16 = 30_000;
 
 /// What the core has opened.
 #[derive(Default)]
@@ -72,7 +73,7 @@ pub(crate) fn shard(sockets: &mut Sockets, shares: bool) -> Shard {
     let mut dice = Dice::new(1);
     let random = Box::new(move |buffer: &mut [u8]| dice.fill(buffer));
     if shares {
-        config.shared_port = SharedPort::First;
+        config.shared_port = Some(BROWSERS);
     }
     let mut shard = Shard::new(config, identities()[0].clone(), random);
     shard.share_ports(sockets).unwrap();

@@ -38,6 +38,7 @@ mod keying;
 mod learning;
 mod leaving;
 mod leg;
+mod neighbours;
 mod opening;
 mod orders;
 mod output;
@@ -71,10 +72,11 @@ mod true_numbers;
 /// The certificate that every leg of a process shows; made once and shared.
 pub use dtls::Identity;
 
-pub use config::{Advertise, Anchor, Bind, Config, IceRole, Interface, Random, SharedPort};
+pub use config::{Advertise, Anchor, Bind, Config, IceRole, Interface, Random};
 pub use counters::{Counters, Drop};
 pub use handshakes::{HandshakeId, HandshakeNews, HandshakeOrder, Handshakes};
-pub use output::{Event, EventKind, Output, Send};
+pub use neighbours::{Among, Claim, Shards, Whose};
+pub use output::{Event, EventKind, Output, Received, Send};
 pub(crate) use port_words::roles as ice_roles;
 pub use ports::{Ports, SocketId};
 pub use rate::PacketRates;

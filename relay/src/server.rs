@@ -2,7 +2,8 @@
 //!
 //! One thread takes ng commands ([`control`]), which are answered by the shard that their call-id
 //! hashes to; what comes by TCP, HTTP or WebSocket reaches it through the [`doors`]. Each shard has a thread of its own ([`worker`]) with its media ports ([`backend`]);
-//! nothing is shared between them but two queues.
+//! nothing is shared between them but queues: two to the control thread, and two to each other ([`neighbours`]), since all have the
+//! same port for browsers ([`sharing`]).
 
 mod address;
 mod backend;
@@ -14,8 +15,10 @@ mod guard;
 mod handshakes;
 mod lengths;
 mod load;
+mod neighbours;
 mod rates;
 mod recorder;
+mod sharing;
 mod tally;
 mod unserved;
 mod worker;
@@ -35,7 +38,7 @@ use net::tcp::Listener;
 use net::udp::{BindError, Options, UdpSocket};
 use tokio::sync::oneshot;
 
-use crate::core::{self, Anchor, Random, Shard, SharedPort};
+use crate::core::{self, Among, Anchor, Random, Shard};
 pub use address::{ControlAddress, ControlTransport, NotAnAddress};
 pub use backend::Choice as BackendChoice;
 use backend::{Backend, Opened};
@@ -70,6 +73,18 @@ const METRICS_PREFIX: &str = "causeway_relay_";
 /// What of a core may be in use when a call is still taken: the rest is for what those that are there may yet need.
 const MAX_LOAD: u8 = 95;
 
+/// The one port, on every address of every interface, for all browsers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SharedPort {
+    /// There is none: every leg has a port of its own.
+    #[default]
+    None,
+    /// The first of the media ports that is free on all addresses at the start.
+    First,
+    /// This one, which need not be one of the media ports.
+    At(u16),
+}
+
 /// What the relay is told once, at its start.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -80,8 +95,10 @@ pub struct Config {
     pub public_control: bool,
     /// What commands must be signed with, and replies are. With it a control port may face the public network.
     pub control_key: Option<ControlKey>,
-    /// Media threads, at least one.
+    /// Media threads: at least one, [`Among::MOST`](core::Among::MOST) at most.
     pub shards: usize,
+    /// Whether browsers share a port.
+    pub shared_port: SharedPort,
     /// Percent of its core from which on a media thread takes no new call; 100 for never, or as good as never.
     pub max_load: u8,
     /// Whether each media thread stays on a processor of its own.
@@ -92,7 +109,7 @@ pub struct Config {
     pub recordings: Option<PathBuf>,
     /// Where `/metrics`, `/health` and `/ready` are served; `None`: nowhere.
     pub status: Option<status::Place>,
-    /// What each of them is told.
+    /// What each of them is told, but for the port that they share.
     pub core: core::Config,
 }
 
@@ -107,6 +124,7 @@ impl Config {
             public_control: false,
             control_key: None,
             shards: cores.min(MAX_DEFAULT_SHARDS),
+            shared_port: SharedPort::None,
             max_load: MAX_LOAD,
             pin: false,
             backend: BackendChoice::Auto,
@@ -145,9 +163,13 @@ pub enum Error {
     },
     /// The port that browsers are to share is taken.
     #[error(
-        "the relay's port for browsers, udp {0}, is held by another program; end that, or name another port          (setting [media] browser_port)"
+        "the relay's port for browsers, udp {0}, is held by another program; end that, or name another port \
+         (setting [media] browser_port)"
     )]
-    SharedPort(SocketAddr),
+    SharedPortTaken(SocketAddr),
+    /// The port that browsers are to share cannot be had for another reason.
+    #[error("the relay's port for browsers: {0} (setting [media] browser_port)")]
+    SharedPort(#[source] Box<BindError>),
     /// There is nowhere to open a media port.
     #[error("the relay has no interface; name at least one address under [media]")]
     NoInterface,
@@ -201,7 +223,10 @@ impl Server {
         check_interfaces(&config.core)?;
         check_controls(&config)?;
         getrandom::fill(&mut [0; 32]).map_err(Error::Random)?;
-        let (backend, backends) = backend::open(&config)?;
+        let shared = sharing::bind(&config)?;
+        let port = shared.port;
+        let (backend, backends) = backend::open(&config, shared)?;
+        let shard_wakers: Vec<Waker> = backends.iter().map(Opened::waker).collect();
         let (reply_sender, replies) = mpsc::channel();
         let (incoming, received) = doors::queue();
         let names = config
@@ -241,8 +266,10 @@ impl Server {
         let status = status.transpose().map_err(Error::Status)?.flatten();
         let mut wakers = vec![control_waker.clone()];
         let mut workers: Vec<Body> = Vec::new();
-        let shards = make_shards(&config)?;
-        for (number, (mut shard, backend)) in shards.into_iter().zip(backends).enumerate() {
+        let shards = make_shards(&config, port)?.into_iter();
+        let neighbours = neighbours::neighbours(&shard_wakers);
+        let parts = shards.zip(backends).zip(neighbours);
+        for (number, ((mut shard, backend), neighbours)) in parts.enumerate() {
             let (desk, news) = desks.give();
             let endpoints = shard.give_handshakes();
             let (jobs_sender, jobs) = mpsc::sync_channel(JOBS);
@@ -253,11 +280,12 @@ impl Server {
                 control: control_waker.clone(),
                 recorder: recorder.clone(),
                 handshakes: desk,
+                neighbours,
                 load: Load::new(config.max_load, Instant::now()),
                 processor: config.pin.then_some(number),
             };
             let (waker, body) = match backend {
-                Opened::Sockets(backend) => body(shard, backend, queues)?,
+                Opened::Sockets(backend) => body(shard, *backend, queues)?,
                 #[cfg(target_os = "linux")]
                 Opened::Steered(backend) => body(shard, *backend, queues)?,
             };
@@ -514,26 +542,24 @@ fn bind(
 fn body<B: Backend>(shard: Shard, backend: B, queues: Queues) -> Result<(Waker, Body), Error> {
     let waker = backend.waker();
     let mut worker = Worker::new(shard, backend, queues);
-    worker.share_ports().map_err(Error::SharedPort)?;
+    worker.share_ports().map_err(Error::SharedPortTaken)?;
     Ok((waker, Box::new(|stopping| worker.run(stopping))))
 }
 
 /// One certificate for the whole process.
-fn make_shards(config: &Config) -> Result<Vec<Shard>, Error> {
+fn make_shards(config: &Config, shared_port: Option<u16>) -> Result<Vec<Shard>, Error> {
     let identity =
         dtls::Identity::generate().map_err(|error| Error::Certificate(error.to_string()))?;
     let mut core = config.core.clone();
     core.recording = config.recordings.is_some();
-    let shards = u16::try_from(config.shards.max(1)).unwrap_or(u16::MAX);
+    core.shared_port = shared_port;
+    let count = u8::try_from(sharing::shards(config)).unwrap_or(u8::MAX);
     let shard = |number| {
         let mut core = core.clone();
-        // Each has its own: nothing is shared between shards, and no packet comes to the wrong one.
-        if let SharedPort::At(first) = &mut core.shared_port {
-            *first = first.saturating_add(number);
-        }
+        core.among = Among { number, count };
         Shard::new(core, identity.clone(), random())
     };
-    Ok((0..shards).map(shard).collect())
+    Ok((0..count).map(shard).collect())
 }
 
 /// The system's randomness. Its absence was an error at the start; later there is no such thing on

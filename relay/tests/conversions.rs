@@ -16,14 +16,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use causeway_relay::core::{Advertise, Bind, Interface, SharedPort};
-use causeway_relay::server::{Config, Server};
+use causeway_relay::core::{Advertise, Bind, Interface};
+use causeway_relay::server::{BackendChoice, Config, Error, Server, SharedPort};
 use control_proto::TransportProtocol::{RtpAvp, UdpTlsRtpSavpf};
-use control_proto::{AddressFamily, Client, Command, Event, Request, Response};
+use control_proto::{AddressFamily, Client, Command, Dictionary, Event, Request, Response};
 use dtls::Identity;
 use tokio::sync::oneshot;
 
-use crate::crossing::{call, pairs};
+use crate::crossing::{call, media, pairs, set_up, speech};
 use crate::peer::Manner;
 use crate::wire::{Sent, Wire};
 
@@ -33,7 +33,14 @@ const CALLERS: usize = 16;
 #[test]
 fn every_conversion_passes_rtp_and_rtcp_both_ways_on_real_sockets() {
     let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    run(pairs().collect(), [local, local], SharedPort::First);
+    for backend in [BackendChoice::Sockets, BackendChoice::Steered] {
+        run(
+            pairs().collect(),
+            [local, local],
+            SharedPort::First,
+            backend,
+        );
+    }
 }
 
 #[test]
@@ -51,35 +58,143 @@ fn a_side_on_ipv4_and_one_on_ipv6_are_joined_with_ice_and_without() {
         .filter(|(a, b)| is_chosen(a) && is_chosen(b))
         .collect();
     assert_eq!(pairs.len(), 16);
-    run(pairs.clone(), addresses, SharedPort::None);
     let [four, six] = addresses;
-    run(pairs, [six, four], SharedPort::First);
+    for backend in [BackendChoice::Sockets, BackendChoice::Steered] {
+        run(pairs.clone(), addresses, SharedPort::None, backend);
+        run(pairs.clone(), [six, four], SharedPort::First, backend);
+    }
 }
 
-/// Calls between peers of these manners at these two addresses, through a relay with both on one interface.
-fn run(pairs: Vec<(Manner, Manner)>, addresses: [IpAddr; 2], shared_port: SharedPort) {
-    let interface = |address| Interface {
-        name: "public".into(),
-        bind: Bind(address),
-        advertise: Advertise(address),
+/// Several browsers, each of whom says so much without waiting for anybody.
+#[test]
+fn what_browsers_say_on_one_port_keeps_its_order_whichever_thread_it_comes_to() {
+    const BROWSERS: usize = 12;
+    const WORDS: u8 = 240;
+    let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let manner = |protocol, is_browser| Manner {
+        protocol,
+        ice: is_browser,
+        mux: is_browser,
     };
-    let mut interfaces = vec![interface(IpAddr::V4(Ipv4Addr::LOCALHOST))];
-    if addresses.iter().any(IpAddr::is_ipv6) {
-        interfaces.push(interface(IpAddr::V6(Ipv6Addr::LOCALHOST)));
+    let pair = (manner(UdpTlsRtpSavpf, true), manner(RtpAvp, false));
+    for backend in [BackendChoice::Sockets, BackendChoice::Steered] {
+        let Some(relay) = Relay::start([local, local], SharedPort::First, backend) else {
+            continue;
+        };
+        let identity = Identity::generate().unwrap();
+        thread::scope(|scope| {
+            for number in 0..BROWSERS {
+                let (identity, control) = (&identity, relay.control);
+                scope.spawn(move || {
+                    let mut sockets = Sockets::new(control, [local, local]);
+                    let id = format!("browser {number}");
+                    let set_up = set_up(&id, pair, true, identity, &mut sockets);
+                    let (mut browser, mut phone) = set_up.unwrap();
+                    // No more at a time than a socket holds.
+                    for words in 0..WORDS / 20 {
+                        let words = words * 20..(words + 1) * 20;
+                        for word in words.clone() {
+                            browser.send(&speech(word), &mut sockets);
+                        }
+                        for word in words {
+                            let sent = media(&mut browser, &mut phone, &mut sockets);
+                            let heard = phone.hear(sent.expect("another word"));
+                            assert_eq!(heard, Some(speech(word)));
+                        }
+                    }
+                });
+            }
+        });
+        let (handed, dropped) = relay.handed();
+        relay.stop();
+        assert_eq!(dropped, 0);
+        if backend == BackendChoice::Sockets {
+            // Two of three packets come to another thread than their own, more or less.
+            let said = i64::from(WORDS) * BROWSERS as i64;
+            assert!((said / 10..=said).contains(&handed), "{handed} of {said}");
+        }
     }
-    let control = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let mut config = Config::new(control, interfaces);
-    config.shards = 2;
-    config.core.shared_port = shared_port;
-    let server = Server::bind(config).unwrap();
-    let control = server.control_addr();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let relay = thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        runtime.block_on(server.run(async { _ = stopped.await }))
-    });
+}
+
+/// A running relay with both addresses on one interface, and three media threads.
+struct Relay {
+    control: SocketAddr,
+    stop: oneshot::Sender<()>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Relay {
+    /// None where this process may not steer.
+    fn start(
+        addresses: [IpAddr; 2],
+        shared_port: SharedPort,
+        backend: BackendChoice,
+    ) -> Option<Self> {
+        let interface = |address| Interface {
+            name: "public".into(),
+            bind: Bind(address),
+            advertise: Advertise(address),
+        };
+        let mut interfaces = vec![interface(IpAddr::V4(Ipv4Addr::LOCALHOST))];
+        if addresses.iter().any(IpAddr::is_ipv6) {
+            interfaces.push(interface(IpAddr::V6(Ipv6Addr::LOCALHOST)));
+        }
+        let control = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mut config = Config::new(control, interfaces);
+        config.shards = 3;
+        config.shared_port = shared_port;
+        config.backend = backend;
+        let server = match Server::bind(config) {
+            Err(error @ Error::Steered(_)) => {
+                eprintln!("not tested: {error}");
+                return None;
+            }
+            server => server.unwrap(),
+        };
+        let control = server.control_addr();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .build()
+                .unwrap();
+            let run = server.run(async { _ = stopped.await });
+            runtime.block_on(run).unwrap();
+        });
+        Some(Self {
+            control,
+            stop,
+            thread,
+        })
+    }
+
+    /// Datagrams that went from thread to thread, and that were to and did not.
+    fn handed(&self) -> (i64, i64) {
+        let sockets = Sockets::new(self.control, [Ipv4Addr::LOCALHOST.into(); 2]);
+        let told = sockets.ask(&Request::new(Command::Statistics)).other;
+        let part = |from: &Dictionary, key: &str| from.get(key)?.as_dictionary().cloned();
+        let handover = part(&told, "statistics").and_then(|told| part(&told, "handover"));
+        let handover = handover.expect("figures");
+        let [packets, dropped] = ["packets", "dropped"].map(|key| handover.get(key)?.as_integer());
+        (packets.unwrap(), dropped.unwrap())
+    }
+
+    fn stop(self) {
+        drop(self.stop);
+        self.thread.join().unwrap();
+    }
+}
+
+/// Calls between peers of these manners at these two addresses, through a relay.
+fn run(
+    pairs: Vec<(Manner, Manner)>,
+    addresses: [IpAddr; 2],
+    shared_port: SharedPort,
+    backend: BackendChoice,
+) {
+    let Some(relay) = Relay::start(addresses, shared_port, backend) else {
+        return;
+    };
+    let control = relay.control;
 
     let identity = Identity::generate().unwrap();
     let pairs: Vec<_> = pairs.into_iter().enumerate().collect();
@@ -109,8 +224,7 @@ fn run(pairs: Vec<(Manner, Manner)>, addresses: [IpAddr; 2], shared_port: Shared
             .flat_map(|caller| caller.join().unwrap());
         done.collect()
     });
-    drop(stop);
-    relay.join().unwrap().unwrap();
+    relay.stop();
     assert!(
         failures.is_empty(),
         "{} fail:\n{}",

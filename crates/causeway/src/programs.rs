@@ -306,7 +306,7 @@ pub(crate) fn relay_config(file: &Relay) -> relay::server::Config {
     config.shards = media.shards.unwrap_or(config.shards);
     config.pin = media.pin;
     config.core.ports = media.ports.clone();
-    config.core.shared_port = media.browser_port;
+    config.shared_port = media.browser_port;
     config.max_load = file.limits.max_load().unwrap_or(config.max_load);
     file.limits.apply(&mut config.core);
     config.core.aliases.clone_from(&media.aliases);

@@ -22,6 +22,9 @@ impl Credentials {
     /// How many random bytes [`Credentials::from_random`] takes.
     pub const RANDOM_BYTES: usize = UFRAG_LENGTH + PWD_LENGTH;
 
+    /// What a fragment of ours may begin with, by number.
+    pub const MARKS: &[u8] = ALPHABET;
+
     /// Makes credentials of our own from cryptographically random bytes: 8 and 26 alphanumeric characters.
     pub fn from_random(random: &[u8; Self::RANDOM_BYTES]) -> Self {
         let mut text = random
@@ -33,6 +36,25 @@ impl Credentials {
             ufrag,
             pwd: text.collect(),
         }
+    }
+
+    /// The same with a fragment that begins with a [mark](Self::MARKS): whoever sees a check of it can tell where it
+    /// belongs and need not know the fragment. A number beyond the marks changes nothing.
+    #[must_use]
+    pub fn marked(mut self, number: u8) -> Self {
+        if let Some(mark) = Self::MARKS.get(usize::from(number)) {
+            self.ufrag
+                .replace_range(..1, char::from(*mark).encode_utf8(&mut [0; 4]));
+        }
+        self
+    }
+
+    /// The number of the mark that a fragment begins with.
+    #[must_use]
+    pub fn mark(ufrag: &str) -> Option<u8> {
+        let first = ufrag.bytes().next()?;
+        let number = Self::MARKS.iter().position(|mark| *mark == first)?;
+        u8::try_from(number).ok()
     }
 
     /// Takes a peer's credentials as its SDP gave them.
@@ -93,6 +115,20 @@ mod tests {
                 .all(|b| b.is_ascii_alphanumeric())
         );
         assert_eq!(Credentials::new(ours.ufrag(), ours.pwd()), Ok(ours));
+    }
+
+    #[test]
+    fn a_mark_is_the_first_letter_and_nothing_else_changes() {
+        let ours = || Credentials::from_random(&[200; Credentials::RANDOM_BYTES]);
+        for number in 0..62 {
+            let marked = ours().marked(number);
+            assert_eq!(Credentials::mark(marked.ufrag()), Some(number));
+            assert_eq!(marked.ufrag()[1..], ours().ufrag()[1..]);
+            assert_eq!(marked.pwd(), ours().pwd());
+        }
+        assert_eq!(ours().marked(62), ours());
+        assert_eq!(Credentials::mark("+abc"), None);
+        assert_eq!(Credentials::mark(""), None);
     }
 
     #[test]

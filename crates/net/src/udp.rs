@@ -1,11 +1,12 @@
 //! UDP sockets that never wait: the relay's media ports and its control port.
 //!
-//! Bytes go in and out of buffers that the caller owns. Never shares a port with another program
+//! Bytes go in and out of buffers that the caller owns. Never takes a port that another program has
 //! (no `SO_REUSEADDR`, no `SO_REUSEPORT`): a port that somebody holds is refused. One [`Connected`] socket of ours may
-//! stand beside the one that holds it.
+//! stand beside the one that holds it, or a whole [group](bind_group).
 
 mod connected;
 mod dated;
+mod group;
 #[cfg(unix)]
 mod watched;
 
@@ -19,6 +20,7 @@ use crate::bind::Transport;
 pub use crate::bind::BindError;
 pub use connected::Connected;
 pub use dated::Dated;
+pub use group::{bind_group, steer_checks};
 #[cfg(unix)]
 pub use watched::Watched;
 
@@ -45,7 +47,8 @@ pub struct UdpSocket {
 impl UdpSocket {
     /// Binds to exactly this address. Port 0 takes any free one. An IPv6 socket is for IPv6 alone.
     pub fn bind(address: SocketAddr, options: Options) -> Result<Self, BindError> {
-        open(address, options).map_err(|source| BindError {
+        let opened = unbound(address, options).and_then(|socket| open(socket, address));
+        opened.map_err(|source| BindError {
             transport: Transport::Udp,
             address,
             source,
@@ -133,8 +136,7 @@ impl std::os::fd::AsRawFd for UdpSocket {
     }
 }
 
-fn open(address: SocketAddr, options: Options) -> io::Result<UdpSocket> {
-    let socket = unbound(address, options)?;
+fn open(socket: Socket, address: SocketAddr) -> io::Result<UdpSocket> {
     socket.bind(&address.into())?;
     let socket = mio::net::UdpSocket::from_std(socket.into());
     let address = socket.local_addr()?;

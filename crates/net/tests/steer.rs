@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // a test may stop on the first surprise
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use causeway_net::poll::Poller;
@@ -29,20 +29,20 @@ impl Port {
         let holder = socket(&format!("{ip}:0"))?;
         let at = holder.local_addr().unwrap();
         let four = Inlet::open([127, 0, 0, 1].into(), 1 << 20);
-        let six = Inlet::open(std::net::Ipv6Addr::LOCALHOST.into(), 1 << 20).ok();
+        let six = Inlet::open(std::net::Ipv6Addr::LOCALHOST.into(), 1 << 20);
         let raw = RawSocket::open(at.ip());
-        let (four, raw) = match (four, raw) {
-            (Ok(four), Ok(raw)) => (four, raw),
+        let ([four, six], raw) = match (four, raw) {
+            (Ok(four), Ok(raw)) => ([vec![four], six.into_iter().collect()], raw),
             (Err(error), _) | (_, Err(error)) => return skipped(&error),
         };
-        let steering = match Steering::new(at.port()..=at.port(), &four, six.as_ref()) {
+        let steering = match Steering::new(at.port()..=at.port(), &four, &six) {
             Ok(steering) => steering,
             Err(error) => return skipped(&error),
         };
-        let inlet = if at.is_ipv4() { four } else { six? };
+        let inlet = if at.is_ipv4() { four } else { six }.pop()?;
         let poller = Poller::new().unwrap();
         inlet.watch(&poller, 3).unwrap();
-        steering.add(at).unwrap();
+        steering.add(at, 0).unwrap();
         let mut batch = Batch::new(65_507, 20);
         batch.make_exits(1);
         Some(Self {
@@ -148,7 +148,7 @@ fn every_other_port_is_left_alone_and_so_is_this_one_afterwards() {
     port.steering.remove(port.at).unwrap();
     peer.send_to(b"held", port.at).unwrap();
     assert_eq!(receive(&port._holder).0, b"held");
-    port.steering.add(port.at).unwrap();
+    port.steering.add(port.at, 0).unwrap();
     peer.send_to(b"steered", port.at).unwrap();
     port.answer(1);
     assert_eq!(receive(&peer).0, b"steered!");
@@ -194,4 +194,79 @@ fn a_long_datagram_passes_or_is_refused_as_too_long_and_holds_up_no_other() {
         &[7; 65_480]
     };
     assert_eq!(first, all);
+}
+
+/// A check whose USERNAME begins so.
+fn check(mark: u8) -> Vec<u8> {
+    let mut out = vec![0, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42];
+    out.extend([7; 12]);
+    out.extend([0, 6, 0, 6, mark, b'2', b'3', b'4', b':', b'x', 0, 0]);
+    out
+}
+
+/// The thread whose inlet has a datagram, and what it says.
+fn came(inlets: &[Inlet]) -> Option<(usize, Vec<u8>)> {
+    let mut batch = Batch::new(2000, 20);
+    inlets.iter().enumerate().find_map(|(thread, inlet)| {
+        let count = batch.receive(inlet).unwrap();
+        assert!(count <= 1);
+        let arrived = batch.get(count.checked_sub(1)?)?;
+        Some((thread, arrived.buffer[..arrived.len].to_vec()))
+    })
+}
+
+#[test]
+fn what_comes_to_a_shared_port_is_told_apart_by_its_check_and_then_by_its_source() {
+    const MARKS: &[u8] = b"ABCD";
+    for (number, ip) in (0..).zip(["127.0.0.1", "[::1]"]) {
+        let Some(holder) = socket(&format!("{ip}:0")) else {
+            continue;
+        };
+        let at = holder.local_addr().unwrap();
+        let open = |ip: IpAddr| Inlet::open_group(ip, 1 << 20, MARKS);
+        let four = open([127, 0, 0, 1].into()).unwrap();
+        let six = open(std::net::Ipv6Addr::LOCALHOST.into()).unwrap_or_default();
+        let steering = match Steering::new(at.port()..=at.port(), &four, &six) {
+            Ok(steering) => steering,
+            Err(error) => {
+                skipped::<()>(&error);
+                return;
+            }
+        };
+        steering.share(at, number).unwrap();
+        let inlets = if at.is_ipv4() { &four } else { &six };
+        let mut homes = std::collections::HashSet::new();
+        for _ in 0..32 {
+            let peer = socket(&format!("{ip}:0")).unwrap();
+            let from = peer.local_addr().unwrap();
+            let send = |bytes: &[u8]| {
+                peer.send_to(bytes, at).unwrap();
+                let (thread, came) = came(inlets).expect("on loopback it is there at once");
+                assert_eq!(came, bytes);
+                thread
+            };
+            for (thread, mark) in MARKS.iter().enumerate() {
+                assert_eq!(send(&check(*mark)), thread);
+            }
+            let home = send(b"not known yet");
+            homes.insert(home);
+            assert_eq!(send(b"not known yet"), home);
+            for thread in [2, 0, 3] {
+                steering.bring(number, from, Some(thread)).unwrap();
+                assert_eq!(send(b"known"), usize::from(thread));
+                assert_eq!(send(&check(b'B')), usize::from(thread), "a check, too");
+                // At another port it is another's.
+                steering.bring(number + 2, from, Some(1)).unwrap();
+                assert_eq!(send(b"known"), usize::from(thread));
+            }
+            steering.bring(number, from, None).unwrap();
+            steering.bring(number, from, None).unwrap();
+            assert_eq!(send(b"forgotten"), home);
+            // A port of its own is one thread's, whoever sends.
+            steering.add(at, 1).unwrap();
+            assert_eq!(send(&check(b'A')), 1);
+            steering.share(at, number).unwrap();
+        }
+        assert_eq!(homes.len(), MARKS.len(), "senders are spread");
+    }
 }

@@ -72,7 +72,7 @@ impl Scene {
         let sent = self
             .shard
             .receive(socket, from, &mut buffer, bytes.len(), self.now);
-        if let Some(sent) = sent {
+        if let Some(sent) = sent.sent() {
             assert!(sent.len <= buffer.len() && self.sockets.open.contains_key(&sent.socket));
         }
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-use super::{PacketRates, Seats};
+use super::{Among, PacketRates, Seats};
 
 /// Fills a buffer with cryptographically secure random bytes. The core has no other source of randomness for
 /// what it makes itself: ICE credentials, SDES keys, port numbers, tls-ids.
@@ -42,19 +42,6 @@ pub enum IceRole {
     Full,
 }
 
-/// The one port, on each address of each interface, for all legs that speak ICE and DTLS and multiplex RTCP: a shard
-/// tells their packets apart by ICE user name fragment and source. Other legs have ports of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SharedPort {
-    /// There is none: every leg has a port of its own.
-    #[default]
-    None,
-    /// The first port of [`Config::ports`] that is free when the shard starts.
-    First,
-    /// This one, which need not be one of [`Config::ports`].
-    At(u16),
-}
-
 /// An [`Instant`] and the wall-clock time it stands for, so that the core can print dates without a clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Anchor {
@@ -85,8 +72,12 @@ pub struct Config {
     pub tos: u8,
     /// UDP ports for media, both ends included. Shards may share a range: a port that another holds is skipped.
     pub ports: RangeInclusive<u16>,
-    /// Whether the browsers' legs share a port.
-    pub shared_port: SharedPort,
+    /// The one port, on each address of each interface, for all legs that speak ICE and DTLS and multiplex RTCP: their
+    /// packets are told apart by ICE user name fragment and source. Other legs have ports of their own, and all have
+    /// without it. It need not be one of [`Config::ports`].
+    pub shared_port: Option<u16>,
+    /// Who else shares it.
+    pub among: Among,
     /// Calls at most, of all shards that have a copy of this; a further one is refused with
     /// `Parallel session limit reached`.
     pub seats: Seats,
@@ -125,7 +116,8 @@ impl Config {
             aliases: Vec::new(),
             tos: 0,
             ports: 30_000..=39_999,
-            shared_port: SharedPort::None,
+            shared_port: None,
+            among: Among::ALONE,
             seats: Seats::new(40_000),
             answer_timeout: Duration::from_secs(60),
             silence_timeout: Duration::from_secs(60),

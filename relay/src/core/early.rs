@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::shard::Place;
-use super::{Drop, HEADROOM, Output, Send, Shard, SocketId};
+use super::{Drop, HEADROOM, Output, Received, Shard, SocketId};
 
 /// Packets of one port that wait at most: the begin of a picture.
 const MAX_WAITING: usize = 8;
@@ -62,13 +62,13 @@ impl Shard {
         from: SocketAddr,
         packet: &[u8],
         now: Instant,
-    ) -> Result<Option<Send>, Drop> {
+    ) -> Result<Received, Drop> {
         let transport = self.transport(place)?;
         if !transport.hears(from) {
             return Err(Drop::NoKeys);
         }
         transport.dtls.hold((socket, from), packet, now)?;
-        Ok(None)
+        Ok(Received::Nothing)
     }
 
     /// A handshake is over: what has waited for it walks from the begin, in the order in which it came. Where there are no
@@ -84,7 +84,8 @@ impl Shard {
             }
             let (len, buffer) = (packet.bytes.len(), &mut packet.bytes);
             buffer.resize(len.saturating_add(HEADROOM), 0);
-            if let Some(send) = self.receive(packet.socket, packet.from, buffer, len, now) {
+            let received = self.receive(packet.socket, packet.from, buffer, len, now);
+            if let Some(send) = received.sent() {
                 buffer.truncate(send.len);
                 self.outputs.push_back(Output::Datagram {
                     socket: send.socket,

@@ -43,13 +43,14 @@ use super::reports::Reports;
 use super::sources::Sources;
 use super::subscription::Listener;
 use super::table::Key;
-use super::{HandshakeId, IceRole, Random};
+use super::{Among, HandshakeId, IceRole, Random};
 
 /// What a leg needs from the outside while it negotiates.
 pub(super) struct Tools<'a> {
     pub(super) identity: &'a Identity,
     pub(super) random: &'a mut Random,
     pub(super) ice: IceRole,
+    pub(super) among: Among,
     /// The name of the next DTLS endpoint.
     pub(super) handshake: &'a mut u64,
     pub(super) now: Instant,

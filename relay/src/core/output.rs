@@ -2,7 +2,30 @@
 
 use std::net::SocketAddr;
 
-use super::{HandshakeId, HandshakeOrder, Record, SocketId};
+use super::{Claim, HandshakeId, HandshakeOrder, Record, SocketId};
+
+/// What becomes of a datagram at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Received {
+    /// This leaves.
+    Send(Send),
+    /// Nothing that follows one to one.
+    Nothing,
+    /// It came to a port that all shards share, and is not this one's. Its bytes are as they were:
+    /// [`Shard::whose`](super::Shard::whose) says who is to have them.
+    Elsewhere,
+}
+
+impl Received {
+    /// What leaves.
+    #[must_use]
+    pub fn sent(self) -> Option<Send> {
+        match self {
+            Self::Send(send) => Some(send),
+            Self::Nothing | Self::Elsewhere => None,
+        }
+    }
+}
 
 /// The one datagram that a received media packet becomes. Its bytes are the first `len` of the buffer that was
 /// handed to [`Shard::receive`](super::Shard::receive): decrypted, rewritten and encrypted in place.
@@ -37,6 +60,9 @@ pub enum Output {
         /// What is wanted of it.
         order: HandshakeOrder,
     },
+    /// Tell the other shards, for them to [hear](super::Shard::hear), before what is polled next is done. There is
+    /// none where a shard is alone.
+    Claim(Claim),
     /// Something an operator may want to read in the log.
     Event(Event),
 }

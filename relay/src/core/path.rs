@@ -26,7 +26,7 @@ use super::reports;
 use super::shard::Place;
 use super::shared::Owners;
 use super::table::Key;
-use super::{Drop, HEADROOM, Output, Send, Shard, SocketId};
+use super::{Drop, HEADROOM, Output, Received, Send, Shard, Shards, SocketId};
 
 /// What a datagram on a media port is, once the first bytes have been looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Shard {
         buffer: &mut [u8],
         len: usize,
         now: Instant,
-    ) -> Option<Send> {
+    ) -> Received {
         let mut datagram = Datagram { buffer, len, from };
         // 1. socket to leg; where many share one, source to leg
         let place = match self.place(socket) {
@@ -69,16 +69,9 @@ impl Shard {
             None => match self.shared.find(socket, from, datagram.bytes()) {
                 Some(Owners {
                     first,
-                    second: None,
+                    rivals: None,
                 }) => Place::of(first),
-                Some(Owners {
-                    first,
-                    second: Some(second),
-                }) => return self.contested([first, second], socket, datagram, now),
-                None => {
-                    self.strays = self.strays.wrapping_add(1);
-                    return None;
-                }
+                owners => return self.disputed(owners, socket, datagram, Shards::default(), now),
             },
         };
         let done = self.walk(place, socket, &mut datagram, now);
@@ -93,13 +86,13 @@ impl Shard {
         socket: SocketId,
         datagram: &mut Datagram<'_>,
         now: Instant,
-    ) -> Result<Option<Send>, Drop> {
+    ) -> Result<Received, Drop> {
         let from = datagram.from;
         // 2. which protocol
         match self.legs.get(place.leg) {
             Some(leg) if leg.passing.is_some() => {
                 let done = self.pass_through((place, socket), from, datagram.bytes(), now);
-                return done.map(Some);
+                return done.map(Received::Send);
             }
             Some(leg) if !leg.terms.protocol.is_rtp() => {
                 return self.forward(place, Media::Other, datagram, now);
@@ -111,11 +104,11 @@ impl Shard {
             Kind::Rtcp => self.forward(place, Media::Rtcp, datagram, now),
             Kind::Stun => {
                 let done = self.stun((place, socket), from, datagram.bytes(), now);
-                done.map(|()| None)
+                done.map(|()| Received::Nothing)
             }
             Kind::Dtls => {
                 let done = self.dtls((place, socket), from, datagram.bytes(), now);
-                done.map(|()| None)
+                done.map(|()| Received::Nothing)
             }
             Kind::Zrtp | Kind::TurnChannel | Kind::Unknown => Err(Drop::Malformed),
         };
@@ -138,14 +131,10 @@ impl Shard {
         }
     }
 
-    pub(super) fn or_count(
-        &mut self,
-        place: Place,
-        done: Result<Option<Send>, Drop>,
-    ) -> Option<Send> {
+    pub(super) fn or_count(&mut self, place: Place, done: Result<Received, Drop>) -> Received {
         done.unwrap_or_else(|reason| {
             self.count_drop(place, reason);
-            None
+            Received::Nothing
         })
     }
 
@@ -155,7 +144,7 @@ impl Shard {
         kind: Media,
         datagram: &mut Datagram<'_>,
         now: Instant,
-    ) -> Result<Option<Send>, Drop> {
+    ) -> Result<Received, Drop> {
         let peer = self
             .legs
             .get(place.leg)
@@ -190,7 +179,7 @@ impl Shard {
         kind: Media,
         datagram: &mut Datagram<'_>,
         now: Instant,
-    ) -> Result<Option<Send>, Drop> {
+    ) -> Result<Received, Drop> {
         let (leg, other) = self
             .legs
             .pair_mut(place.leg, peer)
@@ -230,13 +219,13 @@ impl Shard {
         }
         let other = self.legs.get_mut(peer).ok_or(Drop::PeerUnknown)?;
         let Some(carrier) = other.bundle.carrier else {
-            return send_out(other, kind, datagram).map(Some);
+            return send_out(other, kind, datagram).map(Received::Send);
         };
         if let (Media::Rtp, Ok(packet)) = (kind, rtp::Packet::parse(datagram.bytes())) {
             self.note_heard(carrier, packet.ssrc(), peer);
         }
         let carrier = self.legs.get_mut(carrier).ok_or(Drop::PeerUnknown)?;
-        send_out(carrier, kind, datagram).map(Some)
+        send_out(carrier, kind, datagram).map(Received::Send)
     }
 }
 

@@ -16,7 +16,7 @@ pub struct SocketId(pub u32);
 
 /// How the core opens and closes its sockets. The server implements it over real ones, tests over a set.
 pub trait Ports {
-    /// Binds a UDP socket to exactly `at`, without `SO_REUSEPORT`; its datagrams then come to
+    /// Binds a UDP socket to exactly `at`, which no other program then has; its datagrams then come to
     /// [`Shard::receive`](super::Shard::receive) under `id`. `false` when the system refuses: the core tries another
     /// port.
     fn open(&mut self, id: SocketId, at: SocketAddr) -> bool;
@@ -117,20 +117,9 @@ impl PortPool {
         None
     }
 
-    /// Opens exactly this one, or the first that is free from the start of the range on.
-    pub(super) fn fixed(
-        &mut self,
-        ip: IpAddr,
-        port: Option<u16>,
-        ports: &mut dyn Ports,
-    ) -> Option<Bound> {
-        let (first, last) = match port {
-            Some(port) => (port, port),
-            None => (*self.range.start(), *self.range.end()),
-        };
-        (first..=last)
-            .take(MAX_REFUSALS)
-            .find_map(|port| self.open(SocketAddr::new(ip, port), ports))
+    /// Opens exactly this one.
+    pub(super) fn fixed(&mut self, at: SocketAddr, ports: &mut dyn Ports) -> Option<Bound> {
+        self.open(at, ports)
     }
 
     /// Closes a socket; its port rests until the quarantine is over.

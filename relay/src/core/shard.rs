@@ -80,6 +80,7 @@ impl Shard {
     /// An empty shard. All shards of a process share one `identity`.
     #[must_use]
     pub fn new(config: Config, identity: Identity, mut random: Random) -> Self {
+        let shared = super::shared::Shared::new(config.among);
         let pool = PortPool::new(config.ports.clone(), config.quarantine);
         let mark = super::exchange::mark(&mut random);
         let handshakes = Some(Handshakes::new(identity.clone()));
@@ -99,7 +100,7 @@ impl Shard {
             handshaking: HashMap::new(),
             last_handshake: 0,
             outputs: VecDeque::new(),
-            shared: super::shared::Shared::default(),
+            shared,
             strays: 0,
             overloaded: false,
             past: Statistics::default(),
@@ -160,7 +161,9 @@ impl Shard {
 
     /// The next datagram or event, until there is none.
     pub fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        // What others must know of comes before what makes a peer send.
+        let claim = self.shared.news().map(Output::Claim);
+        claim.or_else(|| self.outputs.pop_front())
     }
 
     /// When [`timeout`](Self::timeout) wants to be called next.
@@ -245,6 +248,7 @@ impl Shard {
             identity: &self.identity,
             random: &mut self.random,
             ice: self.config.ice,
+            among: self.config.among,
             handshake: &mut self.last_handshake,
             now,
         };

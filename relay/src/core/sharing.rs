@@ -7,34 +7,55 @@ use super::leg::Leg;
 use super::ports::Bound;
 use super::shared::Standing;
 use super::table::Key;
-use super::{Ports, Shard, SharedPort, SocketId};
+use super::{Ports, Shard, Shards, SocketId, Whose};
 
 /// Who has said nothing for longer than this makes room where others speak.
 const MOMENT: Duration = Duration::from_secs(1);
 
 impl Shard {
     /// Opens the shared port on every address of every interface, if there is to be one. Call it once, before anything
-    /// else.
+    /// else: so it has the same numbers in every shard.
     ///
     /// # Errors
     /// The address where it cannot be had.
     pub fn share_ports(&mut self, ports: &mut dyn Ports) -> Result<(), SocketAddr> {
-        let port = match self.config.shared_port {
-            SharedPort::None => return Ok(()),
-            SharedPort::First => None,
-            SharedPort::At(port) => Some(port),
+        let Some(port) = self.config.shared_port else {
+            return Ok(());
         };
         let addresses: Vec<IpAddr> = self.config.interfaces.iter().map(|i| i.bind.0).collect();
         for ip in addresses {
             if self.shared_at(ip).is_some() {
                 continue;
             }
-            let failed = SocketAddr::new(ip, port.unwrap_or(*self.config.ports.start()));
-            let bound = self.pool.fixed(ip, port, ports).ok_or(failed)?;
+            let at = SocketAddr::new(ip, port);
+            let bound = self.pool.fixed(at, ports).ok_or(at)?;
             ports.mark(bound.id, self.config.tos);
             self.shared.open(bound);
         }
         Ok(())
+    }
+
+    /// Which other shard a datagram is for that is [not ours](super::Received::Elsewhere), of those that have not
+    /// `seen` it; `None` if it is nobody's.
+    #[must_use]
+    pub fn whose(
+        &self,
+        socket: SocketId,
+        from: SocketAddr,
+        datagram: &[u8],
+        seen: Shards,
+    ) -> Option<Whose> {
+        self.shared.whose((socket, from), datagram, seen)
+    }
+
+    /// Takes what another shard says of a source: whether it is [held](super::Claim::is_held) there.
+    pub fn hear(&mut self, shard: u8, socket: SocketId, source: SocketAddr, is_held: bool) {
+        self.shared.hear(shard, (socket, source), is_held);
+    }
+
+    /// Counts a datagram that is nobody's.
+    pub fn stray(&mut self) {
+        self.strays = self.strays.wrapping_add(1);
     }
 
     /// The shared ports: their sockets and where they are.

@@ -21,16 +21,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use net::poll::Waker;
+use net::udp::{Options, UdpSocket};
 
 pub(super) use sockets::Sockets;
 #[cfg(target_os = "linux")]
 pub(super) use steered::Steered;
 
+use super::sharing::Shared;
 use super::worker::Lost;
 use super::{Config, Error};
-use crate::core::{Ports, Send, SharedPort, SocketId};
+use crate::core::{Ports, Send, SocketId};
 
 use sockets::Files;
+#[cfg(target_os = "linux")]
+use steered::Common;
 
 /// Files that are open besides: programs, logs, control connections.
 const OTHER_FILES: usize = 256;
@@ -69,6 +73,9 @@ pub(super) trait Backend: Ports + Sized + std::marker::Send + 'static {
     /// Many peers share this port: more comes to it than to any other.
     fn crowd(&mut self, socket: SocketId);
 
+    /// What comes from `source` to this shared port is best brought to that shard, if the system can do so.
+    fn bring(&mut self, socket: SocketId, source: SocketAddr, shard: Option<u8>);
+
     /// Sends one datagram that follows from no other.
     fn send(&mut self, socket: SocketId, to: SocketAddr, datagram: &[u8]) -> io::Result<()>;
 }
@@ -98,26 +105,39 @@ impl fmt::Display for Choice {
 
 /// The way of one shard.
 pub(super) enum Opened {
-    Sockets(Sockets),
+    Sockets(Box<Sockets>),
     #[cfg(target_os = "linux")]
     Steered(Box<Steered>),
 }
 
-/// Tries what is asked for, for every shard; one line in the log says what it came to. What is given is never
-/// [`Choice::Auto`].
-pub(super) fn open(config: &Config) -> Result<(Choice, Vec<Opened>), Error> {
-    let shards = config.shards.max(1);
+impl Opened {
+    /// What ends its [wait](Backend::wait).
+    pub(super) fn waker(&self) -> Waker {
+        match self {
+            Self::Sockets(backend) => backend.waker(),
+            #[cfg(target_os = "linux")]
+            Self::Steered(backend) => backend.waker(),
+        }
+    }
+}
+
+/// Tries what is asked for, for every shard with its sockets of the port that all share; one line in the log says what
+/// it came to. What is given is never [`Choice::Auto`].
+pub(super) fn open(config: &Config, shared: Shared) -> Result<(Choice, Vec<Opened>), Error> {
+    let shards = shared.sockets.len();
     let asked = config.backend;
     let files = open_files(config);
     let mut why_not = None;
-    let steered = match asked {
+    let steering = match asked {
         Choice::Sockets => None,
-        Choice::Auto => steered(config).map_err(|error| why_not = Some(error)).ok(),
-        Choice::Steered => Some(steered(config).map_err(Error::Steered)?),
+        Choice::Auto => steering(config, shared.port)
+            .map_err(|error| why_not = Some(error))
+            .ok(),
+        Choice::Steered => Some(steering(config, shared.port).map_err(Error::Steered)?),
     };
-    let (backend, opened) = match steered {
-        Some(opened) => (Choice::Steered, opened),
-        None => (Choice::Sockets, sockets(shards, files)?),
+    let (backend, opened) = match steering {
+        Some(steering) => (Choice::Steered, steered(steering, shared)?),
+        None => (Choice::Sockets, sockets(shared, files)?),
     };
     let not_steered = why_not.map(|error| error.to_string());
     tracing::info!(%backend, %asked, not_steered, shards, "media ports");
@@ -144,28 +164,48 @@ fn open_files(config: &Config) -> usize {
     limit
 }
 
-fn sockets(shards: usize, limit: usize) -> io::Result<Vec<Opened>> {
+fn sockets(shared: Shared, limit: usize) -> io::Result<Vec<Opened>> {
     let files = Arc::new(Files::new(limit.saturating_sub(OTHER_FILES)));
-    let one = |_| Ok(Opened::Sockets(Sockets::new(Arc::clone(&files))?));
-    (0..shards).map(one).collect()
+    let one = |held| {
+        let one = Sockets::new(Arc::clone(&files), held)?;
+        Ok(Opened::Sockets(Box::new(one)))
+    };
+    shared.sockets.into_iter().map(one).collect()
 }
 
 #[cfg(target_os = "linux")]
-fn steered(config: &Config) -> io::Result<Vec<Opened>> {
+fn steering(config: &Config, shared: Option<u16>) -> io::Result<Common> {
     let (first, last) = (*config.core.ports.start(), *config.core.ports.end());
-    let range = match config.core.shared_port {
-        // One for each shard, from here on.
-        SharedPort::At(port) => {
-            let more = u16::try_from(config.shards).unwrap_or(u16::MAX);
-            first.min(port)..=last.max(port.saturating_add(more))
-        }
-        SharedPort::None | SharedPort::First => first..=last,
-    };
-    let one = |_| Ok(Opened::Steered(Box::new(Steered::new(range.clone())?)));
-    (0..config.shards.max(1)).map(one).collect()
+    let shared = shared.unwrap_or(first);
+    let range = first.min(shared)..=last.max(shared);
+    Common::new(range, super::sharing::marks(config))
+}
+
+#[cfg(target_os = "linux")]
+fn steered(common: Common, shared: Shared) -> io::Result<Vec<Opened>> {
+    let all = common.share(shared.sockets)?.into_iter();
+    Ok(all.map(|one| Opened::Steered(Box::new(one))).collect())
+}
+
+/// The socket that is held at this address already, or one of its own.
+fn take_or_bind(held: &mut Vec<UdpSocket>, at: SocketAddr) -> Option<UdpSocket> {
+    let known = held.iter().position(|socket| socket.local_addr() == at);
+    match known {
+        Some(known) => Some(held.swap_remove(known)),
+        None => UdpSocket::bind(at, Options::default()).ok(),
+    }
+}
+
+/// What there is none of.
+#[cfg(not(target_os = "linux"))]
+enum Common {}
+
+#[cfg(not(target_os = "linux"))]
+fn steering(_: &Config, _: Option<u16>) -> io::Result<Common> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(not(target_os = "linux"))]
-fn steered(_: &Config) -> io::Result<Vec<Opened>> {
-    Err(io::ErrorKind::Unsupported.into())
+fn steered(common: Common, _: Shared) -> io::Result<Vec<Opened>> {
+    match common {}
 }

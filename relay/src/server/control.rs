@@ -357,6 +357,7 @@ impl Control {
             if let Some(unauthentic) = self.guard.told() {
                 statistics.push("unauthentic", unauthentic);
             }
+            statistics.push("handover", gathering.handed());
             Response::ok().with("statistics", statistics)
         } else {
             gathering.calls()

@@ -177,6 +177,13 @@ impl Figures {
             label,
             each(|one| one.turning.unsent as f64),
         )?;
+        let help = "Datagrams that came to a media thread and were handed over to another";
+        let over = each(|one| one.turning.handed.over as f64);
+        page.counters("shard_handed_over", help, label, over)?;
+        let help =
+            "Datagrams of another media thread that were dropped for want of room on the way";
+        let dropped = each(|one| one.turning.handed.dropped as f64);
+        page.counters("shard_not_handed_over", help, label, dropped)?;
         let help = "Which way media takes through the system";
         page.gauges(
             "backend",

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use control_proto::{Command, Format, Request, Response, Value};
+use control_proto::{Command, Dictionary, Format, Request, Response, Value};
 use net::status::Question;
 
+use super::neighbours::Handed;
 use crate::core::{Shard, Statistics};
 
 /// How many call-ids `list` gives when it is not told.
@@ -32,6 +33,8 @@ pub(super) struct Turning {
     pub(super) lateness: Duration,
     /// Datagrams that the system did not take.
     pub(super) unsent: u64,
+    /// Datagrams that came to it and were other shards'.
+    pub(super) handed: Handed,
 }
 
 /// Whether every shard is to be asked.
@@ -121,6 +124,18 @@ impl Gathering {
     /// Whether nobody waits for it any more.
     pub(super) fn is_abandoned(&self) -> bool {
         self.question.as_ref().is_some_and(Question::is_abandoned)
+    }
+
+    /// What came to one media thread and was another's.
+    pub(super) fn handed(&self) -> Dictionary {
+        let sum = |of: fn(&Handed) -> u64| {
+            let shards = self.shards.iter();
+            let all = shards.map(|(_, shard)| of(&shard.turning.handed));
+            i64::try_from(all.fold(0, u64::saturating_add)).unwrap_or(i64::MAX)
+        };
+        Dictionary::new()
+            .with("packets", sum(|handed| handed.over))
+            .with("dropped", sum(|handed| handed.dropped))
     }
 
     pub(super) fn statistics(&self) -> &Statistics {

@@ -15,15 +15,19 @@ use super::backend::{Backend, Relay};
 use super::gathering::{self, Part, Turning};
 use super::handshakes::Desk;
 use super::load::Load;
+use super::neighbours::Neighbours;
 use super::recorder::Recorder;
 use super::tally::Asked;
-use crate::core::{Event, EventKind, Output, Send, Shard, SocketId};
+use crate::core::{Event, EventKind, Output, Received, Send, Shard, Shards, SocketId};
 
 /// Commands that are executed before media has its turn.
 const COMMANDS: usize = 16;
 
 /// News of handshakes that are heard before media has its turn.
 const NEWS: usize = 64;
+
+/// Datagrams from other shards that are taken before the own sockets have their turn.
+const PARCELS: usize = 256;
 
 /// How often a failure to send is worth a line in the log.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
@@ -66,6 +70,8 @@ pub(super) struct Queues {
     pub(super) recorder: Option<Recorder>,
     /// Who does the handshakes.
     pub(super) handshakes: Desk,
+    /// The other shards.
+    pub(super) neighbours: Neighbours,
     /// What of its core it uses.
     pub(super) load: Load,
     /// The number of the processor that it stays on.
@@ -81,6 +87,8 @@ pub(super) struct Worker<B> {
     more_jobs: bool,
     /// Whether news of handshakes may be waiting still.
     more_news: bool,
+    /// Whether datagrams from other shards may be waiting still.
+    more_parcels: bool,
     lost: Lost,
     /// Timers served, and how late they were all together.
     timers: u64,
@@ -95,6 +103,7 @@ impl<B: Backend> Worker<B> {
             queues,
             more_jobs: false,
             more_news: false,
+            more_parcels: false,
             lost: Lost::default(),
             timers: 0,
             lateness: Duration::ZERO,
@@ -104,8 +113,7 @@ impl<B: Backend> Worker<B> {
     /// See [`Shard::share_ports`]: once, before [`run`](Self::run).
     pub(super) fn share_ports(&mut self) -> Result<(), SocketAddr> {
         self.shard.share_ports(&mut self.backend)?;
-        for (socket, address) in self.shard.shared_ports() {
-            tracing::info!(%address, "the one port of this shard for browsers");
+        for (socket, _) in self.shard.shared_ports() {
             self.backend.crowd(socket);
         }
         Ok(())
@@ -131,6 +139,7 @@ impl<B: Backend> Worker<B> {
             }
             self.commands(now);
             self.handshakes(now);
+            self.parcels(now);
             self.datagrams(now);
             if let Some(due) = self.shard.deadline().filter(|due| *due <= now) {
                 self.timers = self.timers.wrapping_add(1);
@@ -139,13 +148,14 @@ impl<B: Backend> Worker<B> {
                 self.shard.timeout(now, &mut self.backend);
             }
             self.outputs();
+            self.queues.neighbours.wake();
             self.lost.complain(now);
         }
     }
 
     /// How long there is nothing to do unless something comes.
     fn timeout(&self, now: Instant) -> Option<Duration> {
-        if self.more_jobs || self.more_news {
+        if self.more_jobs || self.more_news || self.more_parcels {
             return Some(Duration::ZERO);
         }
         Some(self.shard.deadline()?.saturating_duration_since(now))
@@ -174,6 +184,7 @@ impl<B: Backend> Worker<B> {
                 timers: self.timers,
                 lateness: self.lateness,
                 unsent: self.lost.count,
+                handed: self.queues.neighbours.handed(),
             };
             let body = match gathering::part(&self.shard, &job.request, turning) {
                 Some(part) => Body::Part(part),
@@ -213,14 +224,54 @@ impl<B: Backend> Worker<B> {
         self.outputs();
     }
 
+    /// Takes what came to other shards and is ours.
+    fn parcels(&mut self, now: Instant) {
+        let Self { shard, queues, .. } = self;
+        let neighbours = &mut queues.neighbours;
+        if neighbours.is_none() {
+            return;
+        }
+        neighbours.hear(shard);
+        self.more_parcels = true;
+        for _ in 0..PARCELS {
+            let Some(mut parcel) = neighbours.next() else {
+                self.more_parcels = false;
+                return;
+            };
+            let (at, seen) = ((parcel.socket, parcel.from), parcel.seen);
+            let (len, buffer) = (parcel.len, &mut parcel.buffer);
+            match shard.receive_handed(at, buffer, len, seen, now) {
+                Received::Send(send) => {
+                    let datagram = buffer.get(..send.len).unwrap_or_default();
+                    if let Err(error) = self.backend.send(send.socket, send.to, datagram) {
+                        self.lost.count(error);
+                    }
+                }
+                Received::Nothing => {}
+                Received::Elsewhere => {
+                    let datagram = buffer.get(..len).unwrap_or_default();
+                    if !neighbours.hand_over(shard, at, datagram, seen) {
+                        shard.stray();
+                    }
+                }
+            }
+        }
+    }
+
     fn datagrams(&mut self, now: Instant) {
         let Self {
             shard,
             backend,
+            queues,
             lost,
             ..
         } = self;
-        backend.turn(&mut Turn { shard, now }, lost);
+        let mut turn = Turn {
+            shard,
+            neighbours: &mut queues.neighbours,
+            now,
+        };
+        backend.turn(&mut turn, lost);
     }
 
     fn outputs(&mut self) {
@@ -232,6 +283,10 @@ impl<B: Backend> Worker<B> {
                     }
                 }
                 Output::Handshake { id, order } => self.queues.handshakes.order(id, order),
+                Output::Claim(claim) => {
+                    self.backend.bring(claim.socket, claim.source, claim.to);
+                    self.queues.neighbours.tell(claim);
+                }
                 Output::Event(event) => log(&event),
                 Output::Record(record) => {
                     // Without a recorder the core makes none.
@@ -246,6 +301,7 @@ impl<B: Backend> Worker<B> {
 /// The shard at one moment.
 struct Turn<'a> {
     shard: &'a mut Shard,
+    neighbours: &'a mut Neighbours,
     now: Instant,
 }
 
@@ -257,7 +313,19 @@ impl Relay for Turn<'_> {
         buffer: &mut [u8],
         len: usize,
     ) -> Option<Send> {
-        self.shard.receive(socket, from, buffer, len, self.now)
+        match self.shard.receive(socket, from, buffer, len, self.now) {
+            Received::Send(send) => Some(send),
+            Received::Nothing => None,
+            Received::Elsewhere => {
+                let datagram = buffer.get(..len).unwrap_or_default();
+                let at = (socket, from);
+                let nobody = Shards::default();
+                if !self.neighbours.hand_over(self.shard, at, datagram, nobody) {
+                    self.shard.stray();
+                }
+                None
+            }
+        }
     }
 
     fn late(&mut self, socket: SocketId, from: SocketAddr, datagram: &[u8]) {

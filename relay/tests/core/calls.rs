@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use causeway_relay::core::{EventKind, Seats};
+use causeway_relay::core::{EventKind, Received, Seats};
 use control_proto::{Command, Value, flag};
 
 use crate::bodies::{OTHER_PHONE, PHONE, chromium};
@@ -331,7 +331,7 @@ fn a_datagram_that_was_still_on_its_way_when_the_socket_closed_is_counted_and_go
             world
                 .shard
                 .receive(*id, phone(), &mut buffer, len, world.now),
-            None
+            Received::Nothing
         );
     }
     assert_eq!(world.shard.strays(), ids.len() as u64);

@@ -42,6 +42,24 @@ pub fn call(
     identity: &Identity,
     wire: &mut impl Wire,
 ) -> Result<(), &'static str> {
+    let (mut caller, mut callee) = set_up(id, (a, b), relay_is_lite, identity, wire)?;
+    for sequence in 1..4 {
+        for packet in [speech(sequence), REPORT.to_vec()] {
+            pass(&packet, &mut caller, &mut callee, wire)?;
+            pass(&packet, &mut callee, &mut caller, wire)?;
+        }
+    }
+    Ok(())
+}
+
+/// Two peers in a call, who may speak.
+pub fn set_up<'a>(
+    id: &str,
+    (a, b): (Manner, Manner),
+    relay_is_lite: bool,
+    identity: &'a Identity,
+    wire: &mut impl Wire,
+) -> Result<(Peer<'a>, Peer<'a>), &'static str> {
     let mut caller = Peer::new(a, 7, true, identity, wire);
     let mut callee = Peer::new(b, 8, relay_is_lite, identity, wire);
     let mut offer = Request::new(Command::Offer);
@@ -71,13 +89,7 @@ pub fn call(
     ) {
         return Err("not connected");
     }
-    for sequence in 1..4 {
-        for packet in [speech(sequence), REPORT.to_vec()] {
-            pass(&packet, &mut caller, &mut callee, wire)?;
-            pass(&packet, &mut callee, &mut caller, wire)?;
-        }
-    }
-    Ok(())
+    Ok((caller, callee))
 }
 
 /// The packet arrives as it was sent, from where its receiver expects it.
@@ -96,7 +108,7 @@ pub fn pass(
 }
 
 /// The next datagram that is neither STUN nor DTLS.
-fn media(a: &mut Peer<'_>, b: &mut Peer<'_>, wire: &mut impl Wire) -> Option<Sent> {
+pub fn media(a: &mut Peer<'_>, b: &mut Peer<'_>, wire: &mut impl Wire) -> Option<Sent> {
     for _ in 0..50 {
         a.step(wire);
         b.step(wire);

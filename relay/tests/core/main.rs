@@ -3,6 +3,7 @@
 #![allow(unreachable_pub)] // the modules of a test program are nobody else's
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may stop on the first surprise
 
+mod beside;
 mod bodies;
 mod browser;
 mod bundle;
@@ -30,6 +31,7 @@ mod reports;
 mod restored;
 mod rsa;
 mod sdes;
+mod shards;
 mod shared;
 mod subscription;
 mod text;

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use causeway_relay::core::{IceRole, SharedPort, SocketId};
+use causeway_relay::core::{IceRole, Received, SocketId};
 use control_proto::Command;
 use ice::{Agent, Local};
 
+use crate::beside::Arrival;
 use crate::bodies::PHONE;
 use crate::browser::Browser;
 use crate::media::{Bridged, browser_calls_in, phone};
@@ -14,16 +15,53 @@ use crate::world::*;
 
 const PORT: u16 = 5004;
 
-fn sharing() -> World {
-    World::with(|config| config.shared_port = SharedPort::At(PORT))
+/// Each holds for one shard, and for two wherever a datagram comes to.
+macro_rules! wherever_it_comes {
+    ($($name:ident),* $(,)?) => {
+        mod alone {
+            $(#[test] fn $name() { super::$name(super::sharing()) })*
+        }
+        mod at_home {
+            $(#[test] fn $name() { super::$name(super::of_two(super::Arrival::Home)) })*
+        }
+        mod beside {
+            $(#[test] fn $name() { super::$name(super::of_two(super::Arrival::Beside)) })*
+        }
+        mod brought {
+            $(#[test] fn $name() { super::$name(super::of_two(super::Arrival::Brought)) })*
+        }
+    };
 }
 
-fn port() -> SocketAddr {
+wherever_it_comes!(
+    each_of_many_browsers_on_one_port_speaks_to_its_own_phone,
+    a_browser_that_is_called_is_told_the_one_port_too,
+    who_has_passed_no_check_is_heard_by_nobody,
+    a_check_that_came_to_another_socket_finds_nobody,
+    a_call_that_is_over_leaves_the_port_to_the_others_and_its_browser_unheard,
+    a_restart_of_ice_is_found_by_its_new_fragment,
+    a_check_in_anothers_name_does_not_take_its_address_over,
+    a_page_that_begins_anew_behind_the_same_port_connects_at_once,
+    a_page_that_begins_anew_again_and_again_connects_each_time,
+    a_page_that_begins_anew_in_its_handshake_connects_a_second_later,
+    who_forges_a_live_calls_address_takes_nothing_whatever_he_sends,
+    a_call_that_was_silent_is_heard_again_although_its_address_was_forged_meanwhile,
+);
+
+pub fn of_two(arrival: Arrival) -> World {
+    World::of_two(PORT, arrival)
+}
+
+fn sharing() -> World {
+    World::with(|config| config.shared_port = Some(PORT))
+}
+
+pub fn port() -> SocketAddr {
     SocketAddr::new(PUBLIC.parse().unwrap(), PORT)
 }
 
 /// A browser that has called a phone, and the relay's port towards that phone.
-fn call(world: &mut World, number: u8) -> (Browser, SocketAddr) {
+pub fn call(world: &mut World, number: u8) -> (Browser, SocketAddr) {
     let mut browser = Browser::new(&format!("198.51.100.{number}:50000"));
     let name = format!("call {number}");
     let body = browser.body("actpass", 1);
@@ -36,7 +74,7 @@ fn call(world: &mut World, number: u8) -> (Browser, SocketAddr) {
 }
 
 /// What the browser says comes out of the port that its own phone was told.
-fn speaks_to(world: &mut World, browser: &mut Browser, relay: SocketAddr, sequence: u16) {
+pub fn speaks_to(world: &mut World, browser: &mut Browser, relay: SocketAddr, sequence: u16) {
     let packet = rtp(sequence, 0xb0b, b"from the browser");
     browser.send_rtp(world, &packet);
     let sent = world.sent.pop_front().expect("something for the phone");
@@ -49,9 +87,7 @@ fn speaks_to(world: &mut World, browser: &mut Browser, relay: SocketAddr, sequen
     assert_eq!(browser.heard.pop(), Some(packet));
 }
 
-#[test]
-fn each_of_many_browsers_on_one_port_speaks_to_its_own_phone() {
-    let mut world = sharing();
+fn each_of_many_browsers_on_one_port_speaks_to_its_own_phone(mut world: World) {
     let mut calls: Vec<_> = (1..=20).map(|number| call(&mut world, number)).collect();
     for sequence in 0..10 {
         for (browser, relay) in &mut calls {
@@ -63,9 +99,7 @@ fn each_of_many_browsers_on_one_port_speaks_to_its_own_phone() {
     assert_eq!(world.sockets.open.len(), 2 + 2 * 20, "and the phones'");
 }
 
-#[test]
-fn a_browser_that_is_called_is_told_the_one_port_too() {
-    let mut world = sharing();
+fn a_browser_that_is_called_is_told_the_one_port_too(mut world: World) {
     let mut browser = Browser::new("198.51.100.7:50000");
     let to_browser = world.sdp(&offer_to_browser("c", "a", None, PHONE));
     assert_eq!(addresses(&to_browser).0, port());
@@ -75,12 +109,10 @@ fn a_browser_that_is_called_is_told_the_one_port_too() {
     speaks_to(&mut world, &mut browser, addresses(&to_phone).0, 1);
 }
 
-#[test]
-fn who_has_passed_no_check_is_heard_by_nobody() {
-    let mut world = sharing();
+fn who_has_passed_no_check_is_heard_by_nobody(mut world: World) {
     let (mut browser, relay) = call(&mut world, 1);
     let stranger: SocketAddr = "198.51.100.66:50000".parse().unwrap();
-    let before = world.shard.strays();
+    let before = world.strays();
     let speech = browser.protect(&rtp(1, 0xb0b, b"copied"));
     let mut hello = vec![22, 0xfe, 0xfd];
     hello.resize(100, 0);
@@ -88,13 +120,11 @@ fn who_has_passed_no_check_is_heard_by_nobody() {
         world.send(stranger, port(), datagram);
     }
     assert!(world.sent.is_empty());
-    assert_eq!(world.shard.strays(), before + 4);
+    assert_eq!(world.strays(), before + 4);
     speaks_to(&mut world, &mut browser, relay, 2);
 }
 
-#[test]
-fn a_check_that_came_to_another_socket_finds_nobody() {
-    let mut world = sharing();
+fn a_check_that_came_to_another_socket_finds_nobody(mut world: World) {
     let mut browser = Browser::new("198.51.100.7:50000");
     let to_browser = world.sdp(&offer_to_browser("c", "a", None, PHONE));
     browser.take(&to_browser, &world);
@@ -111,32 +141,28 @@ fn a_check_that_came_to_another_socket_finds_nobody() {
     let mut buffer = check.clone();
     buffer.resize(check.len() + 100, 0);
     let (closed, len) = (SocketId(u32::MAX), check.len());
-    let before = world.shard.strays();
+    let before = world.strays();
     let sent = world
         .shard
         .receive(closed, browser.at, &mut buffer, len, world.now);
-    assert_eq!((sent, world.shard.poll()), (None, None));
-    assert_eq!(world.shard.strays(), before + 1);
+    assert_eq!((sent, world.shard.poll()), (Received::Nothing, None));
+    assert_eq!(world.strays(), before + 1);
 }
 
-#[test]
-fn a_call_that_is_over_leaves_the_port_to_the_others_and_its_browser_unheard() {
-    let mut world = sharing();
+fn a_call_that_is_over_leaves_the_port_to_the_others_and_its_browser_unheard(mut world: World) {
     let (mut gone, _) = call(&mut world, 1);
     let (mut browser, relay) = call(&mut world, 2);
     world.command(&request(Command::Delete, "call 1"));
-    let before = world.shard.strays();
+    let before = world.strays();
     gone.send_rtp(&mut world, &rtp(1, 0xb0b, b"late"));
     assert!(world.sent.is_empty());
-    assert_eq!(world.shard.strays(), before + 1);
+    assert_eq!(world.strays(), before + 1);
     speaks_to(&mut world, &mut browser, relay, 1);
     world.command(&request(Command::Delete, "call 2"));
     assert_eq!(world.sockets.open.len(), 2);
 }
 
-#[test]
-fn a_restart_of_ice_is_found_by_its_new_fragment() {
-    let mut world = sharing();
+fn a_restart_of_ice_is_found_by_its_new_fragment(mut world: World) {
     let (mut browser, relay) = call(&mut world, 1);
     speaks_to(&mut world, &mut browser, relay, 1);
     browser.restart_ice();
@@ -148,9 +174,7 @@ fn a_restart_of_ice_is_found_by_its_new_fragment() {
     speaks_to(&mut world, &mut browser, relay, 2);
 }
 
-#[test]
-fn a_check_in_anothers_name_does_not_take_its_address_over() {
-    let mut world = sharing();
+fn a_check_in_anothers_name_does_not_take_its_address_over(mut world: World) {
     let (mut browser, relay) = call(&mut world, 1);
     // A caller of its own right, who writes the first browser's address into its packets.
     let mut thief = Browser::new("198.51.100.1:50000");
@@ -167,7 +191,7 @@ fn a_check_in_anothers_name_does_not_take_its_address_over() {
 }
 
 /// A second browser at the place of the first, in a call of its own name; and the relay's port towards its phone.
-fn another_at(world: &mut World, at: SocketAddr, name: &str) -> (Browser, SocketAddr) {
+pub fn another_at(world: &mut World, at: SocketAddr, name: &str) -> (Browser, SocketAddr) {
     let mut other = Browser::new(&at.to_string());
     let body = other.body("actpass", 1);
     let to_phone = world.sdp(&offer_to_phone(name, "a", None, &body));
@@ -176,9 +200,7 @@ fn another_at(world: &mut World, at: SocketAddr, name: &str) -> (Browser, Socket
     (other, addresses(&to_phone).0)
 }
 
-#[test]
-fn a_page_that_begins_anew_behind_the_same_port_connects_at_once() {
-    let mut world = sharing();
+fn a_page_that_begins_anew_behind_the_same_port_connects_at_once(mut world: World) {
     let (mut gone, old) = call(&mut world, 1);
     speaks_to(&mut world, &mut gone, old, 1);
     let (mut browser, relay) = another_at(&mut world, gone.at, "anew");
@@ -199,9 +221,7 @@ fn a_page_that_begins_anew_behind_the_same_port_connects_at_once() {
     speaks_to(&mut world, &mut browser, relay, 101);
 }
 
-#[test]
-fn a_page_that_begins_anew_again_and_again_connects_each_time() {
-    let mut world = sharing();
+fn a_page_that_begins_anew_again_and_again_connects_each_time(mut world: World) {
     let at = "198.51.100.1:50000".parse().unwrap();
     for number in 0..10 {
         let (mut browser, relay) = another_at(&mut world, at, &format!("page {number}"));
@@ -211,9 +231,7 @@ fn a_page_that_begins_anew_again_and_again_connects_each_time() {
     }
 }
 
-#[test]
-fn a_page_that_begins_anew_in_its_handshake_connects_a_second_later() {
-    let mut world = sharing();
+fn a_page_that_begins_anew_in_its_handshake_connects_a_second_later(mut world: World) {
     let at = "198.51.100.1:50000".parse().unwrap();
     let (mut gone, _) = another_at(&mut world, at, "half");
     let mut dtls = gone.dtls.take().expect("an endpoint");
@@ -233,7 +251,7 @@ fn a_page_that_begins_anew_in_its_handshake_connects_a_second_later() {
 }
 
 /// Somebody with a call that stands, who from now on writes another's address into all packets.
-fn thief_of(world: &mut World, at: SocketAddr, number: u8) -> Browser {
+pub fn thief_of(world: &mut World, at: SocketAddr, number: u8) -> Browser {
     let (mut thief, _) = call(world, number);
     thief.at = at;
     let local = Local::host(at);
@@ -246,9 +264,7 @@ fn thief_of(world: &mut World, at: SocketAddr, number: u8) -> Browser {
     thief
 }
 
-#[test]
-fn who_forges_a_live_calls_address_takes_nothing_whatever_he_sends() {
-    let mut world = sharing();
+fn who_forges_a_live_calls_address_takes_nothing_whatever_he_sends(mut world: World) {
     let (mut browser, relay) = call(&mut world, 1);
     let mut thieves = [2, 3].map(|number| {
         let mut thief = thief_of(&mut world, browser.at, number);
@@ -281,9 +297,9 @@ fn who_forges_a_live_calls_address_takes_nothing_whatever_he_sends() {
     }
 }
 
-#[test]
-fn a_call_that_was_silent_is_heard_again_although_its_address_was_forged_meanwhile() {
-    let mut world = sharing();
+fn a_call_that_was_silent_is_heard_again_although_its_address_was_forged_meanwhile(
+    mut world: World,
+) {
     let (mut browser, relay) = call(&mut world, 1);
     let (mut thief, _) = another_at(&mut world, browser.at, "theft");
     for _ in 0..100 {
@@ -298,7 +314,7 @@ fn a_call_that_was_silent_is_heard_again_although_its_address_was_forged_meanwhi
 #[test]
 fn the_answers_to_the_relays_own_checks_find_their_leg() {
     let mut world = World::with(|config| {
-        config.shared_port = SharedPort::At(PORT);
+        config.shared_port = Some(PORT);
         config.ice = IceRole::Full;
     });
     let browser = Browser::new("198.51.100.7:50000");
@@ -321,24 +337,11 @@ fn the_answers_to_the_relays_own_checks_find_their_leg() {
         world.advance(Duration::from_millis(50));
     }
     assert!(lite.selected().is_some(), "the relay has nominated it");
-    assert_eq!(world.shard.strays(), 0);
+    assert_eq!(world.strays(), 0);
 }
 
 #[test]
 fn phones_keep_ports_of_their_own() {
     let Bridged { rtp, rtcp, .. } = browser_calls_in(sharing());
     assert!(rtp.port() != PORT && rtcp.port() == rtp.port() + 1);
-}
-
-#[test]
-fn the_first_free_port_of_the_range_is_taken_where_none_is_named() {
-    let mut sockets = Sockets::default();
-    sockets.taken.insert(30_000);
-    let world = World::on(sockets, |config| config.shared_port = SharedPort::First);
-    let shared: Vec<_> = world
-        .shard
-        .shared_ports()
-        .map(|(_, at)| at.port())
-        .collect();
-    assert_eq!(shared, [30_001, 30_001]);
 }

@@ -5,14 +5,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use causeway_relay::core::{
-    Advertise, Anchor, Bind, Config, Event, EventKind, HEADROOM, Handshakes, Interface, Output,
-    Ports, Record, Shard, SocketId,
+    Advertise, Anchor, Bind, Config, Event, EventKind, HEADROOM, Handshakes, Identity, Interface,
+    Output, Ports, Record, Shard, SocketId,
 };
 use control_proto::{
     Command, Dictionary, Dtls, Ice, Request, Response, TransportProtocol, Value, flag,
 };
 use testkit::Dice;
 
+use crate::beside::Beside;
 pub use crate::wire::Sent;
 use crate::wire::Wire;
 
@@ -63,6 +64,9 @@ pub struct World {
     pub records: Vec<Record>,
     /// The DTLS endpoints, where the shard has given them away: it hears of them only when time passes.
     pub elsewhere: Option<Handshakes>,
+    /// Another shard with the same shared ports.
+    pub beside: Option<Box<Beside>>,
+    pub identity: Identity,
 }
 
 impl World {
@@ -77,23 +81,10 @@ impl World {
     /// On a machine where some sockets are open already.
     pub fn on(mut sockets: Sockets, change: impl FnOnce(&mut Config)) -> Self {
         let start = Instant::now();
-        let interface = |name: &str, address: &str| Interface {
-            name: name.into(),
-            bind: Bind(address.parse().unwrap()),
-            advertise: Advertise(address.parse().unwrap()),
-        };
-        let anchor = Anchor {
-            instant: start,
-            unix: Duration::from_secs(1_800_000_000),
-        };
-        let mut config = Config::new(
-            vec![interface("public", PUBLIC), interface("private", PRIVATE)],
-            anchor,
-        );
-        config.delete_delay = Duration::ZERO;
+        let mut config = config(start);
         change(&mut config);
-        let identity = dtls::Identity::generate().unwrap();
-        let mut shard = Shard::new(config, identity, random());
+        let identity = Identity::generate().unwrap();
+        let mut shard = Shard::new(config, identity.clone(), random(1));
         shard.share_ports(&mut sockets).unwrap();
         Self {
             shard,
@@ -104,6 +95,8 @@ impl World {
             events: Vec::new(),
             records: Vec::new(),
             elsewhere: None,
+            beside: None,
+            identity,
         }
     }
 
@@ -122,15 +115,17 @@ impl World {
 
     /// A datagram comes in at `to`. What becomes of it stands in [`Self::sent`].
     pub fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        if self.beside.is_some() {
+            return self.send_to_one_of_two(from, to, bytes);
+        }
         let Some((id, _)) = self.sockets.open.iter().find(|(_, at)| **at == to) else {
             return;
         };
-        let mut buffer = vec![0xaa; bytes.len() + HEADROOM];
-        buffer[..bytes.len()].copy_from_slice(bytes);
-        if let Some(send) = self
+        let mut buffer = with_headroom(bytes);
+        let received = self
             .shard
-            .receive(*id, from, &mut buffer, bytes.len(), self.now)
-        {
+            .receive(*id, from, &mut buffer, bytes.len(), self.now);
+        if let Some(send) = received.sent() {
             let from = self.sockets.open[&send.socket];
             self.sent.push_back(Sent {
                 from,
@@ -153,6 +148,9 @@ impl World {
     /// Time passes, and every deadline on the way is kept.
     pub fn advance(&mut self, by: Duration) {
         let end = self.now + by;
+        if self.beside.is_some() {
+            return self.advance_both(end);
+        }
         while let Some(deadline) = self.shard.deadline().filter(|deadline| *deadline <= end) {
             self.now = self.now.max(deadline);
             self.shard.timeout(self.now, &mut self.sockets);
@@ -188,7 +186,10 @@ impl World {
         count
     }
 
-    fn drain(&mut self) {
+    pub fn drain(&mut self) {
+        if self.beside.is_some() {
+            return self.drain_both();
+        }
         while let Some(output) = self.shard.poll() {
             match output {
                 Output::Datagram { socket, to, bytes } => {
@@ -197,6 +198,7 @@ impl World {
                 }
                 Output::Event(Event { kind, .. }) => self.events.push(kind),
                 Output::Record(record) => self.records.push(record),
+                Output::Claim(claim) => panic!("it is alone: {claim:?}"),
                 Output::Handshake { id, order } => {
                     let elsewhere = self.elsewhere.as_mut().unwrap();
                     elsewhere.take(id, order, self.now);
@@ -232,6 +234,30 @@ impl Wire for World {
     }
 }
 
+/// With a public and a private side.
+pub fn config(start: Instant) -> Config {
+    let interface = |name: &str, address: &str| Interface {
+        name: name.into(),
+        bind: Bind(address.parse().unwrap()),
+        advertise: Advertise(address.parse().unwrap()),
+    };
+    let anchor = Anchor {
+        instant: start,
+        unix: Duration::from_secs(1_800_000_000),
+    };
+    let mut config = Config::new(
+        vec![interface("public", PUBLIC), interface("private", PRIVATE)],
+        anchor,
+    );
+    config.delete_delay = Duration::ZERO;
+    config
+}
+
+/// A datagram in a buffer as the core wants it.
+pub fn with_headroom(bytes: &[u8]) -> Vec<u8> {
+    [bytes, &[0xaa; HEADROOM]].concat()
+}
+
 /// Every stream of every party in the reply to `query`.
 pub fn for_each_stream(response: &Response, mut see: impl FnMut(&Dictionary)) {
     let tags = response
@@ -261,8 +287,8 @@ pub fn for_each_stream(response: &Response, mut see: impl FnMut(&Dictionary)) {
 }
 
 /// Different bytes for every call, the same in every run.
-fn random() -> causeway_relay::core::Random {
-    let mut dice = Dice::new(1);
+pub fn random(seed: u64) -> causeway_relay::core::Random {
+    let mut dice = Dice::new(seed);
     Box::new(move |buffer| dice.fill(buffer))
 }
 

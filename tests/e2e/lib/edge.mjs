@@ -110,6 +110,8 @@ function startCauseway(run, name, { ws, wss, sip, media: [low, high] }, before, 
     `public  = "${ADDRESSES.edgePublic}"`,
     `private = "${ADDRESSES.edgePrivate}"`,
     `ports   = "${low}-${high}"`,
+    // More than one, so that browsers' packets come to other threads than their own.
+    'shards  = 3',
     ...more,
     '',
   ].join('\n'));

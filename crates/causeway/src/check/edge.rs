@@ -1,7 +1,7 @@
 //! What a file describes, in the operator's words.
 
 use proxy::core::{Callers, Registering};
-use relay::core::SharedPort;
+use relay::server::SharedPort;
 
 use crate::config::{Address, Edge, Face, described};
 use crate::programs::{listed, tls_upstream};

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 use proxy::core::Transport;
-use relay::core::SharedPort;
+use relay::core::Among;
+use relay::server::SharedPort;
 use relay::server::{BackendChoice, ControlAddress, ControlKey};
 
 use super::certificate::readable;
@@ -178,10 +179,10 @@ fn media(
         }
     };
     let shards = match &media.shards {
-        Some(n) if !(1..=256).contains(n.get_ref()) => {
+        Some(n) if !(1..=Among::MOST).contains(n.get_ref()) => {
             return Err(fault(
                 Some(n.span().start),
-                "shards is the number of media threads: 1 to 256",
+                "shards is the number of media threads: 1 to 62",
             ));
         }
         other => other.as_ref().map(|n| *n.get_ref()),
@@ -212,10 +213,9 @@ fn browser_port(given: &Option<Spanned<file::BrowserPort>>) -> Result<SharedPort
     let port = match given.get_ref() {
         file::BrowserPort::Word(word) if word == "own" => Some(SharedPort::None),
         file::BrowserPort::Word(_) => None,
-        // Media threads after the first have the ports after it.
         file::BrowserPort::Number(number) => u16::try_from(*number)
             .ok()
-            .filter(|port| (1..=u16::MAX - 256).contains(port))
+            .filter(|port| *port != 0)
             .map(SharedPort::At),
     };
     port.ok_or_else(|| {

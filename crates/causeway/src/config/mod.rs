@@ -31,8 +31,7 @@ use ipnet::IpNet;
 use net::status::Place;
 use proxy::core::{Hop, Policy, Registering, Transport};
 use proxy::server::{Listed, UsersFile};
-use relay::core::SharedPort;
-use relay::server::{BackendChoice, ControlAddress, ControlKey};
+use relay::server::{BackendChoice, ControlAddress, ControlKey, SharedPort};
 
 pub(crate) use bounds::Bounds;
 pub(crate) use calls::Calls;

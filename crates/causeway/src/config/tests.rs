@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use proxy::core::{Callers, Method, Registering, Transport};
-use relay::core::SharedPort;
+use relay::server::SharedPort;
 
 use super::{ConfigError, Edge, OwnCertificate, Relay, described};
 

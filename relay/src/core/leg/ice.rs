@@ -213,7 +213,11 @@ pub(super) fn credentials_of(media: &Media) -> Option<Credentials> {
 fn new_credentials(tools: &mut Tools<'_>) -> Credentials {
     let mut random = [0; Credentials::RANDOM_BYTES];
     (tools.random)(&mut random);
-    Credentials::from_random(&random)
+    let credentials = Credentials::from_random(&random);
+    match tools.among.is_alone() {
+        true => credentials,
+        false => credentials.marked(tools.among.number),
+    }
 }
 
 fn full(controlling: bool, tools: &mut Tools<'_>) -> Role {

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use control_proto::MAX_DATAGRAM;
 use net::poll::{Key, Poller, Waker};
-use net::udp::{Options, UdpSocket};
+use net::udp::UdpSocket;
 
 use super::late::Patience;
 use super::{Backend, Relay};
@@ -55,6 +55,8 @@ pub(in crate::server) struct Sockets {
     seconds: usize,
     /// Where the search for one to give back goes on.
     next_back: usize,
+    /// Sockets of ports that all shards share, until the core opens them.
+    held: Vec<UdpSocket>,
     /// While there is more to do than time for it.
     pub(super) patience: Option<Patience>,
 }
@@ -68,8 +70,10 @@ enum Found {
 }
 
 impl Sockets {
-    pub(in crate::server) fn new(files: Arc<Files>) -> io::Result<Self> {
+    /// With its sockets of ports that other shards have too.
+    pub(in crate::server) fn new(files: Arc<Files>, held: Vec<UdpSocket>) -> io::Result<Self> {
         Ok(Self {
+            held,
             poller: Poller::new()?,
             table: Vec::new(),
             crowded: Vec::new(),
@@ -266,6 +270,11 @@ impl Backend for Sockets {
         self.crowded.push(socket.0);
     }
 
+    fn bring(&mut self, _: SocketId, _: SocketAddr, _: Option<u8>) {
+        // Without privilege that takes a connected socket for each source. All of them would stand in one list, which
+        // the kernel goes through for each datagram of a stranger: with 5,000 it took thirteen times as long.
+    }
+
     fn send(&mut self, socket: SocketId, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
         match self.table.get(index(socket)) {
             Some(Some(port)) => port.send(datagram, to),
@@ -277,7 +286,7 @@ impl Backend for Sockets {
 
 impl Ports for Sockets {
     fn open(&mut self, id: SocketId, at: SocketAddr) -> bool {
-        let Ok(mut socket) = UdpSocket::bind(at, Options::default()) else {
+        let Some(mut socket) = super::take_or_bind(&mut self.held, at) else {
             return false;
         };
         if let Err(error) = self.poller.watch(&mut socket, id.0) {

@@ -7,12 +7,13 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use control_proto::MAX_DATAGRAM;
 use net::poll::{Key, Poller, Waker};
 use net::steer::{Batch, Inlet, RawSocket, Refused, Steering, Way};
-use net::udp::{Options, UdpSocket};
+use net::udp::UdpSocket;
 
 use super::directory::Directory;
 use super::late::Patience;
@@ -26,7 +27,11 @@ const BUFFER: usize = 16 << 20;
 /// The ports and what is steered from them.
 pub(in crate::server) struct Steered {
     poller: Poller,
-    steering: Steering,
+    steering: Arc<Steering>,
+    /// Ours among the threads that it knows.
+    thread: u16,
+    /// Sockets of ports that all shards share, until the core opens them.
+    held: Vec<UdpSocket>,
     /// One of each family; there may be no IPv6.
     inlets: Vec<Inlet>,
     /// By [`SocketId`].
@@ -48,22 +53,58 @@ struct Port {
     tos: u8,
 }
 
-impl Steered {
-    /// An error means that this process may not, or that this system cannot.
-    pub(in crate::server) fn new(range: RangeInclusive<u16>) -> io::Result<Self> {
-        let four = Inlet::open(Ipv4Addr::LOCALHOST.into(), BUFFER)?;
-        let six = Inlet::open(Ipv6Addr::LOCALHOST.into(), BUFFER).ok();
+/// What all shards have in common, before they have it.
+pub(super) struct Common {
+    steering: Steering,
+    four: Vec<Inlet>,
+    six: Vec<Inlet>,
+}
+
+impl Common {
+    /// An error means that this process may not, or that this system cannot. Each shard has its mark.
+    pub(super) fn new(range: RangeInclusive<u16>, marks: &[u8]) -> io::Result<Self> {
+        let four = Inlet::open_group(Ipv4Addr::LOCALHOST.into(), BUFFER, marks)?;
+        let six = Inlet::open_group(Ipv6Addr::LOCALHOST.into(), BUFFER, marks).unwrap_or_default();
         // Whether it may, which is asked now and not at the first call.
         RawSocket::open(Ipv4Addr::LOCALHOST.into())?;
-        let steering = Steering::new(range, &four, six.as_ref())?;
+        let steering = Steering::new(range, &four, &six)?;
+        Ok(Self {
+            steering,
+            four,
+            six,
+        })
+    }
+
+    /// Each shard's part, with its sockets of ports that others have too.
+    pub(super) fn share(self, held: Vec<Vec<UdpSocket>>) -> io::Result<Vec<Steered>> {
+        let steering = Arc::new(self.steering);
+        let mut six = self.six.into_iter();
+        let inlets = self.four.into_iter().map(|four| (four, six.next()));
+        let parts = (0..).zip(inlets.zip(held));
+        let one = |(thread, ((four, six), held))| {
+            let inlets = [four].into_iter().chain(six).collect();
+            Steered::new(Arc::clone(&steering), thread, inlets, held)
+        };
+        parts.map(one).collect()
+    }
+}
+
+impl Steered {
+    fn new(
+        steering: Arc<Steering>,
+        thread: u16,
+        inlets: Vec<Inlet>,
+        held: Vec<UdpSocket>,
+    ) -> io::Result<Self> {
         let poller = Poller::new()?;
-        let inlets: Vec<Inlet> = [four].into_iter().chain(six).collect();
         for (key, inlet) in (0..).zip(&inlets) {
             inlet.watch(&poller, key)?;
         }
         Ok(Self {
             poller,
             steering,
+            thread,
+            held,
             inlets,
             table: Vec::new(),
             directory: Directory::new(),
@@ -184,6 +225,16 @@ impl Backend for Steered {
         // As all ports here do.
     }
 
+    fn bring(&mut self, socket: SocketId, source: SocketAddr, shard: Option<u8>) {
+        let Some(number) = number(socket) else {
+            return;
+        };
+        // Where that cannot be, what comes from there is handed over from shard to shard.
+        if let Err(error) = self.steering.bring(number, source, shard.map(u16::from)) {
+            tracing::debug!(%source, %error, "a browser is not steered to its media thread");
+        }
+    }
+
     fn send(&mut self, socket: SocketId, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
         match self.table.get(position(socket.0)) {
             Some(Some(port)) => port.socket.send(datagram, to),
@@ -198,12 +249,16 @@ impl Ports for Steered {
         if at.is_ipv6() && self.inlets.len() < 2 {
             return false;
         }
-        let Ok(socket) = UdpSocket::bind(at, Options::default()) else {
+        let is_shared = self.held.iter().any(|held| held.local_addr() == at);
+        let Some(socket) = super::take_or_bind(&mut self.held, at) else {
             return false;
         };
         let raw = || RawSocket::open(at.ip());
         let steered = self.directory.address(at.ip(), raw).and_then(|exit| {
-            self.steering.add(at)?;
+            match number(id).filter(|_| is_shared) {
+                Some(number) => self.steering.share(at, number)?,
+                None => self.steering.add(at, self.thread)?,
+            }
             Ok(exit)
         });
         let exit = match steered {
@@ -250,6 +305,11 @@ impl Ports for Steered {
             tracing::error!(%at, %error, "a media port is still steered");
         }
     }
+}
+
+/// The number of a port that all share: they are opened first, in every shard in the same order.
+fn number(id: SocketId) -> Option<u16> {
+    u16::try_from(id.0).ok()
 }
 
 fn position(number: u32) -> usize {

@@ -113,11 +113,14 @@ fn late_ones_are_dropped<B: Backend>(
 #[test]
 fn late_datagrams_are_dropped_while_there_is_no_time_for_them() {
     let files = Arc::new(Files::new(1000));
-    late_ones_are_dropped(Sockets::new(files).unwrap(), |backend| {
+    late_ones_are_dropped(Sockets::new(files, Vec::new()).unwrap(), |backend| {
         &mut backend.patience
     });
-    match Steered::new(1024..=65_535) {
-        Ok(backend) => late_ones_are_dropped(backend, |backend| &mut backend.patience),
+    match Common::new(1024..=65_535, b"A") {
+        Ok(common) => {
+            let backend = common.share(vec![Vec::new()]).unwrap().remove(0);
+            late_ones_are_dropped(backend, |backend| &mut backend.patience);
+        }
         Err(error) => eprintln!("not tested: {error}"),
     }
 }

@@ -25,7 +25,7 @@ struct Call {
 
 impl Call {
     fn new(files: usize) -> Self {
-        let mut sockets = Sockets::new(Arc::new(Files::new(files))).unwrap();
+        let mut sockets = Sockets::new(Arc::new(Files::new(files)), Vec::new()).unwrap();
         let ports = [A, B].map(|id| open(&mut sockets, id));
         let phones = [phone(), phone()];
         let [a, b] = phones.each_ref().map(|phone| phone.local_addr().unwrap());
