@@ -209,8 +209,10 @@ impl Call {
                     self.heard(to, &bytes);
                 }
                 Output::Event(event) => {
-                    let is_news =
-                        matches!(event.kind, EventKind::DtlsConnected | EventKind::Deleted);
+                    let is_news = matches!(
+                        event.kind,
+                        EventKind::DtlsConnected | EventKind::Deleted | EventKind::Soundless(_)
+                    );
                     assert!(is_news, "{event:?}");
                 }
                 Output::Record(record) => panic!("nobody asked for {record:?}"),

@@ -26,6 +26,7 @@ mod contested;
 mod counters;
 mod deadline;
 mod deletion;
+mod diagnosis;
 mod dtmf;
 mod early;
 mod exchange;

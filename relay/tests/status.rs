@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use causeway_relay::core::{Advertise, Bind, Interface, Seats};
 use causeway_relay::server::{BackendChoice, Config, Error, Server};
-use control_proto::{Client, Command, Event, Request, Response, TransportProtocol};
+use control_proto::{Client, Command, Event, Request, Response, TransportProtocol, Value, flag};
 use net::status::Place;
 use testkit::open_metrics::{get, samples};
 use tokio::sync::oneshot;
@@ -162,6 +162,41 @@ fn a_relay_that_is_full_is_healthy_and_not_ready_and_says_why() {
     request.delete_delay = Some(Duration::ZERO);
     assert!(relay.ask(&request).is_ok());
     assert_eq!(get(relay.door, "/ready").0, 200);
+}
+
+#[test]
+fn the_end_of_a_call_says_why_nobody_heard_anything() {
+    let relay = Relay::start(10);
+    assert!(relay.offer("silent").is_ok());
+    let about = |command| {
+        let mut request = Request::new(command);
+        request.call_id = Some("silent".to_owned());
+        request.from_tag = Some("alice".to_owned());
+        request
+    };
+    let diagnosis = |reply: &Response| {
+        let said = reply.other.get("diagnosis").and_then(Value::as_str);
+        said.map(str::to_owned)
+    };
+    assert_eq!(
+        diagnosis(&relay.ask(&about(Command::Query))),
+        None,
+        "nobody has answered"
+    );
+    let mut answer = about(Command::Answer);
+    answer.to_tag = Some("bob".to_owned());
+    answer.sdp = Some(OFFER.into());
+    assert!(relay.ask(&answer).is_ok());
+    let asked = diagnosis(&relay.ask(&about(Command::Query)));
+    let mut delete = about(Command::Delete);
+    delete.flags.set(flag::FAST);
+    delete.delete_delay = Some(Duration::ZERO);
+    let told = diagnosis(&relay.ask(&delete)).unwrap();
+    assert_eq!(asked.as_deref(), Some(told.as_str()));
+    assert!(
+        told.starts_with("audio: the side that called sent nothing to UDP port "),
+        "{told}"
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Instant;
 use control_proto::{Request, Response, flag};
 
 use super::call::Call;
+use super::query::DIAGNOSIS;
 use super::refused::Refused;
 use super::table::Key;
 use super::{EventKind, Ports, Shard};
@@ -23,7 +24,10 @@ impl Shard {
         let call = self.calls.get_mut(key).ok_or(Refused::NotFound)?;
         let target = target(call, request)?;
         let response = if request.flags.has(flag::FAST) {
-            Response::ok()
+            let fault = self.diagnosis(key);
+            fault.map_or(Response::ok(), |fault| {
+                Response::ok().with(DIAGNOSIS, fault)
+            })
         } else {
             self.statistics_of(key, now)
         };

@@ -77,7 +77,13 @@ impl Shard {
             }
             // SRTP does not depend on the association that keyed it.
             dtls::Output::Closed => return,
-            dtls::Output::Failed(failure) => EventKind::DtlsFailed(failure.to_string()),
+            dtls::Output::Failed(failure) => {
+                let why = failure.to_string();
+                if let Some(transport) = leg.transport_mut(place.component) {
+                    transport.dtls.failed(&why);
+                }
+                EventKind::DtlsFailed(why)
+            }
             dtls::Output::Connected(keys) => {
                 leg.key(place.component, keys);
                 EventKind::DtlsConnected

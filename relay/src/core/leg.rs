@@ -24,6 +24,7 @@ use ::sdp::{Direction, Media, MediaKind, Protocol, Token};
 use std::time::{Duration, Instant};
 
 pub(super) use dtls::DtlsTerms;
+pub(super) use handshake::DtlsStage;
 pub(super) use mux::Mux;
 pub(super) use osrtp::Osrtp;
 pub(super) use passing::Passing;

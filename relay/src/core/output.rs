@@ -93,4 +93,6 @@ pub enum EventKind {
     TooLong,
     /// The call was freed by `delete`.
     Deleted,
+    /// In an answered call that was freed, somebody has heard nothing; why, in words.
+    Soundless(String),
 }

@@ -10,6 +10,9 @@ use super::refused::Refused;
 use super::table::Key;
 use super::{Counters, Drop, Shard};
 
+/// The key of why somebody in a call hears nothing; our own, not rtpengine's.
+pub(super) const DIAGNOSIS: &str = "diagnosis";
+
 impl Shard {
     pub(super) fn query(&self, request: &Request, now: Instant) -> Result<Response, Refused> {
         let call_id = request.call_id.as_deref().ok_or(Refused::NoCallId)?;
@@ -35,7 +38,7 @@ impl Shard {
             });
             tags.push(name, self.party(call, (index, party), now));
         }
-        Response::ok()
+        let reply = Response::ok()
             .with("created", seconds(created))
             .with("created_us", i64::from(created.subsec_micros()))
             .with("created_ts", micros(created))
@@ -44,7 +47,11 @@ impl Shard {
             .with("SSRC", self.scores(call))
             .with("tags", tags)
             .with("totals", self.totals(call))
-            .with("recording", recording(call))
+            .with("recording", recording(call));
+        match self.diagnosis(key) {
+            Some(fault) => reply.with(DIAGNOSIS, fault),
+            None => reply,
+        }
     }
 
     fn party(&self, call: &Call, (index, party): (usize, &Party), now: Instant) -> Dictionary {

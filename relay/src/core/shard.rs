@@ -290,6 +290,14 @@ impl Shard {
         };
         self.timers.arm(Timer::Call(key), None);
         self.by_id.remove(&call.id);
+        if call.answered
+            && let Some(fault) = self.diagnosis_of(&call)
+        {
+            self.outputs.push_back(Output::Event(Event {
+                call_id: call.id.clone(),
+                kind: EventKind::Soundless(fault),
+            }));
+        }
         self.past.call_ended(&call, &why, &self.legs, now);
         self.outputs.extend(call.recording.map(Recording::end));
         let legs = call.parties.into_iter().flat_map(|party| party.legs);

@@ -367,6 +367,7 @@ fn log(event: &Event) {
             tracing::info!(?call, "freed: on hold, and nothing was heard for too long")
         }
         EventKind::TooLong => tracing::info!(?call, "freed: it has lasted for final_timeout"),
+        EventKind::Soundless(why) => tracing::warn!(?call, %why, "somebody heard nothing"),
         EventKind::Deleted => tracing::debug!(?call, "freed: deleted"),
     }
 }

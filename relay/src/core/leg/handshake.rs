@@ -18,8 +18,23 @@ pub(crate) struct Handshake {
     left: u32,
     since: Option<Instant>,
     stage: Stage,
+    /// Why it will never give keys.
+    failure: Option<Box<str>>,
     /// What waits for the keys.
     early: Early,
+}
+
+/// How far a handshake has come, for whoever wants to know why there is no sound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum DtlsStage {
+    /// The peer has said nothing.
+    Unheard,
+    /// It has, and there are no keys yet.
+    UnderWay,
+    /// There will be none; why.
+    Failed(Box<str>),
+    /// There are keys.
+    Keyed,
 }
 
 /// How far the endpoint has come, as far as we know.
@@ -45,7 +60,7 @@ impl Handshake {
         self.close();
         self.open = Some((id, role));
         self.left = BURST;
-        self.stage = Stage::Unheard;
+        (self.stage, self.failure) = (Stage::Unheard, None);
         self.order(HandshakeOrder::Open { role, expected });
     }
 
@@ -95,6 +110,21 @@ impl Handshake {
             Stage::UnderWay => self.early.hold(from, packet, now),
             Stage::Unheard | Stage::Over => Err(Drop::NoKeys),
         }
+    }
+
+    /// How far it has come.
+    pub(crate) fn stage(&self) -> DtlsStage {
+        match (&self.failure, &self.stage) {
+            (Some(why), _) => DtlsStage::Failed(why.clone()),
+            (None, Stage::Unheard) => DtlsStage::Unheard,
+            (None, Stage::UnderWay) => DtlsStage::UnderWay,
+            (None, Stage::Over) => DtlsStage::Keyed,
+        }
+    }
+
+    /// It will never give keys.
+    pub(crate) fn failed(&mut self, why: &str) {
+        self.failure = Some(why.into());
     }
 
     /// The endpoint has given keys, or never will: what has waited.
