@@ -9,6 +9,7 @@ mod field;
 mod flood;
 mod media;
 mod programs;
+mod signalling;
 mod table;
 mod tap;
 mod whole;
@@ -60,7 +61,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let attacks: Vec<&Attack> = [media::ATTACKS, control::ATTACKS]
+    let attacks: Vec<&Attack> = [media::ATTACKS, control::ATTACKS, signalling::ATTACKS]
         .into_iter()
         .flatten()
         .filter(|it| it.name.contains(&arguments.part) || it.rows.contains(&arguments.part))

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use demo::phone::{self, Heard as Sound, Line, Phone, Voice};
 use demo::registrar;
@@ -83,6 +83,43 @@ impl<'a> Whole<'a> {
     /// Who is heard meanwhile.
     pub(crate) fn witness(&self) -> Talk {
         Talk(Arc::clone(&self.voices))
+    }
+
+    /// A web client in the street that connects and registers, as the attacker's user; how long that takes.
+    pub(crate) fn newcomer(&self) -> Result<Duration, String> {
+        let began = Instant::now();
+        on(&self._street, async {
+            let config = webphone::Config::new(&format!("ws://{WS}/"), ATTACKER, PASSWORD, DOMAIN);
+            let web = soon(Webphone::connect(config)).await?;
+            let web = web.map_err(|why| format!("a new client: {why}"))?;
+            let registered = soon(web.register()).await?;
+            registered.map_err(|why| format!("a new client does not register: {why}"))
+        })?;
+        Ok(began.elapsed())
+    }
+
+    /// Calls of the witness, one after the other, each of which must stand.
+    pub(crate) fn calls(&self, number: usize) -> Result<(), String> {
+        let line = format!("sip:{LINE}@{DOMAIN}");
+        (0..number).try_for_each(|_| {
+            self._house.block_on(async {
+                let called = self.web.call(&line, Voice::Tone(440.0));
+                let call = soon(called).await?.map_err(|why| why.to_string())?;
+                let answered = soon(call.answered()).await?;
+                answered.map_err(|why| why.to_string())?;
+                soon(call.until_heard(10)).await?;
+                call.hang_up().map_err(|why| why.to_string())
+            })
+        })
+    }
+
+    /// UDP ports that are open at the edge.
+    pub(crate) fn ports(&self) -> Result<usize, String> {
+        self.field.edge.within(|| {
+            let table = std::fs::read_to_string("/proc/thread-self/net/udp");
+            let table = table.map_err(|error| format!("the edge's sockets: {error}"))?;
+            Ok(table.lines().count().saturating_sub(1))
+        })
     }
 
     /// Hangs up; an error says what the attack has broken of the edge or the call's signalling.

@@ -629,3 +629,41 @@ async fn connections_that_never_become_anything_leave_room_and_are_cut_off() {
         "their places are free"
     );
 }
+
+/// A ClientHello that knows nothing newer than this version.
+fn hello(minor: u8) -> Vec<u8> {
+    let suites = [0xc0, 0x13, 0xc0, 0x14, 0, 0x2f, 0, 0x35, 0, 0x0a, 0, 5];
+    let mut body = vec![3, minor];
+    body.extend([7; 32]);
+    body.extend([0, 0, suites.len() as u8]);
+    body.extend(suites);
+    body.extend([1, 0]);
+    let length = body.len() as u16;
+    let mut record = vec![22, 3, minor.min(1)];
+    record.extend((length + 4).to_be_bytes());
+    record.extend([1, 0]);
+    record.extend(length.to_be_bytes());
+    record.extend(body);
+    record
+}
+
+#[tokio::test]
+async fn tls_before_1_2_is_refused() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = rustls_pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let tls = causeway_net::tls::server_config_from(vec![made.cert.der().clone()], key).unwrap();
+    let (address, _events) = listen(Options {
+        tls: Some(tls),
+        ..Options::default()
+    })
+    .await;
+    for minor in [0, 1, 2] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(&hello(minor)).await.unwrap();
+        let mut answer = Vec::new();
+        _ = stream.read_to_end(&mut answer).await;
+        // An alert, fatal: protocol_version, or whatever else there is not to be had.
+        assert_eq!((answer[0], answer[5]), (21, 2), "3.{minor}: {answer:x?}");
+        assert!([70, 40].contains(&answer[6]), "3.{minor}: {answer:x?}");
+    }
+}

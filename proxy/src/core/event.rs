@@ -173,6 +173,10 @@ pub enum Drop {
     /// A body that could not be rewritten for the other side, in a message that cannot be answered.
     #[error("a body that cannot be shown to the other side")]
     UnusableBody,
+    /// A token that has the shape of ours and not our signature: old, forged or of another edge. It leads nowhere; its request is
+    /// served as one without.
+    #[error("a token that this edge did not sign")]
+    ForgedToken,
     /// Credentials that were not tried: too many wrong ones came before. Their request is answered.
     #[error("too many wrong passwords")]
     Guessing,

@@ -7,6 +7,7 @@ use sip::{Message, Method};
 use super::Core;
 use super::face::{FlowId, Source};
 use super::refusal::Answer;
+use super::register::without_expires;
 use super::route::aor_of;
 
 /// Who may begin something other than a registration.
@@ -114,6 +115,29 @@ fn begins(pattern: &str, name: &str) -> bool {
     let start = pattern.strip_suffix('*');
     let head = start.and_then(|start| name.get(..start.len()));
     head.is_some_and(|head| start.is_some_and(|start| head.eq_ignore_ascii_case(start)))
+}
+
+/// Lifetimes beyond this are nobody's wish: a week.
+const LONGEST: u32 = 7 * 24 * 3600;
+
+/// Cuts short what a browser asks to be remembered for: not every SIP server counts beyond some number of bits.
+pub(super) fn cut_lifetimes(request: &mut Message) -> Result<(), sip::Error> {
+    if request.expires().is_some_and(|expires| expires > LONGEST) {
+        request.set("Expires", LONGEST)?;
+    }
+    let contacts: Vec<Vec<u8>> = request.raw_values("Contact").map(<[u8]>::to_vec).collect();
+    for (at, contact) in contacts.iter().enumerate() {
+        let value = sip::NameAddr::parse(contact).ok();
+        if value
+            .and_then(|it| it.expires())
+            .is_some_and(|it| it > LONGEST)
+        {
+            let mut cut = without_expires(contact);
+            cut.extend(format!(";expires={LONGEST}").into_bytes());
+            request.set_value("Contact", at, cut)?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a browser's response lead where its request said: who is asked cannot add to the way (RFC 3261 section 12.1.1).

@@ -24,6 +24,7 @@ use super::route::aor_of;
 use super::transactions::ContextId;
 pub(super) use bindings::{Binding, Bindings};
 use contact::device;
+pub(super) use contact::without_expires;
 pub(super) use mid::Upstairs;
 pub use ways::{Local, Mid, Registering};
 

@@ -11,6 +11,7 @@ use super::face::Source;
 use super::names::Side;
 use super::refusal::Answer;
 use super::route::{Route, Unroutable};
+use super::token::Token;
 use super::transactions::{ContextId, Payer};
 use super::{guard, hop, local, loops, reliable};
 
@@ -136,6 +137,8 @@ impl Core {
         mut request: Message,
         now: Instant,
     ) -> Result<(), Answer> {
+        let preloaded = side(from) == Side::Browser && request.to_tag().is_none();
+        let forged = preloaded && self.bears_forged(from, &request);
         let route = match self.route(&mut request, from, now) {
             Ok(route) => route,
             Err(Unroutable {
@@ -143,9 +146,23 @@ impl Core {
                 media: None,
                 ..
             }) => return self.wait_for(id, vec![client], now),
-            Err(unroutable) => return Err(self.unroutable(&request, unroutable, now)),
+            Err(unroutable) => {
+                if !forged {
+                    self.bears_forged(from, &request);
+                }
+                return Err(self.unroutable(&request, unroutable, now));
+            }
         };
         self.send_on(id, route, request, now)
+    }
+
+    /// Counts a token that is not ours.
+    fn bears_forged(&mut self, from: Source, request: &Message) -> bool {
+        let forged = Token::is_forged(request, &self.names);
+        if forged {
+            self.drop_message(from, Drop::ForgedToken);
+        }
+        forged
     }
 
     /// Steps 7 to 10.

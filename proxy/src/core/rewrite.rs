@@ -8,6 +8,7 @@ use super::face::{FlowId, Source};
 use super::guard::breadth;
 use super::hop::Hop;
 use super::names::Side;
+use super::policy::cut_lifetimes;
 use super::request::side;
 use super::route::{Peer, Route};
 use super::timers;
@@ -31,6 +32,7 @@ impl Core {
     ) -> Result<(), Error> {
         if side(from) == Side::Browser {
             self.config.policy.strip(request)?;
+            cut_lifetimes(request)?;
             emit_only_ws(request)?;
             schemes::restore(request)?;
             if !request.is(&Method::Register) {

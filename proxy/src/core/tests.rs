@@ -1,5 +1,6 @@
 //! The core between a scripted browser, a scripted upstream and a scripted relay: no sockets, a clock that we turn.
 
+mod attacks;
 mod bench;
 mod calls;
 mod crowd;

@@ -14,6 +14,14 @@ const VERSION: u8 = 3;
 /// In the place of the version: a call between two browsers without the SIP server between them.
 const BESIDE: u8 = 103;
 
+/// Characters of a token.
+const LENGTH: usize = 50;
+
+fn is_base64(text: &str) -> bool {
+    text.bytes()
+        .all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
+}
+
 /// What a token says. One exists only if we signed it: it is made here or its MAC was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token {
@@ -86,6 +94,17 @@ impl Token {
         Self::decode(request.uri()?.user()?, names)
     }
 
+    /// Whether the request names, as its next hop or its destination, what has the shape of a token and is none of ours.
+    pub(super) fn is_forged(request: &Message, names: &Names) -> bool {
+        let route = request.routes().next().and_then(Result::ok);
+        let route = route.and_then(|route| route.uri().ok()?.user().map(str::to_owned));
+        let addressed = request.uri().and_then(|uri| uri.user().map(str::to_owned));
+        let mut users = route.into_iter().chain(addressed);
+        users.any(|user| {
+            user.len() == LENGTH && is_base64(&user) && Self::decode(&user, names).is_none()
+        })
+    }
+
     /// Takes our own entries off the top of Route: both of a double Record-Route, but no others, since a call
     /// from one of our browsers to another has four.
     pub(super) fn take(request: &mut Message, names: &Names) -> Option<Self> {
@@ -129,6 +148,7 @@ mod tests {
     fn only_what_we_signed_is_a_token() {
         let names = names(1);
         let text = token().encode(&names);
+        assert_eq!(text.len(), LENGTH);
         assert_eq!(Token::decode(&text, &names), Some(token()));
         assert_eq!(
             Token::decode(&text, &self::names(3)),

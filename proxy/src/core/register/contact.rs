@@ -70,7 +70,7 @@ pub(super) fn gruus_of_own(response: &Message, bound_as: &str) -> String {
 }
 
 /// The value without its `expires` parameter, and otherwise as it was.
-pub(super) fn without_expires(contact: &[u8]) -> Vec<u8> {
+pub(in crate::core) fn without_expires(contact: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(contact);
     let Ok(value) = NameAddr::parse(contact) else {
         return contact.to_vec();
