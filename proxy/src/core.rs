@@ -71,6 +71,7 @@ mod response;
 mod rewrite;
 mod route;
 mod schemes;
+mod sign_in;
 mod strangers;
 mod strict;
 mod tags;
@@ -111,6 +112,8 @@ use self::register::{Bindings, Upstairs};
 pub use self::register::{Local, Mid, Registering};
 pub use self::relays::Relay;
 use self::relays::Relays;
+use self::sign_in::Tokens;
+pub use self::sign_in::{Account, BadLine, BadToken, Issuer, IssuerNews, Keys, KnownUsers, SignIn};
 use self::strangers::Strangers;
 use self::transactions::{ContextId, Transactions};
 use self::upstreams::Upstreams;
@@ -151,6 +154,8 @@ pub struct Core {
     pace: Pace,
     /// The relays, and which of them live.
     relays: Relays,
+    /// Who signs tokens.
+    tokens: Tokens,
     /// When what is due.
     alarms: Alarms,
     /// Nothing new is to begin.
@@ -182,6 +187,7 @@ impl Core {
             large: Large::default(),
             pace: Pace::default(),
             relays: Relays::of_calls(longest_call),
+            tokens: Tokens::default(),
             alarms: Alarms::default(),
             draining: false,
             counted: Counted::default(),
@@ -210,6 +216,8 @@ impl Core {
             Input::Relayed { id, reply } => self.relayed(id, reply, now),
             Input::Upstreams(list) => self.upstreams_are(&list, now),
             Input::Users(users) => self.new_users(users),
+            Input::KnownUsers(known) => self.known_users_are(known),
+            Input::Issuer(news) => self.issuer_news(news, now),
             Input::Relays(list) => self.relays_are(&list, now),
             Input::RelayUnreachable(relay) => self.relay_unreachable(relay, now),
             Input::Timer => self.timer(now),

@@ -8,6 +8,7 @@ mod counting;
 mod draining;
 mod flows;
 mod hops;
+mod issuer;
 mod memory;
 mod records;
 mod relays;
@@ -26,7 +27,7 @@ use std::time::Instant;
 use net::status::{Door, Place};
 use net::{tcp, tls, ws};
 use rustls::ServerConfig;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::core::{self, Command, Core, Event, Hop, Input, Source, Transport};
 use alarm::Alarm;
@@ -35,13 +36,14 @@ pub use draining::Drain;
 use flows::Flows;
 pub use hops::TlsUpstream;
 use hops::{Hops, News};
+pub use issuer::KeysAt;
 use memory::Memory;
 use records::Records;
 use relays::Relays;
 use resolver::{Found, Resolver, Service};
 pub use resolver::{Listed, ListedPlace};
 use udp::{MAX_DATAGRAM, Udp};
-pub use users::UsersFile;
+pub use users::{AccountsFile, UsersFile};
 
 /// Events of all flows that wait for the core; beyond it browsers wait, each in its own socket.
 const EVENTS: usize = 4096;
@@ -80,6 +82,10 @@ pub struct Config {
     pub records: Option<PathBuf>,
     /// The file with the users, where the edge is its own registrar and they stand in one.
     pub users: Option<UsersFile>,
+    /// The keys of whoever signs tokens, where browsers sign in by them.
+    pub keys: Option<KeysAt>,
+    /// The file with the accounts of those who do.
+    pub accounts: Option<AccountsFile>,
     /// The relays, by UDP; calls are spread over them by weight.
     pub relays: Vec<Listed>,
     /// Fresh random octets for the cookies of control requests.
@@ -151,6 +157,8 @@ pub struct Server {
     relays: Relays,
     records: Records,
     users: Option<UsersFile>,
+    keys: Option<KeysAt>,
+    accounts: Option<AccountsFile>,
     resolver: Resolver,
     /// Where the relays are.
     fleet: Resolver,
@@ -209,6 +217,8 @@ impl Server {
             relays,
             records,
             users: config.users,
+            keys: config.keys,
+            accounts: config.accounts,
             resolver,
             fleet,
             door,
@@ -255,6 +265,9 @@ impl Server {
         }
         let hops = Hops::new(sender, self.tls_upstream);
         let mut users = self.users.map(UsersFile::watch);
+        let mut accounts = self.accounts.map(AccountsFile::watch);
+        let hurry = Arc::new(Notify::new());
+        let mut issuer = self.keys.map(|keys| keys.watch(hurry.clone()));
         let (sender, mut found) = mpsc::channel(1);
         tokio::spawn(self.resolver.run(sender));
         let (sender, mut fleet) = mpsc::channel(1);
@@ -269,6 +282,7 @@ impl Server {
             counts: Counts::default(),
             certificate_expires: self.certificate_expires,
             gate: self.gate,
+            hurry,
         };
         let (sender, mut questions) = mpsc::channel(QUESTIONS);
         let mut served = tokio::task::JoinSet::new();
@@ -301,6 +315,8 @@ impl Server {
                 Some(found) = found.recv() => shell.upstreams(found),
                 Some(found) = fleet.recv() => shell.relays_are(&found),
                 received = shell.relays.receive(&mut reply) => shell.relay_datagram(received, &reply),
+                Some(news) = next(&mut issuer) => shell.core.receive(Input::Issuer(news), Instant::now()),
+                Some(known) = next(&mut accounts) => shell.core.receive(Input::KnownUsers(known), Instant::now()),
                 Some(users) = next(&mut users) => shell.core.receive(Input::Users(users), Instant::now()),
                 Some(question) = questions.recv() => {
                     let queues = status::Queues { flows: events.len(), connections: news.len() };
@@ -338,6 +354,8 @@ struct Shell {
     counts: Counts,
     certificate_expires: Option<tls::Expires>,
     gate: Arc<ws::Gate>,
+    /// Asks for the issuer's keys before their time.
+    hurry: Arc<Notify>,
 }
 
 impl Shell {
@@ -438,6 +456,7 @@ impl Shell {
                 Command::AskRelay { id, relay, request } => {
                     self.relays.ask(id, relay, &request, now);
                 }
+                Command::FetchKeys => self.hurry.notify_one(),
                 Command::CloseFlow { flow, why } => self.flows.close(flow, why),
                 Command::Report(event) => self.report(&event),
             }

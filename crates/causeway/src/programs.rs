@@ -8,13 +8,13 @@ use std::sync::Arc;
 use net::proxied::Proxies;
 use net::{tls, ws};
 use proxy::core::{Config as CoreConfig, Hop, Secrets, Transport};
-use proxy::server::{Listed, TlsUpstream};
+use proxy::server::{KeysAt, Listed, TlsUpstream};
 use relay::core::{Advertise, Bind, IceRole, Interface};
 use relay::server::{ControlAddress, ControlTransport};
 
 use crate::child::{OwnRelay, READY};
 use crate::cli::RelayOptions;
-use crate::config::{Certificate, Edge, OwnCertificate, Relay};
+use crate::config::{Certificate, Edge, KeysPlace, OwnCertificate, Relay};
 use crate::signals;
 
 /// `causeway proxy FILE`, until it is told to stop.
@@ -212,6 +212,8 @@ fn proxy_config(
         listeners,
         relays,
         users: edge.registration.users.clone(),
+        keys: keys_at(edge)?,
+        accounts: edge.sign_in.as_ref().and_then(|it| it.accounts.clone()),
         cookie_seed: random()?,
         status: listen.metrics,
         certificate_expires: expires,
@@ -232,7 +234,20 @@ pub(crate) fn core_config(edge: &Edge) -> CoreConfig {
     config.dtmf_events = edge.dtmf_events;
     config.alone = edge.upstream.all.is_empty();
     config.registering = edge.registration.way.clone();
+    config.sign_in = edge.sign_in.as_ref().map(|it| it.sign_in.clone());
     config
+}
+
+/// Where the keys for tokens are, and who is trusted there.
+pub(crate) fn keys_at(edge: &Edge) -> Result<Option<KeysAt>, String> {
+    Ok(match edge.sign_in.as_ref().map(|it| &it.keys) {
+        None => None,
+        Some(KeysPlace::File(path)) => Some(KeysAt::File(path.clone())),
+        Some(KeysPlace::Url(url, ca)) => {
+            let trust = tls::client_config(ca.as_deref(), None).map_err(|e| e.to_string())?;
+            Some(KeysAt::Url(url.clone(), trust))
+        }
+    })
 }
 
 /// What is shown to whoever connects with TLS.

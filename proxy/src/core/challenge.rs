@@ -24,7 +24,7 @@ pub(super) fn understood_last(response: &mut Message) -> Result<(), Error> {
 
 /// The challenges of one header line: a comma stands between their parameters as well, so that a new one is known by its
 /// first word, which is no parameter.
-fn one_by_one(value: &str) -> Vec<String> {
+pub(super) fn one_by_one(value: &str) -> Vec<String> {
     let mut challenges: Vec<String> = Vec::new();
     let mut quoted = false;
     // Quotes may hold commas.

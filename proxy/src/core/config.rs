@@ -1,6 +1,7 @@
 //! What the operator decided, in the words of the core. Reading files is the shell's business.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -9,6 +10,7 @@ use sip::transaction::Timers;
 use super::hop::Hop;
 use super::policy::Policy;
 use super::register::Registering;
+use super::sign_in::SignIn;
 use super::upstreams::Watch;
 
 /// Everything that the core must be told before the first message.
@@ -30,6 +32,8 @@ pub struct Config {
     pub alone: bool,
     /// Who registers the browsers.
     pub registering: Registering,
+    /// Whose tokens browsers sign in with; `None`: they need not.
+    pub sign_in: Option<Arc<SignIn>>,
     /// What browsers may do.
     pub policy: Policy,
     /// T1, T2 and T4 of RFC 3261.
@@ -50,6 +54,7 @@ impl Config {
             dtmf_events: true,
             alone: false,
             registering: Registering::default(),
+            sign_in: None,
             policy: Policy::default(),
             timers: Timers::default(),
             limits: Limits::default(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::calls::CallRecord;
 use super::face::{FlowId, Source};
 use super::hop::Hop;
+use super::sign_in::BadToken;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,6 +131,27 @@ pub enum Event {
         relay: SocketAddr,
         /// How many of them are known here.
         calls: usize,
+    },
+    /// A browser's token is worth nothing.
+    TokenRefused {
+        /// The browser's flow.
+        flow: FlowId,
+        /// Why.
+        why: BadToken,
+    },
+    /// A token names a user who has no account.
+    NoAccount {
+        /// The browser's flow.
+        flow: FlowId,
+        /// As the token names him.
+        name: String,
+    },
+    /// The SIP server refuses what the edge has proven for a user, or asks for it in another realm.
+    AccountRefused {
+        /// The browser's flow.
+        flow: FlowId,
+        /// His name at the SIP server.
+        user: String,
     },
     /// The upstream left a request unanswered.
     UpstreamSilent {

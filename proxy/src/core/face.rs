@@ -7,6 +7,7 @@ use super::accounts::Users;
 use super::event::Event;
 use super::hop::Hop;
 use super::relays::Relay;
+use super::sign_in::{IssuerNews, KnownUsers};
 use super::upstreams::Target;
 
 /// One WebSocket connection, named by the shell. A number is never used twice.
@@ -83,6 +84,10 @@ pub enum Input {
     },
     /// The users of an edge that is its own registrar are others now.
     Users(Arc<Users>),
+    /// The accounts of those who sign in by token are others now.
+    KnownUsers(Arc<KnownUsers>),
+    /// What is new of who signs tokens: his keys, and in any case the time. Until then nobody can sign in.
+    Issuer(IssuerNews),
     /// [`Core::deadline`](super::Core::deadline) has passed.
     Timer,
     /// The process is to end when the calls that stand are over: no others begin.
@@ -145,6 +150,9 @@ pub enum Command {
         /// For the log and the close frame.
         why: &'static str,
     },
+    /// A token names a key that is not known: the issuer may have new ones. Asked for as often as strangers like: the shell
+    /// has a pace of its own.
+    FetchKeys,
     /// Something an operator may count or read. The core does nothing further with it.
     Report(Event),
 }

@@ -12,6 +12,7 @@ use super::crowd::{Allowance, Prefix};
 use super::deadline::after;
 use super::face::FlowId;
 use super::names::ClientId;
+use super::sign_in::SignedIn;
 
 /// Clients that one flow may register: a page with some accounts, not a gateway.
 const MAX_CLIENTS_PER_FLOW: usize = 32;
@@ -38,6 +39,8 @@ pub(super) struct Flow {
     pub(super) failures: u32,
     /// How often its nonces were used.
     pub(super) nonces: Counts,
+    /// Who has signed in on it by token.
+    pub(super) signed_in: Option<Box<SignedIn>>,
     /// Its name while nobody has registered on it.
     anonymous: ClientId,
     /// Who has: client and address of record.
@@ -134,6 +137,7 @@ impl Flows {
             prack: None,
             failures: 0,
             nonces: Counts::default(),
+            signed_in: None,
             anonymous,
             registered: Vec::new(),
         };

@@ -105,6 +105,23 @@ impl Core {
         }
     }
 
+    /// Whether a token of this connection may be looked at.
+    pub(super) fn may_offer_token(&mut self, flow: FlowId, now: Instant) -> bool {
+        let prefix = self.flows.get(flow).map(|flow| flow.prefix);
+        let may = prefix.is_none_or(|prefix| self.guesses.by_address.has(prefix, now));
+        if !may {
+            self.drop_message(Source::Flow(flow), Drop::Guessing);
+        }
+        may
+    }
+
+    /// A token of this connection was no issuer's work.
+    pub(super) fn token_was_bad(&mut self, flow: FlowId, now: Instant) {
+        if let Some(flow) = self.flows.get(flow) {
+            _ = self.guesses.by_address.take(flow.prefix, now);
+        }
+    }
+
     fn guessed_right(&mut self, flow: FlowId, account: u64, now: Instant) {
         if let Some(flow) = self.flows.get(flow) {
             _ = self.guesses.right.take((flow.prefix, account), now);
@@ -123,6 +140,10 @@ impl Core {
         let Source::Flow(flow) = from else {
             return None;
         };
+        // No browser has a password where it signs in by token.
+        if self.config.sign_in.is_some() {
+            return None;
+        }
         let given = ["Authorization", "Proxy-Authorization"];
         let value = given.iter().find_map(|name| request.header(name))?;
         let given = Credentials::parse(&value);

@@ -40,6 +40,10 @@ impl Core {
             return Ok(None);
         };
         let is_register = request.is(&Method::Register);
+        if is_register {
+            let bounded = self.bound_by_token(flow, request, now);
+            bounded.map_err(|_| Answer::new(400, "Bad Contact"))?;
+        }
         let local = match &self.config.registering {
             Registering::Local(local) => local.clone(),
             Registering::Mid(mid) if is_register => {
@@ -68,6 +72,9 @@ impl Core {
         local: &Local,
         now: Instant,
     ) -> Result<(), Answer> {
+        if self.user_by_token(flow).is_some() {
+            return Ok(());
+        }
         let user = self.authenticate(flow, request, &local.users, Door::Proxy, now)?;
         let domain = self.config.domain.to_ascii_lowercase();
         let says = aor_of(request, "From").unwrap_or_default();
@@ -149,8 +156,9 @@ impl Core {
         }
         let user = uri.decoded_user()?;
         let domain = self.config.domain.to_ascii_lowercase();
-        let bindings = || self.bindings.of(&format!("{user}@{domain}")).to_vec();
-        local.users.knows(&user).then(bindings)
+        let bindings = self.bindings.of(&format!("{user}@{domain}"));
+        let by_token = || !bindings.is_empty() || self.has_account(&user);
+        (local.users.knows(&user) || by_token()).then(|| bindings.to_vec())
     }
 
     /// The clients that are there now, newest first, by device: at most one on a flow, since a page that gets one INVITE

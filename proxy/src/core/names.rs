@@ -248,6 +248,11 @@ impl Names {
         ))
     }
 
+    /// A client's part of a digest, never used before.
+    pub(super) fn cnonce(&mut self) -> String {
+        sip::digest::nonce(self.draw(b"cnonce"))
+    }
+
     /// What clients give back with their credentials: the same in every challenge of this process.
     pub(super) fn opaque(&self) -> String {
         URL_SAFE_NO_PAD.encode(first::<9>(&keyed(&self.seed, b"opaque", &[])))

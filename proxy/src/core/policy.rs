@@ -207,7 +207,7 @@ impl Core {
     }
 
     /// An OPTIONS that the edge answers itself.
-    fn is_for_us(&self, request: &Message) -> bool {
+    pub(super) fn is_for_us(&self, request: &Message) -> bool {
         let from = super::names::Side::Browser;
         super::local::answer(request, from, &self.config).is_some()
     }

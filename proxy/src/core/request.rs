@@ -90,6 +90,7 @@ impl Core {
         self.stays(from, request, method)?;
         self.room_for(from)?;
         self.may_guess(from, request, now)?;
+        self.has_signed_in(from, request, now)?;
         self.may_ring(from, request, now)
     }
 

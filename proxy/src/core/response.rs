@@ -71,6 +71,14 @@ impl Core {
             return;
         }
         self.upstream_broke_silence(id, status);
+        if matches!(status, 401 | 407) {
+            if self.prove_again(id, &response, now) {
+                return;
+            }
+            if let Some(answer) = self.not_proven(id) {
+                return self.answer(id, &answer, now);
+            }
+        }
         if status < 200 {
             self.still_ringing(id, status, now);
         }

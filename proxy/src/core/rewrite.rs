@@ -33,6 +33,7 @@ impl Core {
         if side(from) == Side::Browser {
             self.config.policy.strip(request)?;
             cut_lifetimes(request)?;
+            self.keep_token(from, request)?;
             emit_only_ws(request)?;
             schemes::restore(request)?;
             if !request.is(&Method::Register) {

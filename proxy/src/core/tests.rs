@@ -29,6 +29,7 @@ mod repaired;
 mod restart;
 mod restored;
 mod routing;
+mod sign_in;
 mod slim;
 mod spared;
 mod strangers;

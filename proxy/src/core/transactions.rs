@@ -19,6 +19,7 @@ use super::media::{Exchange, Rewritten, Spared, Unacknowledged};
 use super::names::{MediaId, RelayId};
 use super::register::Registration;
 use super::route::Route;
+use super::sign_in::Unproven;
 use super::tags::Swap;
 
 /// Names a [`Proxied`].
@@ -47,6 +48,8 @@ pub(super) struct Proxied {
     pub(super) route: Option<Route>,
     /// Where else it may go; `None` where it has no choice, or none any more.
     pub(super) failover: Option<Box<Failover>>,
+    /// What another try with a proof needs; `None` where the edge has nothing to prove by.
+    pub(super) unproven: Option<Box<Unproven>>,
     /// What a REGISTER asks for.
     pub(super) registration: Option<Registration>,
     /// What the bodies of this transaction mean to each other.
@@ -411,6 +414,7 @@ impl Proxied {
             branch: None,
             route: None,
             failover: None,
+            unproven: None,
             registration: None,
             exchange: Exchange::None,
             session: None,

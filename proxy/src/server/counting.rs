@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use net::ws::Closing;
 
-use crate::core::{Drop, Event, Hop, Party, class};
+use crate::core::{BadToken, Drop, Event, Hop, Party, class};
 
 /// Refusals that are told apart. Their reasons are ours, and a relay's words stand in some.
 const MAX_REASONS: usize = 64;
@@ -16,6 +16,10 @@ pub(super) struct Counts {
     pub(super) dropped: BTreeMap<Drop, u64>,
     /// Requests that the edge itself has refused, by status and reason.
     pub(super) refused: BTreeMap<(u16, String), u64>,
+    /// Tokens that let nobody in.
+    pub(super) tokens_refused: BTreeMap<BadToken, u64>,
+    /// Accounts that the SIP server has refused.
+    pub(super) accounts_refused: u64,
     pub(super) registered: u64,
     pub(super) unregistered: u64,
     /// Clients that came back on another WebSocket.
@@ -75,6 +79,8 @@ impl Counts {
             Event::TooLarge { .. } => add(&mut self.too_large),
             Event::RegistersWait => add(&mut self.register_waits),
             Event::RelayDown { .. } => add(&mut self.relay_down),
+            Event::TokenRefused { why, .. } => add(self.tokens_refused.entry(*why).or_default()),
+            Event::AccountRefused { .. } => add(&mut self.accounts_refused),
             Event::HangUpRefused { .. } => add(&mut self.hangups_refused),
             // In the log alone.
             _ => {}

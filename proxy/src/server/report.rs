@@ -78,6 +78,23 @@ pub(super) fn log(event: &Event) {
                 "the other side did not take the BYE of a call that the edge has ended"
             );
         }
+        Event::TokenRefused { flow, why } => {
+            tracing::debug!(flow = flow.0, %why, "a token was refused");
+        }
+        Event::NoAccount { flow, name } => {
+            tracing::warn!(
+                flow = flow.0,
+                name,
+                "a token's user has no account; add a line for him to [sign_in] accounts"
+            );
+        }
+        Event::AccountRefused { flow, user } => {
+            tracing::warn!(
+                flow = flow.0,
+                user,
+                "the SIP server refuses the account; see his password in [sign_in] accounts, and [sign_in] realm"
+            );
+        }
         Event::UpstreamSilent { upstream, method } => {
             tracing::warn!(%upstream, method, "the SIP server does not answer; see that it runs at `upstream`");
         }

@@ -173,6 +173,12 @@ impl Numbers {
         let refused = refused.map(|((status, why), n)| ([status.to_string(), why.clone()], *n));
         let help = "Requests that the edge itself has refused, by status and reason";
         page.counters("refusals", help, ["status", "reason"], refused)?;
+        let tokens = so_far.tokens_refused.iter();
+        let tokens = tokens.map(|(why, n)| ([why.to_string()], *n));
+        let help = "Bearer tokens that let nobody in, by reason";
+        page.counters("tokens_refused", help, ["reason"], tokens)?;
+        let help = "Proofs of the edge's for a user that the SIP server has refused";
+        page.counter("accounts_refused", help, so_far.accounts_refused)?;
         let help = "Requests under way, or remembered for their retransmissions";
         page.gauge("transactions", help, now.transactions)?;
         let queues = [

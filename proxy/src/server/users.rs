@@ -1,4 +1,4 @@
-//! The file with the users of an edge that is its own registrar: read at the start, and again whenever it has changed.
+//! The files with the users of an edge that is its own registrar, and with the accounts of those who sign in by token: read at the start, and again whenever it has changed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 
-use crate::core::Users;
+use crate::core::{KnownUsers, Users};
 
 /// How often the file is looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -37,32 +37,72 @@ impl UsersFile {
     }
 
     fn watch_every(self, look: Duration) -> mpsc::Receiver<Arc<Users>> {
-        let (sender, receiver) = mpsc::channel(1);
-        let mut seen = stamp(&self.path);
-        tokio::spawn(async move {
-            while !sender.is_closed() {
-                tokio::time::sleep(look).await;
-                let now = stamp(&self.path);
-                if now == seen {
-                    continue;
-                }
-                seen = now;
-                match self.read() {
-                    Ok(users) => {
-                        tracing::info!(count = users.len(), "the users were read again");
-                        // Nobody listens any more: the loop sees that itself.
-                        let _ = sender.send(Arc::new(users)).await;
-                    }
-                    Err(why) => tracing::warn!("the users stay as they were: {why}"),
-                }
-            }
-        });
-        receiver
+        let path = self.path.clone();
+        follow(path, look, move || {
+            let users = self.read()?;
+            Ok((users.len(), users))
+        })
     }
 }
 
+/// Where the accounts of those stand who sign in by token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountsFile {
+    /// An account in each line: the token's name, the SIP user, his password.
+    pub path: PathBuf,
+}
+
+impl AccountsFile {
+    /// Reads it; an error is a sentence with the file, the line and the cure.
+    pub fn read(&self) -> Result<KnownUsers, String> {
+        let path = self.path.display();
+        let text = std::fs::read_to_string(&self.path).map_err(|error| {
+            format!("{path} cannot be read ({error}); give [sign_in] accounts a file with the token's name, the SIP user and his password in each line")
+        })?;
+        KnownUsers::parse(&text).map_err(|(line, fault)| format!("{path}:{line}: {fault}"))
+    }
+
+    /// As [`UsersFile::watch`].
+    pub(super) fn watch(self) -> mpsc::Receiver<Arc<KnownUsers>> {
+        let path = self.path.clone();
+        follow(path, LOOK, move || {
+            let known = self.read()?;
+            Ok((known.len(), known))
+        })
+    }
+}
+
+/// Reads a file again whenever it has changed.
+fn follow<T: Send + Sync + 'static>(
+    path: PathBuf,
+    look: Duration,
+    read: impl Fn() -> Result<(usize, T), String> + Send + 'static,
+) -> mpsc::Receiver<Arc<T>> {
+    let (sender, receiver) = mpsc::channel(1);
+    let mut seen = stamp(&path);
+    tokio::spawn(async move {
+        while !sender.is_closed() {
+            tokio::time::sleep(look).await;
+            let now = stamp(&path);
+            if now == seen {
+                continue;
+            }
+            seen = now;
+            match read() {
+                Ok((count, users)) => {
+                    tracing::info!(count, "the users were read again");
+                    // Nobody listens any more: the loop sees that itself.
+                    let _ = sender.send(Arc::new(users)).await;
+                }
+                Err(why) => tracing::warn!("the users stay as they were: {why}"),
+            }
+        }
+    });
+    receiver
+}
+
 /// What changes when a file does; `None` while there is none.
-fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+pub(super) fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
     let metadata = std::fs::metadata(path).ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
 }

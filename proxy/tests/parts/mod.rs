@@ -157,6 +157,8 @@ impl Edge {
             listeners: vec![(local(), ws::Options::default())],
             records: None,
             users: None,
+            keys: None,
+            accounts: None,
             relays: Vec::new(),
             cookie_seed: [3; 8],
             status: None,

@@ -3,8 +3,8 @@
 use proxy::core::{Callers, Registering};
 use relay::server::SharedPort;
 
-use crate::config::{Address, Edge, Face, described};
-use crate::programs::{listed, tls_upstream};
+use crate::config::{Address, Edge, Face, KeysPlace, described};
+use crate::programs::{keys_at, listed, tls_upstream};
 
 use super::certificate;
 
@@ -30,6 +30,23 @@ pub(super) fn print(edge: &Edge) -> Result<(), String> {
                 .map(|file| format!(" of {}", file.path.display()))
                 .unwrap_or_default()
         ),
+    }
+    if let Some(tokens) = &edge.sign_in {
+        keys_at(edge)?;
+        let issuer = &tokens.sign_in.issuer;
+        let known = tokens.sign_in.known.as_ref().map(|known| known.len());
+        let known = known.map(|count| format!(", {count} accounts"));
+        println!(
+            "sign-in     by tokens of {} for {}, named by {}{}; keys {}",
+            issuer.issuer,
+            issuer.audience,
+            issuer.claim,
+            known.unwrap_or_default(),
+            match &tokens.keys {
+                KeysPlace::File(path) => format!("in {}", path.display()),
+                KeysPlace::Url(url, _) => format!("from {url}"),
+            }
+        );
     }
     tls_upstream(edge)?;
     for ws in &edge.listen.ws {

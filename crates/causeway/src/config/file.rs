@@ -23,6 +23,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) listen: Listen,
     pub(super) acme: Option<Spanned<Acme>>,
+    pub(super) sign_in: Option<Spanned<SignIn>>,
     #[serde(default)]
     pub(super) browsers: Browsers,
     #[serde(default)]
@@ -83,6 +84,18 @@ pub(super) struct Limits {
     pub(super) wrong_passwords_per_account: Option<Spanned<i64>>,
     pub(super) silent: Option<Spanned<i64>>,
     pub(super) unregistered: Option<Spanned<i64>>,
+}
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SignIn {
+    pub(super) issuer: Option<Spanned<String>>,
+    pub(super) audience: Option<Spanned<String>>,
+    pub(super) jwks: Option<Spanned<String>>,
+    pub(super) ca: Option<Spanned<String>>,
+    pub(super) claim: Option<Spanned<String>>,
+    pub(super) accounts: Option<Spanned<String>>,
+    pub(super) realm: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default, Debug)]

@@ -15,7 +15,7 @@ use super::certificate::readable;
 use super::limits::drain_timeout;
 use super::{
     Bounds, Calls, Certificate, Edge, Fault, Limits, Media, Relay, UpstreamTls, Upstreams,
-    browsers, faces, file, listen, metrics, registration, relays,
+    browsers, faces, file, listen, metrics, registration, relays, sign_in,
 };
 
 /// Where our relay takes commands when nothing is said: this machine only, rtpengine's customary port.
@@ -49,6 +49,7 @@ pub(super) fn edge(file: &file::File, path: &Path) -> Result<Edge, Fault> {
         tls: upstream_tls(&file.tls, &upstream, path)?,
         upstream,
         registration: registration::judge(file, domain.get_ref(), path)?,
+        sign_in: sign_in::judge(file, domain.get_ref(), path)?,
         policy: browsers::judge(&file.browsers)?,
         bounds: Bounds::of(&file.limits)?,
         calls: Calls::of(&file.calls, path)?,

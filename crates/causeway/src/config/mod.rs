@@ -5,7 +5,8 @@
 //! The file's shape is in `file.rs`, the judgement in `judge.rs`, that of the proxy's addresses in `listen.rs`, of the relay's
 //! in `faces.rs`, of where both say how they are in `metrics.rs`, of mere numbers in `limits.rs`, of certificates in `certificate.rs`, of
 //! what browsers may do in `browsers.rs` and how much in `bounds.rs`, of what becomes of calls in `calls.rs`, of the users in
-//! `registration.rs`.
+//! `registration.rs`,
+//! of those who sign in by token in `sign_in.rs`.
 
 mod bounds;
 mod browsers;
@@ -20,17 +21,19 @@ mod listen;
 mod metrics;
 mod registration;
 mod relays;
+mod sign_in;
 mod upstream;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use net::status::Place;
-use proxy::core::{Hop, Policy, Registering, Transport};
-use proxy::server::{Listed, UsersFile};
+use proxy::core::{Hop, Policy, Registering, SignIn, Transport};
+use proxy::server::{AccountsFile, Listed, UsersFile};
 use relay::server::{BackendChoice, ControlAddress, ControlKey, SharedPort};
 
 pub(crate) use bounds::Bounds;
@@ -49,6 +52,8 @@ pub(crate) struct Edge {
     pub(crate) tls: UpstreamTls,
     /// Who registers the browsers.
     pub(crate) registration: Registration,
+    /// Whose tokens browsers sign in with; `None`: they need not.
+    pub(crate) sign_in: Option<Tokens>,
     /// Where browsers and the SIP server reach the proxy.
     pub(crate) listen: Listen,
     /// What browsers may do.
@@ -104,6 +109,26 @@ pub(crate) struct Registration {
     pub(crate) way: Registering,
     /// The file with the users, if they stand in one.
     pub(crate) users: Option<UsersFile>,
+}
+
+/// How browsers sign in by token.
+#[derive(Clone, Debug)]
+pub(crate) struct Tokens {
+    /// Whose tokens, and whom they let be whom.
+    pub(crate) sign_in: Arc<SignIn>,
+    /// Where the issuer's keys are.
+    pub(crate) keys: KeysPlace,
+    /// The file with the accounts, if there is one.
+    pub(crate) accounts: Option<AccountsFile>,
+}
+
+/// Where an issuer's keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeysPlace {
+    /// A JWK set in a file.
+    File(PathBuf),
+    /// At an https URL; and the PEM file with whom to trust there, if it is not whom the system trusts.
+    Url(String, Option<PathBuf>),
 }
 
 /// Listening addresses of the proxy.

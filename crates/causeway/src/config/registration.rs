@@ -89,6 +89,10 @@ fn seconds(given: &Option<Spanned<i64>>, name: &str) -> Result<Option<u32>, Faul
 
 fn local(of: &File, domain: &str, path: &Path) -> Result<Registration, Fault> {
     let Some(given) = &of.users else {
+        // Tokens say who is a user.
+        if of.sign_in.is_some() {
+            return registrar(of, Users::default(), None);
+        }
         let at = of.registration.as_ref().map(|word| word.span().start);
         let what = "registration = \"local\" needs users; write users = \"users.txt\" with a name and a password in each line, or a table [users] with name = \"password\"";
         return Err(fault(at, what));
@@ -122,6 +126,11 @@ fn local(of: &File, domain: &str, path: &Path) -> Result<Registration, Fault> {
         let what = "some users have only md5: and others only sha-256:, so no challenge could serve all; give all of them one of the two";
         return Err(fault(Some(given.span().start), what));
     }
+    registrar(of, users, file)
+}
+
+/// The registrar of our own for these users.
+fn registrar(of: &File, users: Users, file: Option<UsersFile>) -> Result<Registration, Fault> {
     let mut local = Local::new(users);
     if let Some(most) = seconds(&of.client_expires, "client_expires")? {
         local.expires = *local.expires.start()..=most;

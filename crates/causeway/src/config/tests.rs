@@ -5,7 +5,7 @@ use std::path::Path;
 use proxy::core::{Callers, Method, Registering, Transport};
 use relay::server::SharedPort;
 
-use super::{ConfigError, Edge, OwnCertificate, Relay, described};
+use super::{ConfigError, Edge, KeysPlace, OwnCertificate, Relay, described};
 
 const GOOD: &str = r#"domain   = "example.com"
 upstream = "udp:127.0.0.5:5060"
@@ -189,6 +189,56 @@ fn an_edge_whose_users_call_one_another_needs_no_sip_server_and_no_side_for_phon
     assert!(what.contains("upstream is missing"), "{what}");
     let error = parse(&format!("register_rate = 5\n{text}")).unwrap_err();
     assert!(error.what.contains("there is none"), "{error}");
+}
+
+#[test]
+fn sign_in_needs_an_issuer_an_audience_keys_and_accounts() {
+    let folder = std::env::temp_dir();
+    let name = |kind: &str| format!("causeway-sign-in-{kind}-{}", std::process::id());
+    std::fs::write(folder.join(name("accounts")), "u7 alice open sesame\n").unwrap();
+    let parse = |registration: &str, lines: &str| {
+        let text = format!("{registration}{GOOD}[sign_in]\n{lines}");
+        Edge::parse(&folder.join("edge.toml"), &text)
+    };
+    let issuer = "issuer = \"https://login.example.com/\"\naudience = \"sip\"\n";
+    let url = "jwks = \"https://login.example.com/keys\"\n";
+    let accounts = format!("accounts = \"{}\"\n", name("accounts"));
+    let edge = parse("", &format!("{issuer}{url}{accounts}")).unwrap();
+    let tokens = edge.sign_in.unwrap();
+    assert_eq!(tokens.sign_in.issuer.claim, "sub");
+    assert_eq!(tokens.sign_in.realm, "example.com");
+    assert_eq!(tokens.sign_in.known.as_ref().unwrap().len(), 1);
+    assert!(matches!(tokens.keys, KeysPlace::Url(url, None) if url.ends_with("/keys")));
+
+    // The edge's own registrar believes a token's name, and needs no other users.
+    let local = "registration = \"local\"\n";
+    let edge = parse(local, &format!("{issuer}{url}")).unwrap();
+    assert!(edge.sign_in.unwrap().sign_in.known.is_none());
+
+    std::fs::write(folder.join(name("bad")), "u7 alice\n").unwrap();
+    let bad = format!("accounts = \"{}\"\n", name("bad"));
+    let http = "jwks = \"http://login.example.com/keys\"\n";
+    for (lines, cure) in [
+        (url.to_owned(), "needs issuer ="),
+        (format!("issuer = \"x\"\n{url}"), "needs audience ="),
+        (format!("{issuer}{accounts}"), "needs jwks ="),
+        (format!("{issuer}{url}"), "needs accounts ="),
+        (format!("{issuer}{http}{accounts}"), "by https alone"),
+        (
+            format!("{issuer}jwks = \"nowhere\"\n{accounts}"),
+            "cannot be read",
+        ),
+        (
+            format!("{issuer}{url}{bad}"),
+            ":1: a line has the token's name",
+        ),
+    ] {
+        let error = parse("", &lines).unwrap_err();
+        assert!(error.what.contains(cure), "{error}");
+    }
+    for kind in ["accounts", "bad"] {
+        std::fs::remove_file(folder.join(name(kind))).unwrap();
+    }
 }
 
 #[test]

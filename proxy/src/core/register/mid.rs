@@ -88,6 +88,7 @@ impl Core {
             return Ok(Some(Answer::new(200, "OK").with("Contact", contact)));
         }
         let asked = mid.upstream.max(self.upstairs.least);
+        let asked = asked.min(self.token_lasts(flow, now).unwrap_or(u32::MAX));
         ask_for(request, asked).map_err(|_| Answer::new(400, "Bad Contact"))?;
         Ok(None)
     }

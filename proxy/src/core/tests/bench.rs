@@ -53,6 +53,8 @@ pub(super) struct Bench {
     pub(super) last_hop: Option<Hop>,
     /// Where connections were asked for.
     pub(super) connects: Vec<Hop>,
+    /// How often the issuer's keys were.
+    pub(super) fetches: usize,
 }
 
 impl Bench {
@@ -106,6 +108,7 @@ impl Bench {
             upstream,
             last_hop: None,
             connects: Vec::new(),
+            fetches: 0,
         };
         bench.upstreams(&[Target::new(upstream)]);
         bench.input(Input::Relays(vec![Relay::new(address(RELAY))]));
@@ -159,6 +162,7 @@ impl Bench {
                     self.asked_at.push(relay);
                     self.ask(id, *request);
                 }
+                Command::FetchKeys => self.fetches += 1,
                 Command::CloseFlow { flow, .. } => self.closed.push(flow),
                 Command::Report(event) => self.events.push(event),
             }
