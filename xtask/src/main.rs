@@ -32,6 +32,7 @@ cargo xtask <chore>
             measures the relay, beside rtpengine where that is installed [--help says the options]
   bench-proxy
             measures the proxy, beside Kamailio where that is installed [--help says the options]
+  relays    shares a million calls over a hundred relays, and says how even that is and what moves when one comes or goes
   install   only installs what the tests need
   deny      licences, sources and bans of all dependencies (needs cargo-deny)
 ";
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         "bench-proxy" => bench_proxy::run(&rest),
         "soak" => soak::run(&rest),
         "instructions" => instructions::run(&rest),
+        "relays" => steps::relays(),
         "install" => install::everything(),
         "deny" => steps::deny(),
         _ => {

@@ -11,8 +11,9 @@ pub(crate) type Outcome = Result<(), String>;
 
 type Step = (&'static str, fn() -> Outcome);
 
-const EVERYDAY: [Step; 3] = [
+const EVERYDAY: [Step; 4] = [
     ("formatting", formatting),
+    ("units of deploy/", deployment),
     ("clippy", clippy),
     ("unit, property and interop tests", tests),
 ];
@@ -49,6 +50,54 @@ pub(crate) fn deny() -> Outcome {
         "sources",
     ])
     .map_err(|e| format!("{e}; install it with: cargo install --locked cargo-deny"))
+}
+
+/// The test of how calls are shared over relays, at its full size.
+pub(crate) fn relays() -> Outcome {
+    let test = "core::relays::tests::a_relay_that_comes_or_goes_moves_its_own_share_of_many_calls_and_no_other";
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args([
+        "test",
+        "--release",
+        "--quiet",
+        "-p",
+        "causeway-proxy",
+        "--lib",
+    ]);
+    cargo.args(["--", "--exact", "--nocapture", test]);
+    command(cargo.env("CAUSEWAY_RELAYS_AND_CALLS", "100 1000000"))
+}
+
+/// What stands in deploy/: units by systemd's own check where that is installed, which finds settings that it does not know.
+fn deployment() -> Outcome {
+    let units = ["proxy", "relay"].map(|half| format!("deploy/systemd/causeway-{half}.service"));
+    let scratch = target_directory()?.join("units");
+    std::fs::create_dir_all(&scratch).map_err(|error| error.to_string())?;
+    let mut copies = Vec::new();
+    for unit in &units {
+        // The program need not be installed here.
+        let text = std::fs::read_to_string(unit).map_err(|error| format!("{unit}: {error}"))?;
+        let text = text.replace("/usr/local/bin/causeway", "/bin/true");
+        let copy = scratch.join(unit.rsplit('/').next().unwrap_or(unit));
+        std::fs::write(&copy, text).map_err(|error| error.to_string())?;
+        copies.push(copy);
+    }
+    let is_there = |program: &str| Command::new(program).arg("--version").output().is_ok();
+    if !is_there("systemd-analyze") {
+        println!("systemd-analyze is not installed: the units are not checked");
+        return Ok(());
+    }
+    let verify = Command::new("systemd-analyze")
+        .arg("verify")
+        .args(&copies)
+        .output()
+        .map_err(|error| error.to_string())?;
+    // It ends well also where it has complained of a setting.
+    let said = String::from_utf8_lossy(&verify.stderr);
+    match verify.status.success() && !said.contains("deploy") && !said.contains("causeway-") {
+        true => Ok(()),
+        false => Err(format!("systemd-analyze verify: {said}")),
+    }
 }
 
 fn formatting() -> Outcome {

@@ -172,6 +172,67 @@ mod tests {
         );
     }
 
+    /// How many relays and calls `cargo xtask relays` wants; without it as many as every test run can afford.
+    fn sizes() -> (usize, u64) {
+        let wanted = std::env::var("CAUSEWAY_RELAYS_AND_CALLS").ok();
+        let wanted = wanted.as_deref().and_then(|text| text.split_once(' '));
+        wanted.map_or((10, 100_000), |(relays, calls)| {
+            (relays.parse().unwrap(), calls.parse().unwrap())
+        })
+    }
+
+    #[test]
+    fn a_relay_that_comes_or_goes_moves_its_own_share_of_many_calls_and_no_other() {
+        let now = Instant::now();
+        let (count, calls) = sizes();
+        // Every fourth is twice as strong.
+        let weights: Vec<_> = (1..=count).map(|n| 1 + u32::from(n % 4 == 0)).collect();
+        let whole: f64 = weights.iter().map(|weight| f64::from(*weight)).sum();
+        let more = [weights.as_slice(), &[1]].concat();
+        let [before, with] =
+            [&weights, &more].map(|weights| placed(&pool(weights, now), calls, now));
+        let mut shares = vec![0_u64; count];
+        before.iter().for_each(|at| shares[*at] += 1);
+        let off = |(share, weight): (&u64, &u32)| {
+            (*share as f64 / (calls as f64 * f64::from(*weight) / whole) - 1.0).abs()
+        };
+        let balance = shares.iter().zip(&weights).map(off).fold(0.0, f64::max);
+        let pairs = |other: &[usize]| {
+            before
+                .iter()
+                .copied()
+                .zip(other.to_vec())
+                .collect::<Vec<_>>()
+        };
+        let added: Vec<_> = pairs(&with).into_iter().filter(|(a, b)| a != b).collect();
+        assert!(
+            added.iter().all(|(_, to)| *to == count),
+            "to the new one only"
+        );
+        let by_adding = added.len() as f64 / (calls as f64 / (whole + 1.0));
+        let mut less = pool(&weights, now);
+        let first = less.known().next().unwrap().id;
+        less.failed(first, now);
+        let after = placed(&less, calls, now);
+        let moved: Vec<_> = pairs(&after).into_iter().filter(|(a, b)| a != b).collect();
+        assert!(
+            moved.iter().all(|(from, _)| *from == 0),
+            "from the dead one only"
+        );
+        let by_removing = moved.len() as f64 / (calls as f64 / whole);
+        println!(
+            "relays {count}, calls {calls}\n\
+             balance: furthest from its weight     {:.2} %   (5 % allowed)\n\
+             one added: calls that move, of ideal  {:.2} %   (90 to 110 allowed)\n\
+             one gone: calls that move, of ideal   {:.2} %   (90 to 110 allowed)",
+            balance * 100.0,
+            by_adding * 100.0,
+            by_removing * 100.0
+        );
+        assert!(balance < 0.05);
+        assert!((0.9..1.1).contains(&by_adding) && (0.9..1.1).contains(&by_removing));
+    }
+
     #[test]
     fn the_dead_the_full_and_those_that_have_left_get_no_new_call() {
         let now = Instant::now();

@@ -249,7 +249,7 @@ impl Numbers {
         let (now, so_far, relay) = (&self.figures, &self.counts, ["relay"]);
         let up = now.relays.iter();
         let up = up.map(|one| ([one.address.to_string()], u64::from(one.takes_calls)));
-        let help = "1 where new calls may go; the only one always counts as taking them";
+        let help = "1 where new calls may go: the relay lives, has room, and is not being drained";
         page.gauges("relay_up", help, relay, up)?;
         let each = |of: fn(&Asked) -> u64| {
             let all = self.relays.iter();
