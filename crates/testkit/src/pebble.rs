@@ -1,9 +1,15 @@
 //! Pebble, the ACME server of Let's Encrypt's makers for tests, and the DNS server that it asks. It validates as a CA does.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::{TcpListener, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Longer than it takes to start on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks where nobody tells.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Whether there is a Pebble on this machine: `cargo xtask test` installs it. Says so if there is none.
 #[must_use]
@@ -91,6 +97,10 @@ impl Pebble {
             .env("PEBBLE_AUTHZREUSE", "0");
         ca.env("PEBBLE_WFE_NONCEREJECT", "5");
         self.run(ca, "ACME directory available");
+        // It says so before it listens.
+        for port in [self.port, self.management] {
+            wait_for(port);
+        }
     }
 
     fn run(&mut self, mut program: Command, ready: &str) {
@@ -142,6 +152,15 @@ impl Pebble {
 impl Drop for Pebble {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// Returns when somebody listens there.
+fn wait_for(port: u16) {
+    let began = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(began.elapsed() < PATIENCE, "nobody listens at port {port}");
+        std::thread::sleep(LOOK);
     }
 }
 
