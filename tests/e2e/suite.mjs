@@ -11,6 +11,7 @@ import { Stage, USERS } from './lib/stage.mjs';
 import * as cases from './cases/index.mjs';
 import * as mixed from './cases/mixed.mjs';
 import * as registration from './cases/registration.mjs';
+import * as transports from './cases/transports.mjs';
 
 const run = JSON.parse(process.env.CAUSEWAY_RUN);
 const only = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
@@ -34,6 +35,7 @@ async function main() {
   const runner = new Runner({ only: only.length ? only : undefined, onFailure: (name, where) => keep(name, where ?? stage) });
   await cases.all(runner, stage);
   for (const [name, cases] of edgeName ? [] : Object.entries(registration.WAYS)) await cases(runner, await stand(name));
+  for (const name of edgeName ? [] : transports.OVER) await transports.all(runner, await stand(name), USERS);
   const over = async (name) => mixed.all(runner, await stand(name));
   for (const name of edgeName ? [] : mixed.MIXED) {
     if (isInstalled(name)) await over(name).catch((error) => runner.fail(`the cases over ${name}`, error));

@@ -13,13 +13,19 @@ import { DOMAIN, fill, modules, passwordOf, startKamailio } from './registrar.mj
 const TO_PHONE = 'replace-origin replace-session-connection RTP/AVP ICE=remove rtcp-mux-demux direction=public direction=private';
 const TO_BROWSER = 'replace-origin replace-session-connection UDP/TLS/RTP/SAVPF ICE=force rtcp-mux-offer generate-mid SDES-off direction=private direction=public';
 
+/** Where a SIP server takes TCP, and on the next port TLS. */
+export const STREAMS = 5070;
+
 const PORTS = {
   causeway: { ws: 8080, wss: 8443, sip: 5060, media: [30000, 39999] },
   anchor: { ws: 9080, wss: 9443, sip: 5070, media: [50000, 59999], ng: 2224 },
   'kamailio+relay': { ws: 9180, wss: 9543, sip: 5080, media: [40000, 44999], ng: 2225 },
-  local: { ws: 8280, wss: 8643, sip: 5100, media: [20000, 24999] },
+  // Its users call one another: no SIP server, and no phones' side.
+  local: { ws: 8280, wss: 8643, media: [20000, 24999], upstream: [] },
   'sign-in': { ws: 8480, wss: 8843, sip: 5120, media: [15000, 19999] },
   mid: { ws: 8380, wss: 8743, sip: 5110, media: [25000, 29999] },
+  tcp: { ws: 8680, wss: 9043, sip: 5140, media: [11000, 12999], upstream: ['tcp', STREAMS] },
+  tls: { ws: 8580, wss: 8943, sip: 5130, media: [13000, 14999], upstream: ['tls', STREAMS + 1] },
   'proxy+rtpengine': { ws: 8180, wss: 8543, sip: 5090, media: [45000, 49999], ng: 2226 },
 };
 
@@ -47,6 +53,14 @@ const EDGES = {
     const { lines, tokenOf } = issuer(run, name, ['alice', 'bob']);
     await startProxy(run, name, ports, lines);
     return { name, urls: urls(ports), strict: true, tokenOf };
+  },
+  async tcp(run, name, ports) {
+    await startProxy(run, name, ports);
+    return { name, urls: urls(ports), strict: true };
+  },
+  async tls(run, name, ports) {
+    await startProxy(run, name, ports, ['[tls]', `upstream_ca = "${certificate(run).cert}"`]);
+    return { name, urls: urls(ports), strict: true };
   },
   async anchor(run, name, ports) {
     await startRtpengine(run, name, ports);
@@ -114,7 +128,7 @@ async function startProxy(run, name, ports, more, first) {
 }
 
 /** One of our programs on a whole edge's file. */
-function startCauseway(run, name, { ws, wss, sip, media: [low, high] }, before, after = [], more = [], first = []) {
+function startCauseway(run, name, { ws, wss, sip, media: [low, high], upstream: [transport, port] = ['udp', 5060] }, before, after = [], more = [], first = []) {
   const { cert, key } = certificate(run);
   const folder = join(run.folder, name);
   mkdirSync(folder, { recursive: true });
@@ -122,17 +136,17 @@ function startCauseway(run, name, { ws, wss, sip, media: [low, high] }, before, 
   writeFileSync(file, [
     ...first,
     `domain   = "${DOMAIN}"`,
-    `upstream = "udp:${ADDRESSES.phones}:5060"`,
+    ...(transport ? [`upstream = "${transport}:${ADDRESSES.phones}:${port}"`] : []),
     '[listen]',
     `ws   = "${ADDRESSES.edgePublic}:${ws}"`,
     `wss  = "${ADDRESSES.edgePublic}:${wss}"`,
-    `udp  = "${ADDRESSES.edgePrivate}:${sip}"`,
+    ...(transport ? [`${transport}  = "${ADDRESSES.edgePrivate}:${sip}"`] : []),
     `cert = "${cert}"`,
     `key  = "${key}"`,
     'origins = ["*"]', // the page is served by somebody else
     '[media]',
     `public  = "${ADDRESSES.edgePublic}"`,
-    `private = "${ADDRESSES.edgePrivate}"`,
+    ...(transport ? [`private = "${ADDRESSES.edgePrivate}"`] : []),
     `ports   = "${low}-${high}"`,
     // More than one, so that browsers' packets come to other threads than their own.
     'shards  = 3',
@@ -147,10 +161,10 @@ const urls = ({ ws, wss }) => ({
   wss: `wss://${ADDRESSES.edgePublic}:${wss}/`,
 });
 
-/** A self-signed certificate for WSS, made for this run. */
-function certificate(run) {
+/** A self-signed certificate for WSS and the SIP server's TLS, made for this run. */
+export function certificate(run) {
   const [cert, key] = [join(run.folder, 'cert.pem'), join(run.folder, 'key.pem')];
-  const subject = ['-subj', '/CN=edge', '-addext', `subjectAltName=IP:${ADDRESSES.edgePublic}`];
+  const subject = ['-subj', '/CN=edge', '-addext', 'basicConstraints=critical,CA:FALSE', '-addext', `subjectAltName=IP:${ADDRESSES.edgePublic},IP:${ADDRESSES.phones}`];
   if (!existsSync(cert))
     execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-keyout', key, '-out', cert, ...subject], { stdio: 'ignore' });
   return { cert, key };

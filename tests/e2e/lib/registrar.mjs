@@ -30,9 +30,19 @@ export async function startKamailio(run, name, ns, config) {
   return server;
 }
 
-export async function startRegistrar(run, users) {
+/** `streams`: beside UDP on `port` it also takes TCP there, and TLS on the port after it with this certificate. */
+export async function startRegistrar(run, users, { name = 'registrar', port = 5060, streams } = {}) {
   const lines = users.map((user) => `\t$sht(users=>${user}) = "${passwordOf(user)}";`);
-  const config = fill('../registrar/kamailio.cfg', { ADDRESS: ADDRESSES.phones, DOMAIN, MODULES: modules(), USERS: lines.join('\n') });
-  const server = await startKamailio(run, 'registrar', run.names.phones, config);
-  return { server, host: ADDRESSES.phones, port: 5060 };
+  const host = ADDRESSES.phones;
+  const transports = [`listen=udp:${host}:${port}`];
+  const tls = [];
+  if (streams) {
+    transports.push('tcp_children=2', 'enable_tls=yes', `listen=tcp:${host}:${port}`, `listen=tls:${host}:${port + 1}`);
+    tls.push('loadmodule "tls.so"', 'modparam("tls", "tls_method", "TLSv1.2+")', `modparam("tls", "certificate", "${streams.cert}")`, `modparam("tls", "private_key", "${streams.key}")`);
+  } else transports.push('disable_tcp=yes');
+  const config = fill('../registrar/kamailio.cfg', {
+    DOMAIN, MODULES: modules(), USERS: lines.join('\n'), TRANSPORTS: transports.join('\n'), TLS: tls.join('\n'),
+  });
+  const server = await startKamailio(run, name, run.names.phones, config);
+  return { server, host, port };
 }
