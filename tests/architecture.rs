@@ -232,6 +232,32 @@ fn no_library_that_a_packet_reaches_indexes_by_another_name() {
     }
 }
 
+/// The order "verify, then learn" is one of types: `Authentic` can be made in its own file only, which makes it of what SRTP
+/// has verified, and an address is learned with one. Each of these failing to compile elsewhere is what holds; this holds
+/// that they stay so.
+#[test]
+fn a_proof_is_made_by_verification_alone_and_an_address_is_learned_with_one() {
+    let core = root().join("relay/src/core");
+    let proof = bare(&core.join("authentic.rs"));
+    assert!(
+        proof.contains("pub(super)structAuthentic<T>(T);"),
+        "its field is private"
+    );
+    for way in [
+        "keys.unprotect(packet).map(Authentic)",
+        "keys.unprotect_rtcp(packet).map(Authentic)",
+    ] {
+        assert!(proof.contains(way), "{way} has gone: mend this test");
+    }
+    let made = proof.matches("map(Authentic)").count() + proof.matches("Authentic(").count();
+    assert_eq!(made, 2, "a proof is made in another way, too");
+    assert!(!proof.contains("Clone") && !proof.contains("Default"));
+    let address = bare(&core.join("address.rs"));
+    assert!(address.contains("fnlearn<T>(&mutself,from:SocketAddr,_proof:&Authentic<T>)"));
+    // Elsewhere no one sets what is learned: the fields are private to the file.
+    assert!(address.contains("heard:Option<SocketAddr>,") && !address.contains("pub(super)heard:"));
+}
+
 /// A file's text without white space; none of a file that is not there.
 fn bare(file: &Path) -> String {
     let text = std::fs::read_to_string(file).unwrap_or_default();

@@ -1,10 +1,12 @@
 //! What an attack is, and what is made of one.
 
+use control_proto::Key;
 use peers::browser::Identity;
 use peers::ng::Ng;
 
 use crate::field::Field;
 use crate::flood::Sent;
+use crate::programs::Program;
 use crate::tap::Came;
 use crate::whole::Whole;
 use crate::witness::{Report, Witness};
@@ -31,6 +33,11 @@ pub(crate) enum Stage {
 /// A relay, with calls that talk.
 pub(crate) struct Scene<'a> {
     pub(crate) field: &'a Field,
+    pub(crate) relay: &'a Program,
+    /// The relay's process.
+    pub(crate) process: u32,
+    /// What commands to it are signed with.
+    pub(crate) key: Option<Key>,
     pub(crate) witness: &'a Witness,
     /// The right hand of the relay's owner.
     pub(crate) ng: &'a mut Ng,
@@ -84,6 +91,17 @@ pub(crate) struct Done {
 }
 
 impl Done {
+    /// Whether a gap is all that speaks against us. Other work on the machine makes one now and then, an attack makes it
+    /// again.
+    pub(crate) fn is_a_gap_alone(&self) -> bool {
+        self.bites().len() == 1 && self.has_gap()
+    }
+
+    /// What the machine's other work does to a call is seen without an attack, too.
+    fn has_gap(&self) -> bool {
+        self.attacked.gap > MAX_GAP.max(2 * self.calm.gap)
+    }
+
     /// Why it bit; empty for one that was held.
     pub(crate) fn bites(&self) -> Vec<String> {
         let (calm, attacked) = (&self.calm, &self.attacked);
@@ -100,8 +118,7 @@ impl Done {
                 attacked.wrong
             ));
         }
-        // What the machine's other work does to a call is seen without an attack, too.
-        if attacked.gap > MAX_GAP.max(2 * calm.gap) {
+        if self.has_gap() {
             bites.push(format!("a gap of {} ms", attacked.gap / 1_000_000));
         }
         bites

@@ -17,7 +17,7 @@ mod witness;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use attack::{Attack, Done, Scene, Stage};
 use clap::Parser;
@@ -34,6 +34,9 @@ use witness::Witness;
 const CALM: Duration = Duration::from_secs(2);
 /// What comes back late still counts.
 const ECHO: Duration = Duration::from_millis(300);
+
+/// Freed ports rest for five seconds.
+const REST: Duration = Duration::from_secs(20);
 
 /// Attacks a relay and an edge, beside calls that must lose nothing.
 #[derive(Parser, Debug)]
@@ -96,6 +99,12 @@ fn all(arguments: &Arguments, attacks: &[&Attack]) -> Result<usize, String> {
         Some("anchor") => vec![Kind::Anchor],
         Some(other) => return Err(format!("--against {other} is not known; there is `anchor`")),
     };
+    // The attacker gives way to what he attacks, and to nobody else.
+    witness::prefer(
+        arguments
+            .priority
+            .map(|priority| priority.saturating_sub(1).max(1)),
+    );
     let field = Field::new()?;
     let mut bites = 0;
     for kind in &kinds {
@@ -130,16 +139,26 @@ fn relay(start: &Start, field: &Field, kind: &Kind, attacks: &[&Attack]) -> Resu
             continue;
         };
         let kinds = [Scenario::AvpSdes, Scenario::AvpDtlsActive];
-        let witness = Witness::start(field, &mut ng, &identity, &kinds, start.priority)?;
+        let witness =
+            again_and_again(|| Witness::start(field, &mut ng, &identity, &kinds, start.priority))?;
         let tap = Tap::open(&field.alley)?;
-        let mut scene = Scene {
-            field,
-            witness: &witness,
-            ng: &mut ng,
-            identity: &identity,
+        let mut attempt = || {
+            let mut scene = Scene {
+                field,
+                relay: &relay,
+                process: relay.id(),
+                key: kind.key(),
+                witness: &witness,
+                ng: &mut ng,
+                identity: &identity,
+            };
+            beside(attack, &tap, &witness, || run(&mut scene))
+                .map_err(|why| format!("{}: {why}", attack.name))
         };
-        let done = beside(attack, &tap, &witness, || run(&mut scene))
-            .map_err(|why| format!("{}: {why}", attack.name))?;
+        let mut done = attempt()?;
+        if done.is_a_gap_alone() {
+            done = attempt()?;
+        }
         bites += tell(&done);
         witness.tear_down(&mut ng);
         // A relay that has died is the worst bite; the next attack is on another.
@@ -152,6 +171,17 @@ fn relay(start: &Start, field: &Field, kind: &Kind, attacks: &[&Attack]) -> Resu
         }
     }
     Ok(bites)
+}
+
+/// What the attack before has filled may take a while to be free again.
+fn again_and_again<T>(mut work: impl FnMut() -> Result<T, String>) -> Result<T, String> {
+    let end = Instant::now() + REST;
+    loop {
+        match work() {
+            Err(_) if Instant::now() < end => std::thread::sleep(ECHO),
+            done => return done,
+        }
+    }
 }
 
 fn edge(start: &Start, field: &Field, attacks: &[&Attack]) -> Result<usize, String> {

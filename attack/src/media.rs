@@ -1,10 +1,14 @@
 //! Attacks on media.
 
 mod edge;
+mod endless;
 mod forged;
 mod greedy;
 mod hello;
+mod home;
+mod impostor;
 mod junk;
+mod rtcp;
 mod spray;
 
 use crate::attack::{Attack, Stage};
@@ -59,6 +63,36 @@ pub(crate) const ATTACKS: &[Attack] = &[
         rows: "M17",
         name: "50,000 authentic packets a second from one browser",
         stage: Stage::Relay(greedy::flood),
+    },
+    Attack {
+        rows: "M7",
+        name: "a browser with another certificate than its SDP told of",
+        stage: Stage::Relay(impostor::another_certificate),
+    },
+    Attack {
+        rows: "M14",
+        name: "offers with 700 candidates each, at strangers and nowhere",
+        stage: Stage::Relay(endless::candidates),
+    },
+    Attack {
+        rows: "M15",
+        name: "answers that name loopback, multicast, broadcast, the metadata service",
+        stage: Stage::Relay(home::forbidden),
+    },
+    Attack {
+        rows: "M16",
+        name: "two calls that are each other's peers on both sides",
+        stage: Stage::Relay(home::looped),
+    },
+    Attack {
+        rows: "M18",
+        name: "goodbyes and reports of total loss in the clear",
+        stage: Stage::Relay(rtcp::lies),
+    },
+    Attack {
+        rows: "M19",
+        name: "20,000 offers that nobody answers",
+        stage: Stage::Relay(endless::unanswered),
     },
     Attack {
         rows: "M12 M20",

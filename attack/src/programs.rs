@@ -96,7 +96,7 @@ impl Program {
     ) -> Result<Self, String> {
         let folder = std::env::temp_dir().join(format!("causeway-attack-{}", std::process::id()));
         let file = folder.join("edge.toml");
-        let written = std::fs::create_dir_all(&folder)
+        let written = std::fs::create_dir_all(folder.join("recordings"))
             .and_then(|()| std::fs::write(folder.join("key"), SECRET))
             .and_then(|()| std::fs::write(&file, text))
             .and_then(|()| File::create(folder.join("log")));
@@ -113,6 +113,11 @@ impl Program {
         let child = command.spawn();
         let child = child.map_err(|error| format!("{program} cannot be started: {error}"))?;
         Ok(Self { child, folder })
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// An error once it has ended.
@@ -195,7 +200,7 @@ fn media() -> String {
 
 fn relay_file(backend: &str) -> String {
     format!(
-        "[relay]\nlisten = \"udp:{NG}\"\ncontrol_key = \"key\"\nbackend = \"{backend}\"\n{}",
+        "[relay]\nlisten = \"udp:{NG}\"\ncontrol_key = \"key\"\nrecordings = \"recordings\"\nbackend = \"{backend}\"\n{}",
         media()
     )
 }

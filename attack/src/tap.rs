@@ -1,7 +1,8 @@
-//! What comes back: all UDP that reaches a place, counted below its sockets, so that nothing is missed because nobody
-//! had asked for it.
+//! What the edge sends: UDP from it that reaches a place, counted below the sockets there, so that nothing is missed because
+//! nobody had asked for it.
 
 use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::field::Place;
+use crate::field::{PRIVATE, PUBLIC, Place};
 
 /// IPv4, as a packet socket wants to be told (`ETH_P_IP` in network order): what arrives, and not what leaves.
 const ARRIVING: i32 = 0x0800_u16.to_be() as i32;
@@ -46,7 +47,16 @@ pub(crate) struct Tap {
 }
 
 impl Tap {
+    /// All that the edge sends to a place.
     pub(crate) fn open(place: &Place) -> Result<Self, String> {
+        Self::of(place, |_| true)
+    }
+
+    /// What the edge sends to addresses that are wanted.
+    pub(crate) fn of(
+        place: &Place,
+        wanted: impl Fn(SocketAddrV4) -> bool + Send + 'static,
+    ) -> Result<Self, String> {
         let mut socket = place.within(|| {
             let open = || {
                 let protocol = Some(Protocol::from(ARRIVING));
@@ -62,7 +72,9 @@ impl Tap {
             let mut packet = [0; 2048];
             while !shared.end.load(Ordering::Relaxed) {
                 let len = socket.read(&mut packet).unwrap_or(0);
-                if let Some(bytes) = packet.get(..len).and_then(payload) {
+                if let Some((to, bytes)) = packet.get(..len).and_then(of_the_edge)
+                    && wanted(to)
+                {
                     shared.datagrams.fetch_add(1, Ordering::Relaxed);
                     shared.bytes.fetch_add(bytes, Ordering::Relaxed);
                 }
@@ -90,14 +102,17 @@ impl Drop for Tap {
     }
 }
 
-/// Bytes that a UDP datagram carries; `None` for other packets.
-fn payload(packet: &[u8]) -> Option<u64> {
+/// Where a datagram of the edge's goes, and how many bytes it carries; `None` for all other packets.
+fn of_the_edge(packet: &[u8]) -> Option<(SocketAddrV4, u64)> {
     let head = usize::from(packet.first()? & 15) * 4;
-    if *packet.get(9)? != 17 {
+    let address = |at: usize| Some(Ipv4Addr::from(*packet.get(at..)?.first_chunk::<4>()?));
+    let (from, to) = (address(12)?, address(16)?);
+    if *packet.get(9)? != 17 || ![PUBLIC, PRIVATE].contains(&from) {
         return None;
     }
-    let &[high, low] = packet.get(head + 4..)?.first_chunk()?;
-    Some(u64::from(u16::from_be_bytes([high, low])).saturating_sub(8))
+    let &[a, b, high, low] = packet.get(head + 2..)?.first_chunk()?;
+    let len = u64::from(u16::from_be_bytes([high, low])).saturating_sub(8);
+    Some((SocketAddrV4::new(to, u16::from_be_bytes([a, b])), len))
 }
 
 #[cfg(test)]
@@ -105,13 +120,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_payload_of_a_datagram_is_what_its_length_says_without_the_header() {
+    fn a_datagram_of_the_edge_is_known_by_its_source_and_measured_without_its_header() {
         let mut packet = [0; 40];
         (packet[0], packet[9]) = (0x45, 17);
-        packet[25] = 20;
-        assert_eq!(payload(&packet), Some(12));
+        packet[12..16].copy_from_slice(&PUBLIC.octets());
+        packet[16..20].copy_from_slice(&[10, 0, 0, 7]);
+        (packet[23], packet[25]) = (9, 20);
+        let to = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 7), 9);
+        assert_eq!(of_the_edge(&packet), Some((to, 12)));
+        packet[15] ^= 1;
+        assert_eq!(of_the_edge(&packet), None, "from elsewhere");
+        packet[15] ^= 1;
         packet[9] = 6;
-        assert_eq!(payload(&packet), None);
-        assert_eq!(payload(&packet[..5]), None);
+        assert_eq!(of_the_edge(&packet), None, "TCP");
+        assert_eq!(of_the_edge(&packet[..5]), None);
     }
 }

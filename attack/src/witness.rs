@@ -175,7 +175,7 @@ fn lock(calls: &Mutex<Vec<Call>>) -> MutexGuard<'_, Vec<Call>> {
 }
 
 /// Gives this thread a real-time priority, where the system lets it have one.
-fn prefer(priority: Option<u32>) {
+pub(crate) fn prefer(priority: Option<u32>) {
     let own = std::fs::read_link("/proc/thread-self").unwrap_or_default();
     if let (Some(priority), Some(id)) = (priority, own.file_name()) {
         let id = id.to_string_lossy();

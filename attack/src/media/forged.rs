@@ -10,9 +10,9 @@ use crate::attack::{Outcome, Scene};
 use crate::field::{ATTACKER, BROWSER};
 use crate::flood::{Hand, Sent, lasting};
 
-/// A million for all calls together.
-const RATE: u64 = 200_000;
-const FOR: Duration = Duration::from_millis(2500);
+/// A million for all calls together, at a rate that leaves a core something to do: each costs what a true packet costs.
+const RATE: u64 = 100_000;
+const FOR: Duration = Duration::from_secs(5);
 /// How often a packet is repeated.
 const COPIES: u32 = 5;
 /// How long is listened for packets to repeat.
@@ -84,7 +84,7 @@ pub(super) fn injected(scene: &mut Scene<'_>) -> Result<Outcome, String> {
     }
     let mut hand = Hand::new(&scene.field.alley, 5003)?;
     let mut chance = Same(random::number() | 1);
-    let sent = hand.flood(10_000, lasting(2 * FOR), |number, room: &mut [u8; ROOM]| {
+    let sent = hand.flood(10_000, lasting(FOR), |number, room: &mut [u8; ROOM]| {
         let (stream, sent, relay) = &streams[number as usize % streams.len()];
         stream.write(sent + chance.number() % 250, 0, room);
         (LEN, ATTACKER, *relay)

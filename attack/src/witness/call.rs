@@ -37,28 +37,37 @@ impl Call {
         scenario: Scenario,
         number: usize,
     ) -> Result<Self, String> {
-        let port = Self::port(number);
-        let mut call = Self {
-            name: format!("{}@witness", random::token(10)),
-            offered: Media::default(),
-            phone: End::new(&field.house, PHONE, port, 2 * number as u32)?,
-            browser: End::new(&field.street, BROWSER, port, 2 * number as u32 + 1)?,
-        };
-        call.negotiate(ng, identity, scenario)
+        let mut call = Self::new(field, number)?;
+        call.negotiate(ng, [identity; 2], scenario, |_| ())
             .map_err(|why| format!("a witness call cannot be set up: {why}"))?;
         Ok(call)
     }
 
-    fn negotiate(
+    /// Two ends that have not spoken yet.
+    pub(crate) fn new(field: &Field, number: usize) -> Result<Self, String> {
+        let port = Self::port(number);
+        Ok(Self {
+            name: format!("{}@witness", random::token(10)),
+            offered: Media::default(),
+            phone: End::new(&field.house, PHONE, port, 2 * number as u32)?,
+            browser: End::new(&field.street, BROWSER, port, 2 * number as u32 + 1)?,
+        })
+    }
+
+    /// The same in two steps, for those who want to differ. Of the identities, the first is the one that SDP tells of, the
+    /// second the one that shakes hands; `told` is given the relay's port once it is known.
+    pub(crate) fn negotiate(
         &mut self,
         ng: &mut Ng,
-        identity: &Identity,
+        [shown, used]: [&Identity; 2],
         scenario: Scenario,
+        told: impl Fn(SocketAddrV4),
     ) -> Result<(), String> {
         let mut offer = scenario.offer(&self.name, sdp::phone(self.phone.address()));
         offer.direction = Some(["private".to_owned(), "public".to_owned()]);
         let (body, _) = ng.body(&offer, || {})?;
         let offered = Media::parse(&body);
+        told(address(&offered)?);
         let mut ours = Answer::new(scenario, &offered)?;
         if scenario.is_dtls() {
             let mut browser = Browser::new(0);
@@ -66,7 +75,7 @@ impl Call {
             self.browser.browser = Some(Box::new(browser));
         }
         let browser = self.browser.browser.as_deref();
-        let body = ours.body(browser, self.browser.address(), &offered, identity);
+        let body = ours.body(browser, self.browser.address(), &offered, shown);
         let (body, _) = ng.body(&answer(&self.name, body), || {})?;
         let answered = Media::parse(&body);
         let streams = [self.phone.stream, self.browser.stream];
@@ -74,7 +83,7 @@ impl Call {
         self.browser
             .join(address(&offered)?, streams[0], ours.take_keys());
         self.offered = offered;
-        self.browser.shake(identity);
+        self.browser.shake(used);
         let end = clock::now() + PATIENCE;
         while !self.browser.is_ready()? {
             if clock::now() > end {

@@ -326,6 +326,7 @@ pub(crate) fn relay_config(file: &Relay) -> relay::server::Config {
     file.limits.apply(&mut config.core);
     config.core.aliases.clone_from(&media.aliases);
     config.core.tos = media.tos;
+    config.core.strict_source = media.strict_source;
     config.core.ice = if media.ice_full {
         IceRole::Full
     } else {

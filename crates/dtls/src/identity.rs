@@ -139,6 +139,20 @@ mod tests {
     }
 
     #[test]
+    fn debug_shows_nothing_of_the_key() {
+        let ours = Identity::generate().unwrap();
+        let shown = format!("{ours:?}");
+        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let decimal = |bytes: &[u8]| format!("{bytes:?}").trim_matches(['[', ']']).to_owned();
+        for part in ours.private_key().windows(8) {
+            let plain = shown.to_ascii_lowercase().replace(':', "");
+            // The certificate, which everybody may see, holds the public half.
+            let is_public = ours.certificate().windows(8).any(|window| window == part);
+            assert!(is_public || !plain.contains(&hex(part)) && !shown.contains(&decimal(part)));
+        }
+    }
+
+    #[test]
     fn a_key_of_another_certificate_is_refused() {
         let (one, other) = (Identity::generate().unwrap(), Identity::generate().unwrap());
         let mixed = Identity::from_der(one.certificate().to_vec(), other.private_key().to_vec());

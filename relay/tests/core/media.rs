@@ -23,7 +23,7 @@ pub fn phone() -> SocketAddr {
     PHONE_RTP.parse().unwrap()
 }
 
-fn phone_rtcp() -> SocketAddr {
+pub fn phone_rtcp() -> SocketAddr {
     PHONE_RTCP.parse().unwrap()
 }
 

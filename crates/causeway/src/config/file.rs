@@ -238,6 +238,8 @@ pub(super) struct Media {
     pub(super) dtmf: Option<Spanned<String>>,
     pub(super) shards: Option<Spanned<usize>>,
     #[serde(default)]
+    pub(super) strict_source: bool,
+    #[serde(default)]
     pub(super) pin: bool,
 }
 

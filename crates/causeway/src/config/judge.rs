@@ -202,6 +202,7 @@ fn media(
         browser_port: browser_port(&media.browser_port)?,
         ice_full,
         shards,
+        strict_source: media.strict_source,
         pin: media.pin,
     })
 }

@@ -229,6 +229,8 @@ pub(crate) struct Media {
     pub(crate) ice_full: bool,
     /// Media threads; `None`: as many as cores.
     pub(crate) shards: Option<usize>,
+    /// Phones without ICE are heard at the address in their SDP and nowhere else.
+    pub(crate) strict_source: bool,
     /// Each media thread stays on a processor of its own.
     pub(crate) pin: bool,
 }

@@ -615,7 +615,7 @@ fn each_wrong_setting_is_one_sentence_with_line_and_cure() {
 fn interfaces_have_any_names_several_addresses_and_aliases() {
     let text = GOOD.replace(
         "public  = \"203.0.113.1\"",
-        "public = [\"10.0.0.1\", \"2001:db8::1\"]\nadvertise = \"203.0.113.1\"\ntos = 184",
+        "public = [\"10.0.0.1\", \"2001:db8::1\"]\nadvertise = \"203.0.113.1\"\ntos = 184\nstrict_source = true",
     ) + "[media.interfaces]\nzone = [\"10.1.0.4!198.51.100.9\", \"fd00::4\"]\nlan = \"192.168.0.1\"\ninternal = \"private\"\n";
     let media = parse(&text).unwrap().relay.media;
     let names: Vec<_> = media.faces.iter().map(|face| face.name.as_str()).collect();
@@ -633,6 +633,7 @@ fn interfaces_have_any_names_several_addresses_and_aliases() {
     assert_eq!(told("zone"), ["10.1.0.4!198.51.100.9", "fd00::4!fd00::4"]);
     assert_eq!(told("internal"), told("private"));
     assert_eq!(media.tos, 184);
+    assert!(media.strict_source && !parse(GOOD).unwrap().relay.media.strict_source);
 }
 
 #[test]
