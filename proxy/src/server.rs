@@ -7,6 +7,7 @@ mod alarm;
 mod counting;
 mod draining;
 mod flows;
+mod held;
 mod hops;
 mod issuer;
 mod memory;
@@ -360,10 +361,12 @@ struct Shell {
 
 impl Shell {
     fn deadline(&self) -> Option<Instant> {
-        [self.core.deadline(), self.relays.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let deadlines = [
+            self.core.deadline(),
+            self.relays.deadline(),
+            self.records.deadline(),
+        ];
+        deadlines.into_iter().flatten().min()
     }
 
     fn flow_event(&mut self, event: ws::Event) {
@@ -440,6 +443,7 @@ impl Shell {
         loop {
             let now = Instant::now();
             self.relays.tick(now);
+            self.records.flush(now);
             for reason in self.hops.take_unheard() {
                 self.counts.dropped(reason);
             }
@@ -458,18 +462,20 @@ impl Shell {
                 }
                 Command::FetchKeys => self.hurry.notify_one(),
                 Command::CloseFlow { flow, why } => self.flows.close(flow, why),
-                Command::Report(event) => self.report(&event),
+                Command::Report(event) => self.report(event, now),
             }
         }
     }
 }
 
 impl Shell {
-    fn report(&mut self, event: &Event) {
-        self.counts.event(event);
+    fn report(&mut self, event: Event, now: Instant) {
+        self.counts.event(&event);
+        report::log(&event);
         match event {
-            Event::CallEnded(record) => self.records.take(record),
-            event => report::log(event),
+            Event::CallEnded(record) => self.records.take(record, now),
+            Event::MediaSeen { media, fault, .. } => self.records.heard(&media, fault.as_deref()),
+            _ => {}
         }
     }
 

@@ -125,3 +125,42 @@ async fn an_edge_without_a_relay_that_lives_is_healthy_and_not_ready() {
     assert!(why.starts_with("no relay takes calls"), "{why}");
     assert_eq!(get(door, "/health").await.0, 200);
 }
+
+#[tokio::test]
+async fn a_call_without_sound_says_why_in_its_record_and_in_both_logs() {
+    let house = House::start().await;
+    let folder = Folder::new("soundless");
+    let listen = "[relay]\nlisten = \"udp:127.0.0.1:0\"\nmetrics = \"127.0.0.1:0\"\n";
+    let mut relay = Process::start("relay", &folder.write("relay.toml", &house.edge(listen)));
+    let control = relay.says("commands: udp:").await;
+    let relay_door = relay.door().await;
+    let named =
+        format!("[calls]\nrecords = \"calls.jsonl\"\n[relay]\ncontrol = [\"udp:{control}\"]\n");
+    let file = folder.write("proxy.toml", &house.edge(&named));
+    let mut proxy = Process::start("proxy", &file);
+    let browsers = proxy.says("browsers: ws://").await;
+    let proxy_door = proxy.door().await;
+    let alice = house.alice(&browsers).await;
+    house.assert_call_works(&alice).await;
+    let call = house.silent_call(&alice).await;
+    until(
+        relay_door,
+        "causeway_relay_dtls_handshake_seconds_count",
+        2.0,
+    )
+    .await;
+    call.hang_up().unwrap();
+    call.ended().await;
+    until(proxy_door, "causeway_proxy_soundless_calls_total", 1.0).await;
+    let why = "the browser sent nothing to UDP port";
+    assert!(relay.says("somebody heard nothing").await.contains(why));
+    assert!(proxy.says("somebody heard nothing").await.contains(why));
+    assert_eq!(proxy.terminate().await, Some(0));
+    let records = std::fs::read_to_string(file.with_file_name("calls.jsonl")).unwrap();
+    let records: Vec<_> = records.lines().collect();
+    let [sound, silence] = records.as_slice() else {
+        panic!("two calls: {records:?}");
+    };
+    assert!(sound.contains("\"fault\":null"), "{sound}");
+    assert!(silence.contains(why), "{silence}");
+}

@@ -58,6 +58,15 @@ pub enum Event {
     },
     /// A call is over, or never came about.
     CallEnded(Box<CallRecord>),
+    /// The relay was asked to forget a call, or reminded of one, and has answered or will not.
+    MediaSeen {
+        /// The Call-ID.
+        call_id: String,
+        /// The call's name at the relay.
+        media: String,
+        /// Why one side heard nothing, in the relay's words; `None` if it has not said that.
+        fault: Option<String>,
+    },
     /// The relay refused, or did not answer.
     RelayRefused {
         /// The Call-ID it was asked about.

@@ -8,7 +8,7 @@ use super::Core;
 use super::elsewhere::is_full;
 use super::event::Event;
 use super::face::{AskId, Command, RelayFailure};
-use super::media::{Waiter, shown_to};
+use super::media::{Waiter, call_name, shown_to};
 use super::names::MediaId;
 use super::refusal::{Answer, phrase};
 use super::request::side;
@@ -21,6 +21,9 @@ const BAD_SDP: [&str; 4] = [
     "Error rewriting SDP",
     "No SDP body in message",
 ];
+
+/// Characters of what a relay says of a call's media.
+const MAX_FAULT: usize = 500;
 
 impl Core {
     /// Takes a reply, or the news that there will be none.
@@ -35,7 +38,8 @@ impl Core {
         };
         self.heard_of_relay(ask.media, &ask.waiter, &reply, now);
         let ask = match ask.waiter {
-            Waiter::Nobody | Waiter::Relay => return,
+            Waiter::Relay => return,
+            Waiter::Nobody => return self.media_seen(ask.media, ask.call_id, &reply),
             Waiter::Restoration(restoration) => {
                 return self.restore_on(ask.media, *restoration, &reply, now);
             }
@@ -80,6 +84,24 @@ impl Core {
             self.commands
                 .push_back(Command::Report(Event::RelayRefused { call_id, reason }));
         }
+    }
+
+    /// What a relay of ours says of a call's media when the call is over.
+    fn media_seen(
+        &mut self,
+        media: MediaId,
+        call_id: String,
+        reply: &Result<Response, RelayFailure>,
+    ) {
+        let said = reply.as_ref().ok();
+        let said = said.and_then(|reply| reply.other.get("diagnosis")?.as_str());
+        let fault = said.map(phrase_of_relay);
+        let media = call_name(&call_id, media);
+        self.report(Event::MediaSeen {
+            call_id,
+            media,
+            fault,
+        });
     }
 
     fn take_held(&mut self, id: ContextId, ask: AskId) -> Option<Held> {
@@ -140,6 +162,12 @@ impl Core {
             self.relayed(id, Err(RelayFailure::Silent), now);
         }
     }
+}
+
+/// A relay's text for log and record: printable, and not long.
+fn phrase_of_relay(text: &str) -> String {
+    let printable = text.chars().filter(|c| !c.is_control());
+    printable.take(MAX_FAULT).collect()
 }
 
 /// The rewritten body, or what the peer is told instead.

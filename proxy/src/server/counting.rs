@@ -30,6 +30,8 @@ pub(super) struct Counts {
     pub(super) talk_seconds: f64,
     /// BYEs of the edge's own that were refused.
     pub(super) hangups_refused: u64,
+    /// Calls in which one side heard nothing.
+    pub(super) soundless: u64,
     pub(super) relay_refused: u64,
     pub(super) upstream_down: BTreeMap<Hop, u64>,
     pub(super) upstream_rests: u64,
@@ -62,6 +64,7 @@ impl Counts {
                 add(ended.or_default());
                 self.talk_seconds += record.talked.unwrap_or_default().as_secs_f64();
             }
+            Event::MediaSeen { fault: Some(_), .. } => add(&mut self.soundless),
             Event::RelayRefused { .. } => add(&mut self.relay_refused),
             Event::Upstreams { upstreams } => {
                 // Those that have left the list are told no more: with DNS there may be others every day.

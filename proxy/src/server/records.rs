@@ -7,13 +7,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::StartError;
+use super::held::{Ended, Held};
 use crate::core::{CallRecord, Party};
 
 /// Records that may wait for the disk; further ones go to the log.
@@ -24,6 +25,7 @@ const BATCH: usize = 64 * 1024;
 /// Where records go.
 pub(super) struct Records {
     writer: Option<Writer>,
+    held: Held,
 }
 
 struct Writer {
@@ -35,7 +37,10 @@ impl Records {
     /// To a file, which is opened once to see that it can be; or to the log.
     pub(super) fn to(path: Option<PathBuf>) -> Result<Self, StartError> {
         let Some(path) = path else {
-            return Ok(Self { writer: None });
+            return Ok(Self {
+                writer: None,
+                held: Held::default(),
+            });
         };
         let wrong = |error| StartError::Records {
             path: path.clone(),
@@ -49,12 +54,38 @@ impl Records {
             .spawn(move || write_all(&records, &written))
             .map_err(wrong)?;
         let writer = Some(Writer { queue, thread });
-        Ok(Self { writer })
+        let held = Held::default();
+        Ok(Self { writer, held })
     }
 
-    /// Never waits.
-    pub(super) fn take(&self, record: &CallRecord) {
-        let Some(line) = line(record, SystemTime::now()) else {
+    /// Takes the record of a call that ended now. Never waits.
+    pub(super) fn take(&mut self, record: Box<CallRecord>, now: Instant) {
+        if let Some(ended) = self.held.keep((record, SystemTime::now()), now) {
+            self.write(&ended);
+        }
+    }
+
+    /// What the relay says of a call's media.
+    pub(super) fn heard(&mut self, media: &str, fault: Option<&str>) {
+        if let Some(ended) = self.held.heard(media, fault) {
+            self.write(&ended);
+        }
+    }
+
+    /// Writes what has waited long enough for the relay.
+    pub(super) fn flush(&mut self, now: Instant) {
+        while let Some(ended) = self.held.next(Some(now)) {
+            self.write(&ended);
+        }
+    }
+
+    /// When something has.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.held.deadline()
+    }
+
+    fn write(&self, (record, end): &Ended) {
+        let Some(line) = line(record, *end) else {
             return;
         };
         let text = line.trim_end();
@@ -67,7 +98,10 @@ impl Records {
     }
 
     /// Waits until everything is written.
-    pub(super) fn finish(self) {
+    pub(super) fn finish(mut self) {
+        while let Some(ended) = self.held.next(None) {
+            self.write(&ended);
+        }
         if let Some(Writer { queue, thread }) = self.writer {
             drop(queue);
             // It ends by itself; had it panicked, its records would be lost all the same.
@@ -123,6 +157,7 @@ struct Line<'a> {
     flow: Option<u64>,
     client: Option<&'a str>,
     media: Option<&'a str>,
+    fault: Option<&'a str>,
 }
 
 /// The record of a call that ended at `end`, with its line end.
@@ -153,6 +188,7 @@ fn line(record: &CallRecord, end: SystemTime) -> Option<String> {
         flow: record.flow.map(|flow| flow.0),
         client: record.client.as_deref(),
         media: record.media.as_deref(),
+        fault: record.fault.as_deref(),
     };
     serde_json::to_string(&line).ok().map(|line| line + "\n")
 }
@@ -183,6 +219,7 @@ mod tests {
             flow: Some(crate::core::FlowId(7)),
             client: Some("00ff".to_owned()),
             media: None,
+            fault: None,
         }
     }
 
@@ -208,14 +245,14 @@ mod tests {
         let (path, moved) = (folder.join("calls.jsonl"), folder.join("calls.jsonl.1"));
         let calls = |path: &Path| std::fs::read_to_string(path).unwrap().lines().count();
         for name in ["one", "two"] {
-            let records = Records::to(Some(path.clone())).unwrap();
-            records.take(&record(name));
+            let mut records = Records::to(Some(path.clone())).unwrap();
+            records.take(Box::new(record(name)), Instant::now());
             records.finish();
         }
         assert_eq!(calls(&path), 2);
-        let records = Records::to(Some(path.clone())).unwrap();
+        let mut records = Records::to(Some(path.clone())).unwrap();
         std::fs::rename(&path, &moved).unwrap();
-        records.take(&record("three"));
+        records.take(Box::new(record("three")), Instant::now());
         records.finish();
         assert_eq!((calls(&moved), calls(&path)), (2, 1));
         std::fs::remove_dir_all(&folder).unwrap();
@@ -226,5 +263,47 @@ mod tests {
         let path = std::env::temp_dir().join("causeway-nowhere/calls.jsonl");
         let error = Records::to(Some(path)).err().unwrap().to_string();
         assert!(error.contains("[calls] records"), "{error}");
+    }
+
+    #[test]
+    fn a_record_waits_a_moment_for_what_the_relay_has_to_say() {
+        let folder = std::env::temp_dir().join(format!("causeway-faults-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("calls.jsonl");
+        let mut records = Records::to(Some(path.clone())).unwrap();
+        let now = Instant::now();
+        for name in ["told", "untold", "unfinished"] {
+            let mut record = record(name);
+            record.media = Some(format!("{name}-1"));
+            records.take(Box::new(record), now);
+        }
+        records.heard("told-1", Some("the phone sent nothing"));
+        let due = records.deadline().unwrap();
+        let mut late = record("late");
+        late.media = Some("untold-1".to_owned());
+        records.take(Box::new(late), now);
+        records.flush(due);
+        records.heard("untold-1", Some("too late"));
+        assert_eq!(records.deadline(), None);
+        records.finish();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        let faults = text.lines().map(|line| {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            (value["call_id"].to_string(), value["fault"].to_string())
+        });
+        let mut faults: Vec<_> = faults.collect();
+        faults.sort();
+        let quoted = |name: &str| format!("{name:?}");
+        let null = "null".to_owned();
+        assert_eq!(
+            faults,
+            [
+                (quoted("late"), null.clone()),
+                (quoted("told"), quoted("the phone sent nothing")),
+                (quoted("unfinished"), null.clone()),
+                (quoted("untold"), null),
+            ]
+        );
     }
 }

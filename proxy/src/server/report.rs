@@ -30,6 +30,12 @@ pub(super) fn log(event: &Event) {
         Event::CallReleased { call_id } => tracing::info!(call_id, "call released"),
         // Its record is the line.
         Event::CallEnded(_) => {}
+        Event::MediaSeen {
+            call_id,
+            fault: Some(why),
+            ..
+        } => tracing::warn!(call_id, why, "somebody heard nothing"),
+        Event::MediaSeen { .. } => {}
         Event::RelayRefused { call_id, reason } => tracing::warn!(call_id, reason, "no media"),
         Event::Upstreams { upstreams } => {
             let list: Vec<_> = upstreams.iter().map(ToString::to_string).collect();

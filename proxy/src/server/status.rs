@@ -210,6 +210,8 @@ impl Numbers {
         page.counters("calls_ended", help, ["class", "by"], ended)?;
         let help = "Time that was talked in calls which are over";
         page.counter("call_seconds", help, so_far.talk_seconds)?;
+        let help = "Calls in which one side heard nothing, as the relay says when they are over";
+        page.counter("soundless_calls", help, so_far.soundless)?;
         let help = "BYEs of the edge's own that were refused";
         page.counter("hangups_refused", help, so_far.hangups_refused)?;
         let help = "Calls whose media is being agreed on";

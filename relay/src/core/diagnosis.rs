@@ -2,7 +2,7 @@
 //! says what to look at, and nothing where media passed both ways.
 
 use super::call::Call;
-use super::leg::{Component, DtlsStage, Leg};
+use super::leg::{DtlsStage, Leg};
 use super::table::Key;
 use super::{Drop, Shard};
 
@@ -19,7 +19,7 @@ struct Seen {
     dtls: Option<DtlsStage>,
     /// Whether it said that it would send.
     sends: bool,
-    /// Packets that were taken from there, and that were sent there.
+    /// Packets of media that were taken from there, and all that was sent there.
     received: u64,
     sent: u64,
     /// Checks without the right user name and password.
@@ -66,7 +66,7 @@ fn unconnected(side: &Seen) -> Option<String> {
 
 /// Why what one side sent did not reach the other.
 fn passage(from: &Seen, to: &Seen) -> Option<String> {
-    if !from.sends || to.sent > 0 {
+    if !from.sends || from.received > 0 && to.sent > 0 {
         return None;
     }
     let (Seen { who, port, .. }, listener) = (from, to.who);
@@ -114,13 +114,8 @@ impl Shard {
 fn seen(leg: &Leg) -> Option<Seen> {
     let rtp = leg.rtp.as_ref().filter(|_| leg.passing.is_none())?;
     let agent = rtp.agent.as_deref();
-    let (mut received, mut sent) = (0_u64, 0_u64);
-    for (component, transport) in leg.transports() {
-        if component == Component::Rtp {
-            received = received.saturating_add(transport.received.packets);
-            sent = sent.saturating_add(transport.sent.packets);
-        }
-    }
+    let streams = leg.sources.iter().map(|source| source.packets);
+    let received = streams.fold(0, u64::saturating_add);
     let other_drops = Drop::ALL
         .into_iter()
         .filter(|why| *why != Drop::StunRefused);
@@ -139,7 +134,7 @@ fn seen(leg: &Leg) -> Option<Seen> {
         }),
         sends: !leg.terms.held && leg.terms.direction.sends(),
         received,
-        sent,
+        sent: rtp.sent.packets,
         refused_checks: rtp.received.dropped(Drop::StunRefused),
         dropped: worst.filter(|(_, count)| *count > 0),
     })
@@ -190,6 +185,14 @@ mod tests {
         assert_eq!(
             said(|b| b.dropped = Some((Drop::Replayed, 3)), |_| {}),
             None
+        );
+        // Reports alone are no sound.
+        assert!(
+            said(
+                |b| (b.received, b.sent) = (0, 9),
+                |p| (p.received, p.sent) = (0, 9)
+            )
+            .is_some()
         );
         // On hold nobody is to send.
         let silent = |side: &mut Seen| (side.sends, side.received, side.sent) = (false, 0, 0);

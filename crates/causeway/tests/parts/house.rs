@@ -79,6 +79,17 @@ impl House {
             .expect("the call does not get on");
     }
 
+    /// A call to the echo by somebody who says nothing, answered and not hung up on yet.
+    pub(crate) async fn silent_call(&self, alice: &Webphone) -> webphone::Call {
+        let uri = format!("sip:echo@{DOMAIN}");
+        let call = alice.call(&uri, Voice::Silent).await.unwrap();
+        timeout(PATIENCE, call.answered())
+            .await
+            .expect("it is answered")
+            .unwrap();
+        call
+    }
+
     /// A call to the echo, heard and not hung up on yet.
     pub(crate) async fn call(&self, alice: &Webphone) -> webphone::Call {
         let call = async {

@@ -54,6 +54,9 @@ pub struct CallRecord {
     pub client: Option<String>,
     /// The call at the relay; as `flow`.
     pub media: Option<String>,
+    /// Why one side heard nothing, in the relay's words; `None` where it has not said so. The core leaves it open: the relay
+    /// is heard when the call is over.
+    pub fault: Option<String>,
 }
 
 /// What a record says of a call before it is over.
@@ -86,6 +89,7 @@ impl Begun {
             flow: route.map(|route| route.flow),
             client: route.map(|route| route.client.to_string()),
             media: media.map(|media: MediaId| super::super::media::call_name(call_id, media)),
+            fault: None,
         };
         Self {
             record,
