@@ -98,7 +98,8 @@ export class SipJsPhone {
     Object.assign(this, { options, onCall, onEvent });
     this.agent = new UserAgent({
       uri: UserAgent.makeURI(`sip:${options.user}@${options.domain}`),
-      ...(!options.token && { authorizationUsername: options.user, authorizationPassword: options.password }),
+      authorizationUsername: options.user,
+      authorizationPassword: options.password,
       transportOptions: { server: options.url, keepAliveInterval: 0 },
       contactParams: { transport: options.contactTransport ?? 'ws' },
       sessionDescriptionHandlerFactory: Web.defaultSessionDescriptionHandlerFactory(async () => toneStream(options.tone)),
@@ -109,8 +110,7 @@ export class SipJsPhone {
         onDisconnect: (error) => onEvent('disconnected', { error: error && String(error) }),
       },
     });
-    this.bearing = options.token ? [`Authorization: Bearer ${options.token}`] : [];
-    this.registerer = new Registerer(this.agent, { expires: 600, extraHeaders: this.bearing });
+    this.registerer = new Registerer(this.agent, { expires: 600 });
   }
 
   start() {
@@ -135,7 +135,7 @@ export class SipJsPhone {
   }
 
   call(target, { early = false } = {}) {
-    const inviter = new Inviter(this.agent, UserAgent.makeURI(target), { earlyMedia: early, extraHeaders: this.bearing });
+    const inviter = new Inviter(this.agent, UserAgent.makeURI(target), { earlyMedia: early });
     return this.onCall((tell) => new SipJsCall(inviter, tell), true);
   }
 
