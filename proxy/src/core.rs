@@ -55,6 +55,7 @@ mod loops;
 mod media;
 mod merged;
 mod names;
+pub(crate) mod numbered;
 mod options;
 mod pacing;
 mod pings;

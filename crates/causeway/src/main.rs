@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 async fn run(program: Program) -> Result<(), String> {
     match program {
         Program::Demo(options) => demo::run(options).await,
-        Program::Proxy { file } => programs::proxy(file).await,
+        Program::Proxy { file } => as_a_task(programs::proxy(file)).await,
         Program::Relay(options) => programs::relay(options).await,
         Program::Check { file, message } => check::run(&file, message.as_deref()),
     }
@@ -49,4 +49,12 @@ fn runtime(program: &Program) -> std::io::Result<Runtime> {
         _ => Builder::new_multi_thread(),
     };
     runtime.enable_all().build()
+}
+
+/// A task among those of the connections. The runtime would ask the system for news before it went on with `run` itself.
+async fn as_a_task(
+    program: impl Future<Output = Result<(), String>> + Send + 'static,
+) -> Result<(), String> {
+    let ended = tokio::spawn(program).await;
+    ended.unwrap_or_else(|error| Err(format!("the program has stopped ({error})")))
 }

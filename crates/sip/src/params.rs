@@ -48,9 +48,10 @@ impl<'a> Params<'a> {
 
     /// The value of the first parameter of that name, quotes left on; `""` when it has none (`;lr`).
     pub fn get(&self, name: &str) -> Option<&'a str> {
-        self.iter()
-            .find(|(found, _)| found.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.unwrap_or_default())
+        let mut named = self
+            .raw()
+            .filter(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()));
+        named.find_map(|(_, value)| std::str::from_utf8(value.unwrap_or_default()).ok())
     }
 
     /// As [`Params::get`], without quotes and escapes.

@@ -89,8 +89,10 @@ pub(crate) fn find_control(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// Position of the first byte, outside quoted strings, for which `found` holds. An unclosed quote hides all after it.
 pub(crate) fn find_unquoted(bytes: &[u8], found: impl Fn(u8) -> bool) -> Option<usize> {
+    // Most values have no quotes.
+    let first = bytes.iter().position(|&b| b == b'"' || found(b))?;
     let (mut quoted, mut escaped) = (false, false);
-    for (at, &byte) in bytes.iter().enumerate() {
+    for (at, &byte) in bytes.iter().enumerate().skip(first) {
         if escaped {
             escaped = false;
         } else if quoted {
@@ -163,6 +165,9 @@ impl Iterator for List<'_> {
 }
 
 fn list_comma(bytes: &[u8]) -> Option<usize> {
+    if !bytes.contains(&b',') {
+        return None;
+    }
     let (mut quoted, mut escaped, mut in_uri) = (false, false, false);
     for (at, &byte) in bytes.iter().enumerate() {
         match byte {

@@ -5,6 +5,7 @@ use crate::build::ResponseBuilder;
 use crate::cseq::CSeq;
 use crate::error::Error;
 use crate::message::Message;
+use crate::name::same;
 use crate::name_addr::NameAddr;
 use crate::scan;
 use crate::uri::{Scheme, Uri};
@@ -87,8 +88,16 @@ const SINGLETONS: [&str; 17] = [
 ];
 
 fn singletons(message: &Message) -> Result<(), Refusal> {
-    if SINGLETONS.iter().any(|name| message.count(name) > 1) {
-        return Err(Refusal::new(400, "Repeated Header"));
+    let names = || message.fields().map(|(name, _)| name.as_bytes());
+    for (at, name) in names().enumerate() {
+        let is_single = || {
+            SINGLETONS
+                .iter()
+                .any(|single| same(single.as_bytes(), name))
+        };
+        if names().take(at).any(|before| same(before, name)) && is_single() {
+            return Err(Refusal::new(400, "Repeated Header"));
+        }
     }
     Ok(())
 }

@@ -38,6 +38,8 @@ pub enum Event {
         aor: String,
         /// Seconds granted; 0 when the client unregistered.
         expires: u32,
+        /// Whether that only went on which was so before.
+        refreshed: bool,
     },
     /// A registered client came back on another WebSocket.
     Rebound {

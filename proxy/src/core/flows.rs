@@ -12,6 +12,7 @@ use super::crowd::{Allowance, Prefix};
 use super::deadline::after;
 use super::face::FlowId;
 use super::names::ClientId;
+use super::numbered::Numbered;
 use super::sign_in::SignedIn;
 
 /// Clients that one flow may register: a page with some accounts, not a gateway.
@@ -105,7 +106,7 @@ enum Binding {
 /// Flows by name, and clients by name.
 #[derive(Default)]
 pub(super) struct Flows {
-    open: HashMap<FlowId, Flow>,
+    open: Numbered<FlowId, Flow>,
     clients: HashMap<ClientId, Client>,
     /// Suspended clients, the longest first.
     suspended: VecDeque<(Instant, ClientId)>,

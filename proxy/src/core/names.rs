@@ -108,27 +108,25 @@ impl Side {
 
 /// The keys, and how many names were drawn from the seed.
 pub(super) struct Names {
-    token_key: [u8; 32],
-    seed: [u8; 32],
+    token_key: Key,
+    seed: Key,
     drawn: u64,
 }
 
 impl Names {
     pub(super) fn new(secrets: &Secrets) -> Self {
         Self {
-            token_key: secrets.token_key,
-            seed: secrets.seed,
+            token_key: Key::new(&secrets.token_key),
+            seed: Key::new(&secrets.seed),
             drawn: 0,
         }
     }
 
     /// The client behind an address of record; `device` tells its devices apart.
     pub(super) fn client(&self, aor: &str, device: &str) -> ClientId {
-        let hash = keyed(
-            &self.token_key,
-            b"client",
-            &[aor.as_bytes(), device.as_bytes()],
-        );
+        let hash = self
+            .token_key
+            .hash(b"client", &[aor.as_bytes(), device.as_bytes()]);
         ClientId(first(&hash))
     }
 
@@ -153,30 +151,26 @@ impl Names {
             direction,
             &client.0,
         ];
-        first(&keyed(&self.token_key, b"media", &parts))
+        first(&self.token_key.hash(b"media", &parts))
     }
 
     /// The name of a relay: the same on every edge, in any order of the list.
     pub(super) fn relay(&self, address: SocketAddr) -> RelayId {
         let address = address.to_string();
-        RelayId(first(&keyed(
-            &self.token_key,
-            b"relay",
-            &[address.as_bytes()],
-        )))
+        RelayId(first(&self.token_key.hash(b"relay", &[address.as_bytes()])))
     }
 
     /// The name of an address of the SIP server: the same on every edge, in any order of the list.
     pub(super) fn target(&self, hop: Hop) -> TargetId {
         let hop = hop.to_string();
-        TargetId(first(&keyed(&self.token_key, b"target", &[hop.as_bytes()])))
+        TargetId(first(&self.token_key.hash(b"target", &[hop.as_bytes()])))
     }
 
     /// What spreads requests over the SIP server's addresses: the same for one name of one kind, and nobody can make a
     /// name that goes where he likes.
     pub(super) fn spread(&self, kind: &str, name: &str) -> u64 {
         let parts = [kind.as_bytes(), name.as_bytes()];
-        u64::from_be_bytes(first(&keyed(&self.token_key, b"spread", &parts)))
+        u64::from_be_bytes(first(&self.token_key.hash(b"spread", &parts)))
     }
 
     /// A number by chance, below `bound` or 0.
@@ -187,12 +181,14 @@ impl Names {
 
     /// The signature of a token's contents.
     pub(super) fn signature(&self, contents: &[u8]) -> [u8; 12] {
-        first(&keyed(&self.token_key, b"token", &[contents]))
+        first(&self.token_key.hash(b"token", &[contents]))
     }
 
     /// A To-tag for our own answer to a request: the same again when the request comes again.
     pub(super) fn tag(&self, call_id: &str, branch: &str) -> String {
-        let hash = keyed(&self.seed, b"tag", &[call_id.as_bytes(), branch.as_bytes()]);
+        let hash = self
+            .seed
+            .hash(b"tag", &[call_id.as_bytes(), branch.as_bytes()]);
         URL_SAFE_NO_PAD.encode(first::<9>(&hash))
     }
 
@@ -212,7 +208,7 @@ impl Names {
     /// What this process, and no other, makes of these parts.
     pub(super) fn mark(&self, parts: &[Vec<u8>]) -> String {
         let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-        URL_SAFE_NO_PAD.encode(first::<9>(&keyed(&self.seed, b"mark", &parts)))
+        URL_SAFE_NO_PAD.encode(first::<9>(&self.seed.hash(b"mark", &parts)))
     }
 
     /// The name of a flow whose client has not registered.
@@ -241,11 +237,7 @@ impl Names {
     }
 
     fn nonce_signature(&self, flow: FlowId, contents: &[u8]) -> [u8; 12] {
-        first(&keyed(
-            &self.seed,
-            b"nonce",
-            &[&flow.0.to_be_bytes(), contents],
-        ))
+        first(&self.seed.hash(b"nonce", &[&flow.0.to_be_bytes(), contents]))
     }
 
     /// A client's part of a digest, never used before.
@@ -255,7 +247,7 @@ impl Names {
 
     /// What clients give back with their credentials: the same in every challenge of this process.
     pub(super) fn opaque(&self) -> String {
-        URL_SAFE_NO_PAD.encode(first::<9>(&keyed(&self.seed, b"opaque", &[])))
+        URL_SAFE_NO_PAD.encode(first::<9>(&self.seed.hash(b"opaque", &[])))
     }
 
     /// A temporary GRUU's user part for a client (RFC 5627), and its serial number. Two of one client have nothing in
@@ -264,7 +256,7 @@ impl Names {
         self.drawn = self.drawn.wrapping_add(1);
         let serial = self.drawn.to_be_bytes();
         let contents = [serial, self.masked(client.0, serial)].concat();
-        let signature: [u8; 12] = first(&keyed(&self.seed, b"gruu", &[&contents]));
+        let signature: [u8; 12] = first(&self.seed.hash(b"gruu", &[&contents]));
         let text = URL_SAFE_NO_PAD.encode([contents.as_slice(), &signature].concat());
         (text, self.drawn)
     }
@@ -273,7 +265,7 @@ impl Names {
     pub(super) fn temporary_of(&self, text: &str) -> Option<(ClientId, u64)> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (contents, signature) = bytes.split_at_checked(16)?;
-        let right: [u8; 12] = first(&keyed(&self.seed, b"gruu", &[contents]));
+        let right: [u8; 12] = first(&self.seed.hash(b"gruu", &[contents]));
         if !bool::from(right.ct_eq(signature)) {
             return None;
         }
@@ -284,28 +276,37 @@ impl Names {
     }
 
     fn masked(&self, id: [u8; 8], serial: [u8; 8]) -> [u8; 8] {
-        let mask: [u8; 8] = first(&keyed(&self.seed, b"mask", &[&serial]));
+        let mask: [u8; 8] = first(&self.seed.hash(b"mask", &[&serial]));
         (u64::from_be_bytes(id) ^ u64::from_be_bytes(mask)).to_be_bytes()
     }
 
     fn draw<const N: usize>(&mut self, label: &[u8]) -> [u8; N] {
         self.drawn = self.drawn.wrapping_add(1);
-        first(&keyed(&self.seed, label, &[&self.drawn.to_be_bytes()]))
+        first(&self.seed.hash(label, &[&self.drawn.to_be_bytes()]))
     }
 }
 
-/// HMAC-SHA256 over a label and parts, each with its length, so that no two lists of parts look alike.
-fn keyed(key: &[u8; 32], label: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut block = [0; 64];
-    for (into, byte) in block.iter_mut().zip(key) {
-        *into = *byte;
+/// A key of HMAC-SHA256, as far as it is hashed already.
+struct Key(Hmac<Sha256>);
+
+impl Key {
+    fn new(key: &[u8; 32]) -> Self {
+        let mut block = [0; 64];
+        for (into, byte) in block.iter_mut().zip(key) {
+            *into = *byte;
+        }
+        Self(Hmac::new(&block.into()))
     }
-    let mut mac = Hmac::<Sha256>::new(&block.into());
-    for part in std::iter::once(&label).chain(parts) {
-        mac.update(&(part.len() as u64).to_be_bytes());
-        mac.update(part);
+
+    /// The hash of a label and parts, each with its length, so that no two lists of parts look alike.
+    fn hash(&self, label: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        for part in std::iter::once(&label).chain(parts) {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
     }
-    mac.finalize().into_bytes().into()
 }
 
 fn first<const N: usize>(hash: &[u8; 32]) -> [u8; N] {

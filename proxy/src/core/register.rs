@@ -96,13 +96,18 @@ impl Core {
             let event = Event::Rebound { flow, aor };
             self.commands.push_back(Command::Report(event));
         }
-        self.report_registered(flow, aor, expires);
+        self.report_registered(flow, aor, expires, bound == Some(Bound::Same));
         true
     }
 
-    fn report_registered(&mut self, flow: FlowId, aor: &str, expires: u32) {
+    fn report_registered(&mut self, flow: FlowId, aor: &str, expires: u32, refreshed: bool) {
         let aor = aor.to_owned();
-        let event = Event::Registered { flow, aor, expires };
+        let event = Event::Registered {
+            flow,
+            aor,
+            expires,
+            refreshed,
+        };
         self.commands.push_back(Command::Report(event));
     }
 

@@ -2,7 +2,7 @@
 //!
 //! This is the table and its indexes; what happens to a request stands in the files of the walk.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 
 use sip::transaction::{Client, ClientKey, Server, ServerKey};
@@ -17,6 +17,7 @@ use super::failover::Failover;
 use super::fork::Fork;
 use super::media::{Exchange, Rewritten, Spared, Unacknowledged};
 use super::names::{MediaId, RelayId};
+use super::numbered::Numbered;
 use super::register::Registration;
 use super::route::Route;
 use super::sign_in::Unproven;
@@ -126,11 +127,11 @@ pub(super) struct Errand {
 /// All requests under way, found by what arrives.
 #[derive(Default)]
 pub(super) struct Transactions {
-    contexts: HashMap<ContextId, Proxied>,
+    contexts: Numbered<ContextId, Proxied>,
     servers: HashMap<ServerKey, ContextId>,
     clients: HashMap<ClientKey, Asking>,
-    errands: HashMap<ErrandId, Errand>,
-    by_flow: HashMap<FlowId, HashSet<ContextId>>,
+    errands: Numbered<ErrandId, Errand>,
+    by_flow: Numbered<FlowId, BTreeSet<ContextId>>,
     ringing: HashMap<Payer, usize>,
     named: u64,
 }
@@ -316,15 +317,8 @@ impl Transactions {
 
     /// Every context that receives from this flow or sends to it.
     pub(super) fn of_flow(&self, flow: FlowId) -> Vec<ContextId> {
-        let mut ids: Vec<_> = self
-            .by_flow
-            .get(&flow)
-            .into_iter()
-            .flatten()
-            .copied()
-            .collect();
-        ids.sort_unstable();
-        ids
+        let ids = self.by_flow.get(&flow).into_iter().flatten();
+        ids.copied().collect()
     }
 
     /// Every context that receives from this place or sends to it: a walk through all of them.

@@ -7,7 +7,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// What is due within this time after the alarm has gone off waits for that, so that all of it is done at one waking.
 /// The shortest time that anybody waits for is a retransmission's, hundreds of milliseconds.
-const TOGETHER: Duration = Duration::from_millis(10);
+const TOGETHER: Duration = Duration::from_millis(20);
 
 pub(super) struct Alarm {
     sleep: Pin<Box<Sleep>>,
@@ -55,8 +55,8 @@ mod tests {
     async fn what_is_due_shortly_after_an_alarm_waits_for_the_next() {
         let mut alarm = Alarm::new();
         assert_eq!(rings_after(&mut alarm, 5).await, 5);
-        assert_eq!(rings_after(&mut alarm, 1).await, 10);
-        assert_eq!(rings_after(&mut alarm, 20).await, 20);
+        assert_eq!(rings_after(&mut alarm, 1).await, 20);
+        assert_eq!(rings_after(&mut alarm, 30).await, 30);
     }
 
     #[tokio::test(start_paused = true)]

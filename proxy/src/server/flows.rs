@@ -1,14 +1,13 @@
 //! The WebSocket flows that are open, by the core's number for them.
 
-use std::collections::HashMap;
-
 use net::ws::{self, FlowSender};
 
+use crate::core::numbered::Numbered;
 use crate::core::{FlowId, Input};
 
 #[derive(Default)]
 pub(super) struct Flows {
-    senders: HashMap<FlowId, FlowSender>,
+    senders: Numbered<FlowId, FlowSender>,
     /// Those that have not reported their end, also if nothing is sent there any more.
     open: usize,
 }

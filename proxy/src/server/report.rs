@@ -20,9 +20,15 @@ pub(super) fn log(event: &Event) {
         } => {
             tracing::debug!(?from, method, status, reason, "refused");
         }
-        Event::Registered { flow, aor, expires } => {
-            tracing::info!(flow = flow.0, aor, expires, "registered");
-        }
+        Event::Registered {
+            flow,
+            aor,
+            expires,
+            refreshed,
+        } => match refreshed {
+            true => tracing::debug!(flow = flow.0, aor, expires, "registered again"),
+            false => tracing::info!(flow = flow.0, aor, expires, "registered"),
+        },
         Event::Rebound { flow, aor } => {
             tracing::info!(flow = flow.0, aor, "came back on a new flow")
         }

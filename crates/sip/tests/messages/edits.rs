@@ -125,6 +125,36 @@ fn a_body_brings_its_length_where_there_was_none_or_two() {
 }
 
 #[test]
+fn edits_add_up_to_a_bound_and_not_beyond() {
+    let long = "y".repeat(8000);
+    for (name, value, over) in [
+        (
+            "Via",
+            "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1",
+            Error::TooManyVias,
+        ),
+        ("X", "y", Error::TooManyHeaders),
+        ("X", long.as_str(), Error::MessageTooLarge),
+    ] {
+        let mut message = invite();
+        let refused = loop {
+            let before = message.as_bytes().to_vec();
+            if let Err(error) = message.prepend(name, value) {
+                assert_eq!(message.as_bytes(), before);
+                break error;
+            }
+        };
+        assert_eq!(refused, over);
+        let again = Message::parse_framed(message.into_bytes(), Framing::Exact).unwrap();
+        let line = format!("{name}: {value}\r\n");
+        let text = String::from_utf8_lossy(again.as_bytes());
+        let more = text.replacen(" SIP/2.0\r\n", &format!(" SIP/2.0\r\n{line}"), 1);
+        let parsed = Message::parse_framed(more.into_bytes(), Framing::Exact);
+        assert_eq!(parsed.unwrap_err(), over, "no sooner than a receiver");
+    }
+}
+
+#[test]
 fn unsafe_text_and_what_breaks_a_bound_change_nothing() {
     let mut message = invite();
     let before = message.as_bytes().to_vec();

@@ -15,6 +15,7 @@ use super::super::ack::HeldAck;
 use super::super::deadline::after;
 use super::super::face::AskId;
 use super::super::names::{MediaId, RelayId};
+use super::super::numbered::Numbered;
 use super::super::transactions::ContextId;
 use super::agreed::{Agreement, Agreements, Negotiation};
 use super::restore::Restoration;
@@ -87,7 +88,7 @@ pub(in crate::core) enum Verdict {
 pub(in crate::core) struct MediaSessions {
     /// In order, so that one is found by its name alone.
     sessions: BTreeMap<MediaId, Session>,
-    asks: HashMap<AskId, Ask>,
+    asks: Numbered<AskId, Ask>,
     /// How many of these each relay has not answered.
     open: HashMap<RelayId, usize>,
     agreements: Agreements,

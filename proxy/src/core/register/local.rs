@@ -189,7 +189,7 @@ impl Core {
         clients
             .into_iter()
             .for_each(|client| self.bindings.remove(client));
-        self.report_registered(flow, aor, 0);
+        self.report_registered(flow, aor, 0, false);
         Ok(Answer::new(200, "OK"))
     }
 

@@ -111,7 +111,7 @@ impl Core {
         }
         let own = String::from_utf8(known.contact.clone()).ok()?;
         let contact = format!("{own};expires={expires}{}", known.gruus);
-        self.report_registered(flow, &registration.aor, expires);
+        self.report_registered(flow, &registration.aor, expires, true);
         Some(contact)
     }
 

@@ -47,6 +47,7 @@ fn a_register_goes_up_with_a_path_and_its_200_binds_the_flow() {
         flow,
         aor: "alice@example.com".into(),
         expires: 540,
+        refreshed: false,
     };
     assert!(bench.events.contains(&event));
 
