@@ -1,33 +1,40 @@
 //! One connection from accept to close: TLS, HTTP head, then a WebSocket whose
 //! messages become events. A slow, silent or oversized peer ends only its own flow.
 
-use std::io::Cursor;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io::{self, Cursor};
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
-use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
-use tokio_websockets::{CloseCode, Limits, Message, ServerBuilder, WebSocketStream};
 
 use crate::deadline::within;
 use crate::proxied;
 use crate::stream::Octets;
+use crate::tcp;
 use crate::tls::{self, aside};
 
+use super::control::Control;
 use super::door::Place;
+use super::frames::{self, Broken, Frames, Said, Status};
 use super::gate::count;
 use super::head::{self, Head};
-use super::{
-    Event, FAREWELL, FlowId, MAX_CONTROL, MAX_MESSAGE, Opened, Options, PING, SEND_QUEUE,
-    UPGRADE_DEADLINE,
-};
+use super::{Event, FAREWELL, FlowId, Opened, Options, PING, SEND_QUEUE, UPGRADE_DEADLINE};
 
 /// How every request begins that is served here.
 const HTTP: &[u8; 4] = b"GET ";
+/// Octets that are read at once.
+const PIECE: usize = 8 * 1024;
+/// Octets of messages that wait, which are written at once.
+const WRITTEN: usize = 16 * 1024;
 
 /// Why a flow ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -140,7 +147,7 @@ impl Connection {
     }
 
     async fn upgrade<S: Octets + 'static>(self, mut stream: S, deadline: Instant) {
-        let head = match tokio::time::timeout_at(deadline, head::read(&mut stream)).await {
+        let head = match timeout_at(deadline, head::read(&mut stream)).await {
             Ok(Some(head)) => head,
             Ok(None) => return,
             Err(_) => return count(&self.options.gate.too_slow),
@@ -178,7 +185,7 @@ impl Connection {
                 plain(status, why)
             }
         };
-        let _ = tokio::time::timeout_at(deadline, async {
+        let _ = timeout_at(deadline, async {
             stream.write_all(&answer).await?;
             stream.shutdown().await
         })
@@ -197,16 +204,13 @@ impl Connection {
 
     async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         mut self,
-        stream: S,
+        mut stream: S,
         host: String,
         origin: Option<String>,
     ) {
         if let Some(place) = &mut self.place {
             place.settle();
         }
-        let mut socket = ServerBuilder::new()
-            .limits(Limits::default().max_payload_len(Some(MAX_MESSAGE)))
-            .serve(stream);
         let (sender, queue) = mpsc::channel(SEND_QUEUE);
         let opened = Opened {
             flow: self.flow,
@@ -220,24 +224,21 @@ impl Connection {
         if self.events.send(Event::Opened(opened)).await.is_err() {
             return;
         }
-        let why = self.exchange(&mut socket, queue).await;
-        let code = match why {
-            Closing::Protocol => CloseCode::MESSAGE_TOO_BIG,
-            Closing::ByUs if self.options.gate.is_closed() => CloseCode::SERVICE_RESTART,
-            _ => CloseCode::GOING_AWAY,
+        let Err(End { why, broken }) = self.exchange(&mut stream, queue).await;
+        let status = match broken {
+            Some(broken) => Status::Broken(broken),
+            None if why == Closing::ByUs && self.options.gate.is_closed() => Status::Restart,
+            None => Status::GoingAway,
         };
         let farewell = async {
-            let _ = socket.send(Message::close(Some(code), "")).await;
-            let _ = socket.close().await;
+            if write_all(&mut stream, &frames::close(status)).await.is_ok() {
+                tcp::farewell(&mut stream).await;
+            }
         };
-        let _ = tokio::time::timeout(FAREWELL, farewell).await;
-        let _ = self
-            .events
-            .send(Event::Closed {
-                flow: self.flow,
-                why,
-            })
-            .await;
+        _ = timeout(FAREWELL, farewell).await;
+        let flow = self.flow;
+        // The shell is gone when nobody takes it.
+        _ = self.events.send(Event::Closed { flow, why }).await;
         drop(self.permit);
     }
 
@@ -245,131 +246,128 @@ impl Connection {
     /// answer that in the same time is gone, and so is one who takes nothing for so long.
     async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        socket: &mut WebSocketStream<S>,
+        stream: &mut S,
         mut queue: mpsc::Receiver<Vec<u8>>,
-    ) -> Closing {
+    ) -> Result<Infallible, End> {
         let ping = self.options.ping.unwrap_or(PING);
-        let (mut wake, mut pinged) = (within(ping), false);
+        let mut frames = Frames::default();
         let mut control = Control::new(ping);
+        let (mut due, mut pinged) = (within(ping), false);
+        let mut timer = pin!(sleep_until(due));
         loop {
-            let received = tokio::select! {
-                received = socket.next() => received,
+            tokio::select! {
+                // The timer is looked at last: while we were writing, nobody has read, and what is there by now was in time.
+                biased;
                 message = queue.recv() => {
-                    let Some(message) = message else { return Closing::ByUs };
-                    if let Err(why) = write(socket, frame(message), ping).await {
-                        return why;
+                    let message = message.ok_or(Closing::ByUs)?;
+                    write(stream, &gathered(&message, &mut queue), ping).await?;
+                }
+                is_there = receive(stream, &mut frames) => {
+                    if !is_there {
+                        return Err(Closing::ByPeer.into());
                     }
-                    continue;
-                },
-                () = tokio::time::sleep_until(wake), if !pinged => {
-                    if let Err(why) = write(socket, Message::ping(""), ping).await {
-                        return why;
+                    (due, pinged) = (within(ping), false);
+                    while let Some(said) = frames.take()? {
+                        if !matches!(said, Said::Message(_)) && !control.admit() {
+                            return Err(Broken::Protocol.into());
+                        }
+                        self.hear(stream, said, ping).await?;
                     }
-                    (wake, pinged) = (within(ping), true);
-                    continue;
-                },
-                // While we were writing, nobody has read: what is there by now was in time.
-                () = tokio::time::sleep_until(wake), if pinged => {
-                    match tokio::time::timeout(Duration::ZERO, socket.next()).await {
-                        Ok(received) => received,
-                        Err(_) => return Closing::Silent,
+                }
+                () = &mut timer => {
+                    if Instant::now() >= due {
+                        if pinged {
+                            return Err(Closing::Silent.into());
+                        }
+                        write(stream, &frames::ping(), ping).await?;
+                        (due, pinged) = (within(ping), true);
                     }
-                },
-            };
-            if let Some(Ok(message)) = &received
-                && let Some(why) = control.take(message, socket).await
-            {
-                return why;
+                    timer.as_mut().reset(due);
+                }
             }
-            if let Some(why) = self.take(received).await {
-                return why;
-            }
-            (wake, pinged) = (within(ping), false);
         }
     }
 
-    /// Takes what has come; `Some` if it is the end.
-    async fn take(
+    /// Passes on what the peer says, or answers its ping.
+    async fn hear<S: AsyncWrite + Unpin>(
         &self,
-        received: Option<Result<Message, tokio_websockets::Error>>,
-    ) -> Option<Closing> {
-        let message = match received {
-            Some(Ok(message)) => message,
-            Some(Err(tokio_websockets::Error::Io(_))) | None => return Some(Closing::ByPeer),
-            Some(Err(_)) => return Some(Closing::Protocol),
-        };
-        if message.is_close() {
-            return Some(Closing::ByPeer);
-        }
-        if message.is_text() || message.is_binary() {
-            let bytes = Vec::from(&message.as_payload()[..]);
-            let flow = self.flow;
-            let told = self.events.send(Event::Message { flow, bytes }).await;
-            return told.is_err().then_some(Closing::ByUs);
-        }
-        None
-    }
-}
-
-/// What a peer sends that is no message: each ping has a pong, which it must take, and nobody needs many.
-struct Control {
-    period: Duration,
-    began: Instant,
-    count: u32,
-}
-
-impl Control {
-    fn new(period: Duration) -> Self {
-        Self {
-            period,
-            began: Instant::now(),
-            count: 0,
-        }
-    }
-
-    /// `Some` if that is too many, or if it does not take its pong.
-    async fn take<S: AsyncRead + AsyncWrite + Unpin>(
-        &mut self,
-        message: &Message,
-        socket: &mut WebSocketStream<S>,
-    ) -> Option<Closing> {
-        if !message.is_ping() && !message.is_pong() {
-            return None;
-        }
-        if self.began.elapsed() > self.period {
-            (self.began, self.count) = (Instant::now(), 0);
-        }
-        self.count = self.count.saturating_add(1);
-        if self.count > MAX_CONTROL {
-            return Some(Closing::Protocol);
-        }
-        match tokio::time::timeout(self.period, socket.flush()).await {
-            Ok(Ok(())) => None,
-            Ok(Err(_)) => Some(Closing::ByPeer),
-            Err(_) => Some(Closing::Slow),
+        stream: &mut S,
+        said: Said,
+        limit: Duration,
+    ) -> Result<(), Closing> {
+        match said {
+            Said::Message(bytes) => {
+                let flow = self.flow;
+                let told = self.events.send(Event::Message { flow, bytes }).await;
+                told.map_err(|_| Closing::ByUs)
+            }
+            Said::Ping(payload) => write(stream, &frames::pong(&payload), limit).await,
+            Said::Pong => Ok(()),
+            Said::Close => Err(Closing::ByPeer),
         }
     }
 }
 
-/// Writes one message to a peer that must take it within `limit`.
-async fn write<S: AsyncRead + AsyncWrite + Unpin>(
-    socket: &mut WebSocketStream<S>,
-    message: Message,
+/// Why a flow ends, and what its peer has broken.
+struct End {
+    why: Closing,
+    broken: Option<Broken>,
+}
+
+impl From<Closing> for End {
+    fn from(why: Closing) -> Self {
+        Self { why, broken: None }
+    }
+}
+
+impl From<Broken> for End {
+    fn from(broken: Broken) -> Self {
+        let (why, broken) = (Closing::Protocol, Some(broken));
+        Self { why, broken }
+    }
+}
+
+/// Reads what is there, into no buffer of the flow's own. False at the connection's end. Nothing is lost when the future is
+/// dropped.
+async fn receive<S: AsyncRead + Unpin>(stream: &mut S, frames: &mut Frames) -> bool {
+    poll_fn(|context| {
+        let mut room = [const { MaybeUninit::uninit() }; PIECE];
+        let mut piece = ReadBuf::uninit(&mut room);
+        let read = ready!(Pin::new(&mut *stream).poll_read(context, &mut piece));
+        frames.receive(piece.filled());
+        Poll::Ready(read.is_ok() && !piece.filled().is_empty())
+    })
+    .await
+}
+
+/// A message and those that wait behind it, as frames.
+fn gathered(message: &[u8], queue: &mut mpsc::Receiver<Vec<u8>>) -> Vec<u8> {
+    let mut out = Vec::new();
+    frames::write_message(message, &mut out);
+    while out.len() < WRITTEN
+        && let Ok(message) = queue.try_recv()
+    {
+        frames::write_message(&message, &mut out);
+    }
+    out
+}
+
+/// Writes to a peer that must take it within `limit`.
+async fn write<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    octets: &[u8],
     limit: Duration,
 ) -> Result<(), Closing> {
-    match tokio::time::timeout(limit, socket.send(message)).await {
+    match timeout(limit, write_all(stream, octets)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(Closing::ByPeer),
         Err(_) => Err(Closing::Slow),
     }
 }
 
-/// RFC 7118 section 4: text when it is UTF-8, binary otherwise.
-fn frame(message: Vec<u8>) -> Message {
-    match String::from_utf8(message) {
-        Ok(text) => Message::text(text),
-        Err(error) => Message::binary(error.into_bytes()),
-    }
+async fn write_all<S: AsyncWrite + Unpin>(stream: &mut S, octets: &[u8]) -> io::Result<()> {
+    stream.write_all(octets).await?;
+    stream.flush().await
 }
 
 /// Elsewhere there may be a server that stays, and here there will be one soon.

@@ -5,8 +5,10 @@
 //! be sent goes through the [`FlowSender`] that came with [`Event::Opened`].
 //! The listener knows nothing of SIP beyond "one message is one WebSocket message".
 
+mod control;
 mod door;
 mod flow;
+mod frames;
 mod gate;
 mod head;
 mod origin;
