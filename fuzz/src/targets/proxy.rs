@@ -148,7 +148,10 @@ impl Scene {
                     }
                 }
                 Command::AskRelay { id, .. } => self.asked.push(id),
-                Command::Connect { .. } | Command::CloseFlow { .. } | Command::Report(_) => {}
+                Command::Connect { .. }
+                | Command::CloseFlow { .. }
+                | Command::FetchKeys
+                | Command::Report(_) => {}
             }
         }
     }
