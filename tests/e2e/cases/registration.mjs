@@ -1,10 +1,10 @@
 // The ways of registration besides the usual one, each over an edge of its own: the edge as registrar of its users,
-// and the edge that answers refreshes in the place of the SIP server.
+// the edge that answers refreshes in the place of the SIP server, and the edge that asks for tokens instead of passwords.
 import { assert } from '../lib/runner.mjs';
 import { heard } from '../lib/stage.mjs';
 import { HALF } from './matrix.mjs';
 
-export const WAYS = { local, mid };
+export const WAYS = { local, mid, 'sign-in': signIn };
 
 const CHROMIUM = HALF.filter(({ browser }) => browser === 'chromium');
 
@@ -58,6 +58,35 @@ async function mid(runner, stage) {
       assert((await desk.bye(far)) === 200, 'the BYE was not answered 200');
       await alice.until('bye', { call });
       return sound;
+    }, { stage });
+  }
+}
+
+async function signIn(runner, stage) {
+  for (const { label, ...combination } of CHROMIUM) {
+    await runner.run(`${label}: a page with a token and no password registers with the SIP server, is called, and calls`, async (cleanup) => {
+      const token = stage.edge.tokenOf('alice');
+      const began = new Date().toISOString(); // the page remembers earlier cases
+      const [alice, desk] = await Promise.all([stage.softphone(cleanup, { ...combination, token }), stage.phone(cleanup)]);
+      const { call, far } = await stage.browserCallsPhone(alice, desk);
+      const sound = heard(await stage.bothHear(alice, call, desk, far));
+      await alice.act(call, 'bye');
+      await desk.until('ended', { call: far });
+      const back = await stage.phoneCallsBrowser(desk, alice);
+      await stage.bothHear(alice, back.call, desk, back.far);
+      assert((await desk.bye(back.far)) === 200, 'the BYE was not answered 200');
+      const challenges = (await alice.wire(2000)).filter((m) => m >= began && / in\nSIP\/2.0 40[17] /.test(m));
+      assert(challenges.length === 0, `the page was challenged: ${challenges[0]}`);
+      const shown = (await desk.log()).filter((m) => m.includes(token));
+      assert(shown.length === 0, 'the phone was shown the token');
+      return sound;
+    }, { stage });
+
+    await runner.run(`${label}: a page whose token has expired is refused`, async (cleanup) => {
+      const token = stage.edge.tokenOf('alice', -5);
+      const alice = await stage.softphone(cleanup, { ...combination, token, start: false });
+      const error = await alice.start().then(() => undefined, (e) => e);
+      assert(/REGISTER was answered 401/.test(error?.message), error?.message ?? 'it took an expired token');
     }, { stage });
   }
 }

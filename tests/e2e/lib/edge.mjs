@@ -2,6 +2,7 @@
 // half is ours, joined by the ng protocol alone. All offer the same: WS and WSS URLs for browsers, and
 // one UDP address for the SIP server. Each has ports of its own, so that several run side by side.
 import { execFileSync } from 'node:child_process';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
@@ -21,6 +22,7 @@ const PORTS = {
   'kamailio+relay': { ws: 9180, wss: 9543, sip: 5080, media: [40000, 44999], ng: 2225 },
   // Its users call one another: no SIP server, and no phones' side.
   local: { ws: 8280, wss: 8643, media: [20000, 24999], upstream: [] },
+  'sign-in': { ws: 8480, wss: 8843, sip: 5120, media: [15000, 19999] },
   mid: { ws: 8380, wss: 8743, sip: 5110, media: [25000, 29999] },
   tcp: { ws: 8680, wss: 9043, sip: 5140, media: [11000, 12999], upstream: ['tcp', STREAMS] },
   tls: { ws: 8580, wss: 8943, sip: 5130, media: [13000, 14999], upstream: ['tls', STREAMS + 1] },
@@ -54,6 +56,11 @@ const EDGES = {
   async tls(run, name, ports) {
     await startProxy(run, name, ports, ['[tls]', `upstream_ca = "${certificate(run).cert}"`]);
     return { name, urls: urls(ports), strict: true };
+  },
+  async 'sign-in'(run, name, ports) {
+    const { lines, tokenOf } = issuer(run, name, ['alice', 'bob']);
+    await startProxy(run, name, ports, lines);
+    return { name, urls: urls(ports), strict: true, tokenOf };
   },
   async anchor(run, name, ports) {
     await startRtpengine(run, name, ports);
@@ -95,6 +102,23 @@ async function startKamailioEdge(run, name, { ws, wss, sip, ng }) {
   });
   await startKamailio(run, `${name}-kamailio`, run.names.edge, config);
   await listening(ws);
+}
+
+/** Somebody who signs tokens: what the edge's file says of him, and a token for each of his users. */
+function issuer(run, name, users) {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const folder = join(run.folder, name);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'keys.json'), JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'one', use: 'sig' }] }));
+  writeFileSync(join(folder, 'accounts.txt'), users.map((user) => `u-${user} ${user} ${passwordOf(user)}\n`).join(''));
+  const lines = ['[sign_in]', 'issuer = "https://login.example.test/"', 'audience = "sip"', 'jwks = "keys.json"', 'accounts = "accounts.txt"'];
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const tokenOf = (user, seconds = 3600) => {
+    const claims = { iss: 'https://login.example.test/', aud: 'sip', sub: `u-${user}`, exp: Math.floor(Date.now() / 1000) + seconds };
+    const text = `${part({ alg: 'ES256', kid: 'one' })}.${part(claims)}`;
+    return `${text}.${sign('sha256', Buffer.from(text), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+  };
+  return { lines, tokenOf };
 }
 
 /** Our proxy, with a relay of its own unless `more` names another. */

@@ -12,10 +12,10 @@ export async function openPage(browser, url) {
 }
 
 export class Softphone {
-  /** options: library, url, user, tone, video (JsSIP's only), password, autoAnswer, contactTransport. */
+  /** options: library, url, user, tone, video (JsSIP's only), password or token, autoAnswer, contactTransport. */
   static async open(page, options) {
     const phone = new Softphone(page, options);
-    const own = { domain: DOMAIN, password: passwordOf(options.user), ...options };
+    const own = { domain: DOMAIN, password: options.token ? undefined : passwordOf(options.user), ...options };
     await page.evaluate((name, given) => window.softphones.open(name, given), phone.name, own);
     return phone;
   }

@@ -101,7 +101,7 @@ export class JsSipPhone {
     this.agent = new JsSIP.UA({
       sockets: [socket],
       uri: `sip:${options.user}@${options.domain}`,
-      password: options.password,
+      ...(options.token ? { authorization_jwt: `Bearer ${options.token}` } : { password: options.password }),
       register: false,
       connection_recovery_min_interval: 1,
       ...(options.contactTransport && { contact_uri: `sip:${options.user}@${crypto.randomUUID().slice(0, 8)}.invalid;transport=${options.contactTransport}` }),

@@ -98,8 +98,7 @@ export class SipJsPhone {
     Object.assign(this, { options, onCall, onEvent });
     this.agent = new UserAgent({
       uri: UserAgent.makeURI(`sip:${options.user}@${options.domain}`),
-      authorizationUsername: options.user,
-      authorizationPassword: options.password,
+      ...(!options.token && { authorizationUsername: options.user, authorizationPassword: options.password }),
       transportOptions: { server: options.url, keepAliveInterval: 0 },
       contactParams: { transport: options.contactTransport ?? 'ws' },
       sessionDescriptionHandlerFactory: Web.defaultSessionDescriptionHandlerFactory(async () => toneStream(options.tone)),
@@ -110,7 +109,8 @@ export class SipJsPhone {
         onDisconnect: (error) => onEvent('disconnected', { error: error && String(error) }),
       },
     });
-    this.registerer = new Registerer(this.agent, { expires: 600 });
+    this.bearing = options.token ? [`Authorization: Bearer ${options.token}`] : [];
+    this.registerer = new Registerer(this.agent, { expires: 600, extraHeaders: this.bearing });
   }
 
   start() {
@@ -135,7 +135,7 @@ export class SipJsPhone {
   }
 
   call(target, { early = false } = {}) {
-    const inviter = new Inviter(this.agent, UserAgent.makeURI(target), { earlyMedia: early });
+    const inviter = new Inviter(this.agent, UserAgent.makeURI(target), { earlyMedia: early, extraHeaders: this.bearing });
     return this.onCall((tell) => new SipJsCall(inviter, tell), true);
   }
 
