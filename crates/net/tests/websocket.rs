@@ -549,36 +549,47 @@ async fn who_plays_with_pings_is_disconnected_and_so_is_who_does_not_take_his_po
     }
 }
 
-#[tokio::test]
-async fn an_address_with_too_many_connections_gets_no_more_and_others_do() {
+/// A listener with so many places for an address.
+async fn with_places(per_address: usize) -> (SocketAddr, mpsc::Receiver<Event>, Arc<Gate>) {
     let door = Door::new(DoorLimits {
-        per_address: 2,
+        per_address,
         ..DoorLimits::default()
     });
     let gate = Arc::<Gate>::default();
-    let (address, mut events) = listen(Options {
+    let options = Options {
         door,
         gate: gate.clone(),
         ..Options::default()
-    })
-    .await;
-    let refused = || {
-        gate.told()
-            .into_iter()
-            .find(|it| it.0 == "crowded")
-            .unwrap()
-            .1
     };
+    let (address, events) = listen(options).await;
+    (address, events, gate)
+}
+
+/// Connections that found no place.
+fn refused(gate: &Gate) -> u64 {
+    let told = gate.told();
+    told.into_iter().find(|it| it.0 == "crowded").unwrap().1
+}
+
+/// A browser with another address.
+async fn another_connects(address: SocketAddr) -> TcpStream {
+    let other = tokio::net::TcpSocket::new_v4().unwrap();
+    other.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = other.connect(address).await.unwrap();
+    other.write_all(UPGRADE.as_bytes()).await.unwrap();
+    other
+}
+
+#[tokio::test]
+async fn an_address_with_too_many_connections_gets_no_more_and_others_do() {
+    let (address, mut events, gate) = with_places(2).await;
     let _first = connect(address, None).await.unwrap();
     let _flow = opened(&mut events).await;
     let second = connect(address, None).await.unwrap();
     let second_flow = opened(&mut events).await;
     assert!(connect(address, None).await.is_err());
-    assert_eq!(refused(), 1);
-    let other = tokio::net::TcpSocket::new_v4().unwrap();
-    other.bind("127.0.0.2:0".parse().unwrap()).unwrap();
-    let mut other = other.connect(address).await.unwrap();
-    other.write_all(UPGRADE.as_bytes()).await.unwrap();
+    assert_eq!(refused(&gate), 1);
+    let _other = another_connects(address).await;
     let _flow = opened(&mut events).await;
     // Who leaves makes room.
     drop((second, second_flow));
@@ -590,34 +601,14 @@ async fn an_address_with_too_many_connections_gets_no_more_and_others_do() {
 
 #[tokio::test]
 async fn connections_that_never_become_anything_leave_room_and_are_cut_off() {
-    let door = Door::new(DoorLimits {
-        per_address: 40,
-        ..DoorLimits::default()
-    });
-    let gate = Arc::<Gate>::default();
-    let (address, mut events) = listen(Options {
-        door,
-        gate: gate.clone(),
-        ..Options::default()
-    })
-    .await;
-    let refused = || {
-        gate.told()
-            .into_iter()
-            .find(|it| it.0 == "crowded")
-            .unwrap()
-            .1
-    };
+    let (address, mut events, gate) = with_places(40).await;
     let mut held = Vec::new();
-    while refused() == 0 {
+    while refused(&gate) == 0 {
         held.push(TcpStream::connect(address).await.unwrap());
         tokio::task::yield_now().await;
     }
     // Half of the places are not for handshakes, and others have their own.
-    let other = tokio::net::TcpSocket::new_v4().unwrap();
-    other.bind("127.0.0.2:0".parse().unwrap()).unwrap();
-    let mut other = other.connect(address).await.unwrap();
-    other.write_all(UPGRADE.as_bytes()).await.unwrap();
+    let _other = another_connects(address).await;
     let _flow = opened(&mut events).await;
     let began = std::time::Instant::now();
     for mut stream in held {

@@ -58,6 +58,14 @@ impl Method {
     /// The name as it stands on the wire.
     pub fn as_str(&self) -> &str {
         match self {
+            Method::Other(name) => name,
+            known => known.standard().unwrap_or_default(),
+        }
+    }
+
+    /// The same of a method that is known here; `None` for [`Method::Other`], whose names are as many as peers like.
+    pub fn standard(&self) -> Option<&'static str> {
+        Some(match self {
             Method::Invite => "INVITE",
             Method::Ack => "ACK",
             Method::Bye => "BYE",
@@ -72,8 +80,8 @@ impl Method {
             Method::Refer => "REFER",
             Method::Subscribe => "SUBSCRIBE",
             Method::Update => "UPDATE",
-            Method::Other(name) => name,
-        }
+            Method::Other(_) => return None,
+        })
     }
 
     /// Whether this request can begin a dialog, so that Record-Route matters (INVITE, SUBSCRIBE, REFER, NOTIFY).

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use sip::{Message, Method};
+use sip::Message;
 
 use super::Core;
 use super::face::Source;
@@ -81,7 +81,10 @@ impl Counted {
             Side::Phone => "server",
         };
         let count = match message.method() {
-            Some(method) => self.requests.entry((side, known(method))).or_default(),
+            Some(method) => {
+                let name = method.standard().unwrap_or("other");
+                self.requests.entry((side, name)).or_default()
+            }
             None => self
                 .responses
                 .entry((side, class(message.status().unwrap_or_default())))
@@ -93,27 +96,6 @@ impl Counted {
     /// One more INVITE that begins something.
     pub(super) fn begun(&mut self) {
         self.invites = self.invites.saturating_add(1);
-    }
-}
-
-/// A method by its name, if it is one that RFCs name.
-fn known(method: &Method) -> &'static str {
-    match method {
-        Method::Invite => "INVITE",
-        Method::Ack => "ACK",
-        Method::Bye => "BYE",
-        Method::Cancel => "CANCEL",
-        Method::Register => "REGISTER",
-        Method::Options => "OPTIONS",
-        Method::Info => "INFO",
-        Method::Message => "MESSAGE",
-        Method::Notify => "NOTIFY",
-        Method::Prack => "PRACK",
-        Method::Publish => "PUBLISH",
-        Method::Refer => "REFER",
-        Method::Subscribe => "SUBSCRIBE",
-        Method::Update => "UPDATE",
-        Method::Other(_) => "other",
     }
 }
 

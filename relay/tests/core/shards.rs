@@ -9,7 +9,7 @@ use ice::Credentials;
 
 use crate::beside::Arrival;
 use crate::browser::Browser;
-use crate::shared::{another_at, call, of_two, port, speaks_to, thief_of};
+use crate::shared::{a_call_is_heard_beside_thieves, another_at, call, of_two, port, speaks_to};
 use crate::world::*;
 
 const ARRIVALS: [Arrival; 3] = [Arrival::Home, Arrival::Beside, Arrival::Brought];
@@ -128,34 +128,8 @@ fn a_page_that_begins_anew_in_its_handshake_connects_a_second_later_in_the_other
 
 #[test]
 fn who_forges_a_live_calls_address_in_the_other_shard_takes_nothing() {
-    for mut world in worlds() {
-        let (mut browser, relay) = call(&mut world, 1);
-        world.swap();
-        let mut thieves = [2, 3].map(|number| {
-            let mut thief = thief_of(&mut world, browser.at, number);
-            thief.restart_ice();
-            let name = format!("call {number}");
-            let body = thief.body("actpass", 2);
-            world.sdp(&offer_to_phone(&name, "a", Some("b"), &body));
-            let to_thief = world.sdp(&answer(&name, "a", "b", crate::bodies::PHONE));
-            thief.take(&to_thief, &world);
-            thief
-        });
-        for sequence in 1..200 {
-            for thief in &mut thieves {
-                thief.agent.timeout(world.now);
-                while let Some(output) = thief.agent.poll() {
-                    if let ice::Output::Send { to, bytes, .. } = output {
-                        world.send(browser.at, to, &bytes);
-                    }
-                }
-                let speech = thief.protect(&rtp(sequence, 0x7e1f, b"from the thief"));
-                world.send(browser.at, port(), &speech);
-            }
-            world.sent.clear();
-            speaks_to(&mut world, &mut browser, relay, sequence);
-            world.advance(Duration::from_millis(20));
-        }
+    for world in worlds() {
+        a_call_is_heard_beside_thieves(world, true);
     }
 }
 

@@ -264,8 +264,16 @@ pub fn thief_of(world: &mut World, at: SocketAddr, number: u8) -> Browser {
     thief
 }
 
-fn who_forges_a_live_calls_address_takes_nothing_whatever_he_sends(mut world: World) {
+fn who_forges_a_live_calls_address_takes_nothing_whatever_he_sends(world: World) {
+    a_call_is_heard_beside_thieves(world, false);
+}
+
+/// While two calls write the address of another into all that they send; theirs may be `elsewhere`, in the other shard.
+pub fn a_call_is_heard_beside_thieves(mut world: World, elsewhere: bool) {
     let (mut browser, relay) = call(&mut world, 1);
+    if elsewhere {
+        world.swap();
+    }
     let mut thieves = [2, 3].map(|number| {
         let mut thief = thief_of(&mut world, browser.at, number);
         thief.restart_ice();
