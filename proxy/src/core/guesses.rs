@@ -88,7 +88,8 @@ impl Core {
                 .any(|it| value.contains(it))
         };
         match status {
-            200..=299 => self.guessed_right(flow, account, now),
+            // No other method is always looked at: credentials in another's name may pass with it.
+            200..=299 if request.is(&Method::Register) => self.guessed_right(flow, account, now),
             401 | 407 if response.headers(challenge).any(is_stale) => {}
             401 | 407 if request.has(credentials) => self.guessed_wrong(flow, account, now),
             403 if request.is(&Method::Register) => self.guessed_wrong(flow, account, now),

@@ -76,6 +76,41 @@ fn nobody_is_locked_out_by_what_strangers_guess_for_his_account() {
 }
 
 #[test]
+fn credentials_that_nobody_looked_at_make_nobody_known() {
+    let mut bench = Bench::guarded(few);
+    let eve = open_from(&mut bench, 1, "198.51.100.66:1");
+    assert_eq!(guess(&mut bench, eve, "eve", 1, 200), Some(200));
+    let page = message(
+        &format!(
+            "MESSAGE sip:bob@example.com SIP/2.0
+             Via: SIP/2.0/WSS eve.invalid;branch=z9hG4bKpage
+             Max-Forwards: 69
+             To: <sip:bob@example.com>
+             From: <sip:eve@example.com>;tag=1
+             Call-ID: page
+             CSeq: 1 MESSAGE
+             Contact: {}
+             Authorization: Digest username=\"alice\", realm=\"x\", nonce=\"n\", uri=\"sip:x\", response=\"0\"",
+            contact("eve"),
+        ),
+        "",
+    );
+    bench.browser_sends(eve, page);
+    let up = bench.upstream_gets();
+    bench.upstream_sends(reply(&up, 200, &[], ""));
+    assert_eq!(bench.browser_gets(eve).status(), Some(200));
+    let others = open_from(&mut bench, 2, "198.51.100.67:1");
+    let of_others = (2..20).find(|n| guess(&mut bench, others, "alice", *n, 401) == Some(503));
+    assert!(of_others.is_some());
+    let of_eve = guess(&mut bench, eve, "alice", 20, 401);
+    assert_eq!(
+        of_eve,
+        Some(503),
+        "nobody has seen her prove that she is alice"
+    );
+}
+
+#[test]
 fn wrong_passwords_from_an_address_are_bounded_whosever_they_are() {
     let mut bench = Bench::guarded(few);
     let flow = open_from(&mut bench, 1, "198.51.100.66:1");
