@@ -121,9 +121,7 @@ impl Calls {
         let over = usize::from(call.standing == Standing::Over);
         self.over = self.over.saturating_add(over);
         if let Some(swap) = &call.swap {
-            // Nobody else's call with the same name comes in between.
-            let entry = self.swaps.entry(call.call_id.clone());
-            entry.or_insert_with(|| (media, swap.clone()));
+            self.swaps.insert(&call.call_id, (media, swap.clone()));
         }
         self.by_media.insert(media, call);
     }
@@ -142,10 +140,7 @@ impl Calls {
         self.due.remove(&(call.deadline(), media));
         let over = usize::from(call.standing == Standing::Over);
         self.over = self.over.saturating_sub(over);
-        let is_its = |(of, _): &(MediaId, Swap)| *of == media;
-        if self.swaps.get(&call.call_id).is_some_and(is_its) {
-            self.swaps.remove(&call.call_id);
-        }
+        self.swaps.remove(&call.call_id, media);
         Some(call)
     }
 
@@ -192,6 +187,10 @@ impl Calls {
     /// The tags of phones that browsers know by another one.
     pub(super) fn swaps(&self) -> &Swaps {
         &self.swaps
+    }
+
+    pub(super) fn swaps_mut(&mut self) -> &mut Swaps {
+        &mut self.swaps
     }
 
     /// A client has registered from another flow. Once it has its answer, it is asked about its calls.

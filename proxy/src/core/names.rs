@@ -184,6 +184,12 @@ impl Names {
         first(&self.token_key.hash(b"token", &[contents]))
     }
 
+    /// The signature of what rides beside this token.
+    pub(super) fn beside_signature(&self, token: &str, contents: &str) -> [u8; 12] {
+        let parts = [token.as_bytes(), contents.as_bytes()];
+        first(&self.token_key.hash(b"beside", &parts))
+    }
+
     /// A To-tag for our own answer to a request: the same again when the request comes again.
     pub(super) fn tag(&self, call_id: &str, branch: &str) -> String {
         let hash = self

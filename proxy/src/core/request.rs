@@ -19,7 +19,7 @@ impl Core {
     /// Takes a valid request.
     pub(super) fn request(&mut self, from: Source, mut request: Message, now: Instant) {
         if let Source::Flow(_) = from
-            && self.meant(&mut request).is_err()
+            && self.meant(&mut request, now).is_err()
         {
             return self.drop_message(from, Drop::OverLimit);
         }

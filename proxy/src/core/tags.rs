@@ -3,16 +3,24 @@
 //! rings goes by the tag that the browser saw first, and so does who answers: his tag and the first one change places in
 //! all that passes to the browser and comes from it. Everything else here knows only the phones' own tags.
 //!
-//! Such a call keeps the two tags as long as it is remembered (`calls.rs`): after a restart of the edge the sides know each
-//! other no more. Where PRACK is used (100rel) every phone keeps its tag, since each counts what is acknowledged to it.
+//! Such a call keeps the two tags as long as it is remembered (`calls.rs`), and they ride in the browser's route (`ridden.rs`): an
+//! edge that was started anew learns them from the browser's first request. Where PRACK is used (100rel) every phone keeps its
+//! tag, since each counts what is acknowledged to it.
 
-use std::collections::HashMap;
+mod ridden;
+mod swaps;
+
+use std::time::Instant;
 
 use sip::{Error, Message, Method};
 
+use self::ridden::Ridden;
+pub(super) use self::swaps::Swaps;
+use super::deadline::after;
+
 use super::Core;
 use super::face::Source;
-use super::names::{MediaId, Side};
+use super::names::Side;
 use super::transactions::ContextId;
 
 /// The tag that a browser's INVITE was shown first, and that of who answered.
@@ -32,9 +40,6 @@ impl Swap {
         }
     }
 }
-
-/// Those of all calls, by Call-ID, with the call that each is of.
-pub(super) type Swaps = HashMap<String, (MediaId, Swap)>;
 
 impl Core {
     /// Shows a browser the response to a request of its own. A response to its INVITE decides what it is shown.
@@ -68,12 +73,33 @@ impl Core {
         };
         let mut shown = response.clone();
         retag(&mut shown, "To", tag).ok()?;
+        if let (Some(swap), 200..) = (swap, status) {
+            let swap = swap.clone();
+            self.let_ride(&mut shown, response, swap).ok()?;
+        }
         Some(shown)
+    }
+
+    /// A browser's route says who answered, since it is the 2xx that makes it (RFC 3261 section 13.2.2.4).
+    fn let_ride(&self, shown: &mut Message, response: &Message, swap: Swap) -> Result<(), Error> {
+        if response.to_tag() != Some(&swap.answered) {
+            return Ok(());
+        }
+        let contact = response.contacts().next().and_then(Result::ok);
+        let target = contact.map_or("", |contact| contact.uri_text()).to_owned();
+        Ridden { swap, target }.write(shown, &self.names)
     }
 
     /// Gives a browser's request the tags, and the target, of the phone that it means. Libraries keep the Contact of the
     /// phone that they saw first.
-    pub(super) fn meant(&self, request: &mut Message) -> Result<(), Error> {
+    pub(super) fn meant(&mut self, request: &mut Message, now: Instant) -> Result<(), Error> {
+        let ridden = Ridden::read(request, &self.names);
+        if let (Some((media, ridden)), Some(call_id)) = (&ridden, request.call_id()) {
+            let until = after(now, self.config.limits.longest_call);
+            let most = self.config.limits.calls;
+            let swaps = self.calls.swaps_mut();
+            swaps.learn(call_id, (*media, ridden.swap.clone()), until, most, now);
+        }
         if self.calls.swaps().is_empty() {
             return Ok(());
         }
@@ -84,16 +110,16 @@ impl Core {
         let (Some((media, swap)), Some(tag)) = (known, request.to_tag()) else {
             return Ok(());
         };
-        let Some(tag) = swap.of(tag).map(str::to_owned) else {
+        let (media, Some(tag)) = (*media, swap.of(tag).map(str::to_owned)) else {
             return Ok(());
         };
         retag(request, "To", &tag)?;
-        match self.calls.target(*media, request, Side::Phone) {
-            Some(target) => {
-                let target = target.to_owned();
-                request.set_uri(&target)
-            }
-            None => Ok(()),
+        let said = ridden.filter(|(_, ridden)| ridden.swap.answered == tag);
+        let said = said.map(|(_, ridden)| ridden.target);
+        let target = self.calls.target(media, request, Side::Phone);
+        match target.map(str::to_owned).or(said) {
+            Some(target) if !target.is_empty() => request.set_uri(&target),
+            _ => Ok(()),
         }
     }
 
@@ -151,7 +177,7 @@ impl Core {
             let escaped = call.replace('@', "%40");
             value.contains(call) || lower.contains(&escaped.to_ascii_lowercase())
         };
-        let (_, (_, swap)) = self.calls.swaps().iter().find(|(call, _)| names(call))?;
+        let (_, swap) = self.calls.swaps().find(names)?;
         let mut parts = Vec::new();
         for part in split_ignoring_case(value, end) {
             let tag = [format!("to-tag{is}"), format!("from-tag{is}")]

@@ -80,7 +80,7 @@ impl Token {
 
     /// The token of a URI of ours, whatever its host and parameters say (`transport=wss` included): the
     /// MAC is what counts.
-    fn of(value: &NameAddr<'_>, names: &Names) -> Option<Self> {
+    pub(super) fn of(value: &NameAddr<'_>, names: &Names) -> Option<Self> {
         Self::decode(value.uri().ok()?.user()?, names)
     }
 

@@ -74,6 +74,8 @@ impl Core {
                     self.write_down_bye(&call, by, &bye, now);
                     self.remember_end(media, call, now);
                 }
+                let call_id = bye.call_id().unwrap_or_default();
+                self.calls.swaps_mut().forget_learned(call_id, media);
             }
             (Method::Invite | Method::Update | Method::Info, 481, Some(media)) if first => {
                 let route = context.route.clone().filter(|_| !context.answered_here);

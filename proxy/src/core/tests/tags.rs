@@ -84,6 +84,65 @@ fn who_answers_goes_by_the_tag_that_the_browser_saw_first_and_hears_his_own() {
     assert!(bench.core.calls.swaps().is_empty());
 }
 
+/// An edge that was started anew, with the browser registered again.
+fn started_anew() -> (Bench, FlowId) {
+    let mut bench = Bench::new();
+    let flow = bench.open(7);
+    bench.register(flow, "alice");
+    (bench, flow)
+}
+
+#[test]
+fn after_a_restart_the_browsers_route_says_who_answered_and_both_sides_understand_each_other() {
+    let (_, up, answer) = answered_by_another(&mut Bench::new());
+    let (mut bench, flow) = started_anew();
+    bench.browser_sends(flow, in_dialog("INFO", &answer, 2, "", "info"));
+    let info = bench.upstream_gets();
+    assert_eq!(info.to_tag(), Some("two"));
+    assert_eq!(info.uri().unwrap().to_string(), "sip:bob@two.example.net");
+    assert!(!text(&info).contains("answered"), "{}", text(&info));
+    bench.upstream_sends(of(&info, 200, "two", "", &[]));
+    assert_eq!(bench.browser_gets(flow).to_tag(), Some("one"));
+
+    bench.upstream_sends(from_phone(&up, "INFO", "two", 7, ""));
+    let info = bench.browser_gets(flow);
+    assert_eq!(info.from_tag(), Some("one"));
+    bench.browser_sends(flow, reply(&info, 200, &[], ""));
+    assert_eq!(bench.upstream_gets().from_tag(), Some("two"));
+
+    bench.browser_sends(flow, in_dialog("BYE", &answer, 3, "", "bye"));
+    let bye = bench.upstream_gets();
+    assert_eq!(bye.to_tag(), Some("two"));
+    bench.upstream_sends(of(&bye, 200, "two", "", &[]));
+    assert_eq!(bench.browser_gets(flow).to_tag(), Some("one"));
+    assert!(bench.core.calls.swaps().is_empty());
+    bench.assert_no_calls();
+}
+
+#[test]
+fn what_a_route_says_of_another_call_or_in_other_words_is_not_believed() {
+    let (_, _, answer) = answered_by_another(&mut Bench::new());
+    let entry = answer.values("Record-Route").last().unwrap().into_owned();
+    let said = entry.split_once(";answered=").unwrap().1.to_owned();
+    let bent = format!("B{}", &said[1..]);
+    let info = String::from_utf8(in_dialog("INFO", &answer, 2, "", "info")).unwrap();
+    let other = {
+        let mut bench = Bench::new();
+        let flow = bench.open(1);
+        bench.register(flow, "alice");
+        let call = bench.call_phone(flow, "other").at_browser;
+        let text = String::from_utf8(in_dialog("INFO", &call, 2, "", "info")).unwrap();
+        text.replacen(";lr>", &format!(";lr;answered={said}"), 1)
+    };
+    for request in [info.replace(&said, &bent), other] {
+        let (mut bench, flow) = started_anew();
+        bench.browser_sends(flow, request);
+        let info = bench.upstream_gets();
+        assert_ne!(info.to_tag(), Some("two"));
+        assert!(bench.core.calls.swaps().is_empty());
+    }
+}
+
 #[test]
 fn a_browser_that_hangs_up_hangs_up_on_who_answered() {
     let mut bench = Bench::new();
