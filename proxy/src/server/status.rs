@@ -8,7 +8,7 @@ use net::status::{About, Answer, Page, Question};
 
 use super::Shell;
 use super::counting::Counts;
-use crate::core::{Figures, UpstreamFigures};
+use crate::core::Figures;
 
 /// What was asked of one relay.
 #[derive(Debug, Clone, Copy)]
@@ -161,21 +161,14 @@ impl Numbers {
         let responses = now.counted.responses.iter().map(by);
         let help = "Responses that came, by side and class";
         page.counters("responses", help, ["from", "class"], responses)?;
-        let drops = so_far.dropped.iter();
-        let drops = drops.map(|(reason, n)| ([reason.to_string()], *n));
-        page.counters(
-            "drops",
-            "Messages that were thrown away, by reason",
-            ["reason"],
-            drops,
-        )?;
+        let help = "Messages that were thrown away, by reason";
+        page.counters("drops", help, ["reason"], counted(&so_far.dropped))?;
         let refused = so_far.refused.iter();
         let refused = refused.map(|((status, why), n)| ([status.to_string(), why.clone()], *n));
         let help = "Requests that the edge itself has refused, by status and reason";
         page.counters("refusals", help, ["status", "reason"], refused)?;
-        let tokens = so_far.tokens_refused.iter();
-        let tokens = tokens.map(|(why, n)| ([why.to_string()], *n));
         let help = "Bearer tokens that let nobody in, by reason";
+        let tokens = counted(&so_far.tokens_refused);
         page.counters("tokens_refused", help, ["reason"], tokens)?;
         let help = "Proofs of the edge's for a user that the SIP server has refused";
         page.counter("accounts_refused", help, so_far.accounts_refused)?;
@@ -220,24 +213,21 @@ impl Numbers {
 
     fn upstreams(&self, page: &mut Page<'_>) -> fmt::Result {
         let (now, so_far) = (&self.figures, &self.counts);
-        let label = |one: &UpstreamFigures| [one.hop.to_string()];
         let lives = now.upstreams.iter();
-        let lives = lives.map(|one| (label(one), u64::from(one.lives)));
+        let lives = labelled(lives.map(|one| (one.hop, u64::from(one.lives))));
         let help =
             "1 where the SIP server's address answers; the only one always counts as answering";
         page.gauges("upstream_up", help, ["upstream"], lives)?;
         let answered = now.upstreams.iter();
         let answered =
-            answered.filter_map(|one| Some((label(one), one.answer_time?.as_secs_f64())));
+            labelled(answered.filter_map(|one| Some((one.hop, one.answer_time?.as_secs_f64()))));
         let help = "How long the last OPTIONS was unanswered";
         page.gauges("upstream_answer_seconds", help, ["upstream"], answered)?;
-        let down = so_far.upstream_down.iter();
-        let down = down.map(|(hop, n)| ([hop.to_string()], *n));
         let help = "Times that an address did not answer any more";
+        let down = counted(&so_far.upstream_down);
         page.counters("upstream_failures", help, ["upstream"], down)?;
-        let over = so_far.failed_over.iter();
-        let over = over.map(|(hop, n)| ([hop.to_string()], *n));
         let help = "Requests that went here after another address had failed them";
+        let over = counted(&so_far.failed_over);
         page.counters("failovers", help, ["upstream"], over)?;
         let help = "Times that an address asked to be left alone (503)";
         page.counter("upstream_rests", help, so_far.upstream_rests)?;
@@ -250,12 +240,12 @@ impl Numbers {
     fn relays(&self, page: &mut Page<'_>) -> fmt::Result {
         let (now, so_far, relay) = (&self.figures, &self.counts, ["relay"]);
         let up = now.relays.iter();
-        let up = up.map(|one| ([one.address.to_string()], u64::from(one.takes_calls)));
+        let up = labelled(up.map(|one| (one.address, u64::from(one.takes_calls))));
         let help = "1 where new calls may go: the relay lives, has room, and is not being drained";
         page.gauges("relay_up", help, relay, up)?;
         let each = |of: fn(&Asked) -> u64| {
             let all = self.relays.iter();
-            all.map(move |one| ([one.relay.to_string()], of(one)))
+            labelled(all.map(move |one| (one.relay, of(one))))
         };
         page.counters(
             "relay_offers",
@@ -270,7 +260,7 @@ impl Numbers {
         let help = "Times that nobody listened at a relay's control port";
         page.counters("relay_closed", help, relay, each(|one| one.closed))?;
         let seconds = self.relays.iter();
-        let seconds = seconds.map(|one| ([one.relay.to_string()], one.seconds));
+        let seconds = labelled(seconds.map(|one| (one.relay, one.seconds)));
         let help = "Time from commands to their answers, all together";
         page.counters("relay_answer_seconds", help, relay, seconds)?;
         let help = "Commands that no relay has answered yet";
@@ -282,9 +272,17 @@ impl Numbers {
     }
 }
 
-fn labelled<V>(
-    samples: impl IntoIterator<Item = (&'static str, V)>,
+/// Samples of a family with one label.
+fn labelled<L: ToString, V>(
+    samples: impl IntoIterator<Item = (L, V)>,
 ) -> impl Iterator<Item = ([String; 1], V)> {
     let samples = samples.into_iter();
-    samples.map(|(label, value)| ([label.to_owned()], value))
+    samples.map(|(label, value)| ([label.to_string()], value))
+}
+
+/// What was counted apart, each under its name.
+fn counted<'a, L: ToString + 'a>(
+    counts: impl IntoIterator<Item = (L, &'a u64)>,
+) -> impl Iterator<Item = ([String; 1], u64)> {
+    labelled(counts.into_iter().map(|(label, n)| (label, *n)))
 }
