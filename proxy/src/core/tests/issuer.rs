@@ -103,3 +103,9 @@ impl Bench {
         self.browser_sends(flow, with(request, "Authorization", token));
     }
 }
+
+/// The SIP server takes a registration as it stands.
+pub(super) fn granted(request: &Message) -> Vec<u8> {
+    let contact = request.header("Contact").unwrap().into_owned();
+    reply(request, 200, &[("Contact", &contact)], "")
+}

@@ -44,11 +44,6 @@ fn proof(request: &Message, header: &str, user: &str, password: &str) -> Credent
     given
 }
 
-fn granted(request: &Message) -> Vec<u8> {
-    let contact = request.header("Contact").unwrap().into_owned();
-    reply(request, 200, &[("Contact", &contact)], "")
-}
-
 /// Registers alice without a challenge.
 fn registered(bench: &mut Bench, flow: FlowId, token: &str) {
     bench.bears(flow, register("alice", 1), token);
@@ -59,7 +54,7 @@ fn registered(bench: &mut Bench, flow: FlowId, token: &str) {
 
 #[test]
 fn who_has_no_token_is_told_where_to_get_one_and_nothing_goes_up() {
-    let (signer, mut bench, flow) = scene();
+    let (_, mut bench, flow) = scene();
     bench.browser_sends(flow, register("alice", 1));
     let refused = bench.browser_gets(flow);
     assert_eq!(refused.status(), Some(401));
