@@ -184,9 +184,9 @@ impl Names {
         first(&self.token_key.hash(b"token", &[contents]))
     }
 
-    /// The signature of what rides beside this token.
-    pub(super) fn beside_signature(&self, token: &str, contents: &str) -> [u8; 12] {
-        let parts = [token.as_bytes(), contents.as_bytes()];
+    /// The signature of what rides beside this token, in the requests of this call.
+    pub(super) fn beside_signature(&self, token: &str, call_id: &str, contents: &str) -> [u8; 12] {
+        let parts = [token, call_id, contents].map(str::as_bytes);
         first(&self.token_key.hash(b"beside", &parts))
     }
 

@@ -1,5 +1,5 @@
-//! What a browser's route says of the phone that answered in another's place: beside our token, bound to it by a signature, the two
-//! tags and where that phone is reached. Only the browser is shown it, in the Record-Route of the 2xx, and gives it back
+//! What a browser's route says of the phone that answered in another's place: beside our token, bound to it and to the Call-ID by a
+//! signature, the two tags and where that phone is reached. Only the browser is shown it, in the Record-Route of the 2xx, and gives it back
 //! in each request.
 
 use base64::Engine as _;
@@ -35,13 +35,14 @@ impl Ridden {
         let ours = NameAddr::parse(entry.as_bytes()).ok();
         let ours = ours.filter(|it| Token::of(it, names).is_some());
         let token = ours.and_then(|it| it.uri().ok()?.user().map(str::to_owned));
+        let call_id = response.call_id().unwrap_or_default().to_owned();
         let (Some(token), Some(head)) = (token, entry.strip_suffix('>')) else {
             return Ok(());
         };
         if contents.len() > MAX_SIZE {
             return Ok(());
         }
-        let signature = names.beside_signature(&token, &contents);
+        let signature = names.beside_signature(&token, &call_id, &contents);
         let sealed = URL_SAFE_NO_PAD.encode([&signature, contents.as_bytes()].concat());
         response.set_value("Record-Route", at, format!("{head};{NAME}={sealed}>"))
     }
@@ -57,7 +58,7 @@ impl Ridden {
         let sealed = URL_SAFE_NO_PAD.decode(uri.param(NAME)?).ok()?;
         let (signature, contents) = sealed.split_at_checked(12)?;
         let contents = str::from_utf8(contents).ok()?;
-        let expected = names.beside_signature(uri.user()?, contents);
+        let expected = names.beside_signature(uri.user()?, request.call_id()?, contents);
         if !bool::from(expected.as_slice().ct_eq(signature)) {
             return None;
         }

@@ -134,7 +134,10 @@ fn what_a_route_says_of_another_call_or_in_other_words_is_not_believed() {
         let text = String::from_utf8(in_dialog("INFO", &call, 2, "", "info")).unwrap();
         text.replacen(";lr>", &format!(";lr;answered={said}"), 1)
     };
-    for request in [info.replace(&said, &bent), other] {
+    let call_id = format!("Call-ID: {}", answer.call_id().unwrap());
+    assert!(info.contains(&call_id));
+    let moved = info.replace(&call_id, "Call-ID: of-another");
+    for request in [info.replace(&said, &bent), other, moved] {
         let (mut bench, flow) = started_anew();
         bench.browser_sends(flow, request);
         let info = bench.upstream_gets();
