@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::common::Common;
 use crate::full::Full;
+use crate::guesses::Guesses;
 use crate::lite::Lite;
 use crate::paths::Paths;
 use crate::{
@@ -20,6 +21,7 @@ pub const MAX_REMOTE_CANDIDATES: usize = 64;
 pub struct Agent {
     common: Common,
     side: Side,
+    guesses: Guesses,
 }
 
 #[derive(Debug)]
@@ -151,7 +153,11 @@ impl Agent {
             selected: None,
             outputs: VecDeque::new(),
         };
-        Agent { common, side }
+        Agent {
+            common,
+            side,
+            guesses: Guesses::default(),
+        }
     }
 
     /// Goes on where another agent's [`Agent::export`] stood: its pair is selected and proved from the start.
@@ -331,10 +337,19 @@ impl Agent {
 
     fn check(&mut self, pair: Pair, datagram: &[u8], now: Instant) -> Result<(), Reason> {
         let peek = self.common.admit(pair, datagram)?;
-        match &mut self.side {
+        // What answers us names a question of ours, which nobody guesses.
+        let asks = peek.is_request();
+        if asks {
+            self.guesses.admit(pair.remote, &peek, now)?;
+        }
+        let outcome = match &mut self.side {
             Side::Lite(lite) => lite.receive(&mut self.common, pair, &peek, now),
             Side::Full(full) => full.receive(&mut self.common, pair, &peek, datagram, now),
+        };
+        if asks {
+            self.guesses.note(pair.remote, &peek, outcome, now);
         }
+        outcome
     }
 
     /// The next thing to do or to know; ask until there is none.

@@ -39,6 +39,7 @@ mod candidate;
 mod common;
 mod credentials;
 mod full;
+mod guesses;
 mod lite;
 mod paths;
 mod state;

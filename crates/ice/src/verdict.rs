@@ -32,6 +32,8 @@ pub enum Reason {
     TooManySources,
     /// FINGERPRINT is missing or wrong (RFC 8445 section 7.1: ICE needs it).
     BadFingerprint,
+    /// From about there came so many wrong passwords within this second that no more are looked at.
+    TooManyGuesses,
     /// MESSAGE-INTEGRITY is missing or wrong.
     BadIntegrity,
 }

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::common::admit;
+use crate::guesses::Guesses;
 use crate::paths::Paths;
 use crate::stun::{Class, Peek};
 use crate::{AddressPolicy, Credentials, Pair, Reason};
@@ -36,6 +37,7 @@ pub struct Witness {
     lite: Option<Pair>,
     /// What it asked, and from where: there the answer goes.
     asked: VecDeque<([u8; 12], Pair)>,
+    guesses: Guesses,
 }
 
 impl Witness {
@@ -54,6 +56,7 @@ impl Witness {
             current: None,
             lite: None,
             asked: VecDeque::new(),
+            guesses: Guesses::default(),
         }
     }
 
@@ -98,7 +101,10 @@ impl Witness {
             return Err(Reason::UnknownTransaction);
         }
         let is_new = known.is_none();
-        verify(peek, self.other.pwd())?;
+        self.guesses.admit(pair.remote, peek, now)?;
+        let proof = verify(peek, self.other.pwd());
+        self.guesses.note(pair.remote, peek, proof, now);
+        proof?;
         self.prove(pair, peek.use_candidate, now);
         if is_new {
             if self.asked.len() >= MAX_ASKED {

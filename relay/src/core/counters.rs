@@ -10,6 +10,8 @@ pub enum Drop {
     Malformed,
     /// A STUN message on a leg without ICE, or with a foreign ufrag or a wrong MESSAGE-INTEGRITY.
     StunRefused,
+    /// A check from about where too many with a wrong password came from within this second.
+    StunGuesses,
     /// DTLS from a source that no ICE check has verified (without ICE: that the SDP does not name).
     DtlsUnverified,
     /// DTLS on a leg that does not use it.
@@ -54,12 +56,23 @@ pub enum Drop {
     TooLate,
 }
 
+impl From<ice::Reason> for Drop {
+    /// Those of ICE are one for an operator, but for what is a flood.
+    fn from(reason: ice::Reason) -> Self {
+        match reason {
+            ice::Reason::TooManyGuesses => Self::StunGuesses,
+            _ => Self::StunRefused,
+        }
+    }
+}
+
 impl Drop {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::NoLeg,
         Self::Malformed,
         Self::StunRefused,
+        Self::StunGuesses,
         Self::DtlsUnverified,
         Self::DtlsUnexpected,
         Self::DtlsRefused,
@@ -90,6 +103,7 @@ impl Drop {
             Self::NoLeg => "no leg",
             Self::Malformed => "malformed",
             Self::StunRefused => "STUN refused",
+            Self::StunGuesses => "too many STUN guesses",
             Self::DtlsUnverified => "DTLS from unverified source",
             Self::DtlsUnexpected => "DTLS unexpected",
             Self::DtlsRefused => "DTLS refused",

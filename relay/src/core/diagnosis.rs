@@ -118,7 +118,7 @@ fn seen(leg: &Leg) -> Option<Seen> {
     let received = streams.fold(0, u64::saturating_add);
     let other_drops = Drop::ALL
         .into_iter()
-        .filter(|why| *why != Drop::StunRefused);
+        .filter(|why| ![Drop::StunRefused, Drop::StunGuesses].contains(why));
     let worst = other_drops
         .map(|why| (why, rtp.received.dropped(why)))
         .max_by_key(|(_, count)| *count);

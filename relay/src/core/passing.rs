@@ -191,7 +191,7 @@ impl Transport {
         };
         let to = witness
             .receive(pair, datagram, other, now)
-            .map_err(|_| Drop::StunRefused)?;
+            .map_err(Drop::from)?;
         let current = witness.destination();
         self.out = current.map_or(self.bound.id, |pair| self.socket(pair.local));
         let to = to.ok_or(Drop::PeerUnknown)?;

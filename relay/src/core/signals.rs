@@ -19,8 +19,8 @@ impl Shard {
         let transport = self.transport(place)?;
         let at = transport.local(socket);
         let agent = transport.agent.as_mut().ok_or(Drop::StunRefused)?;
-        if let ice::Verdict::Dropped(_) = agent.receive(at, from, datagram, now) {
-            return Err(Drop::StunRefused);
+        if let ice::Verdict::Dropped(reason) = agent.receive(at, from, datagram, now) {
+            return Err(reason.into());
         }
         transport.last_heard = Some(now);
         if agent.validated(from) {

@@ -11,10 +11,10 @@ use causeway_ice::{
 use proptest::prelude::*;
 
 const RELAY: &str = "192.0.2.1:30000";
-const WIFI: &str = "198.51.100.7:4000";
-const MOBILE: &str = "203.0.113.77:5000";
+pub(crate) const WIFI: &str = "198.51.100.7:4000";
+pub(crate) const MOBILE: &str = "203.0.113.77:5000";
 
-fn relay() -> Agent {
+pub(crate) fn relay() -> Agent {
     let mut agent = Agent::new(Config::lite(credentials(2)));
     agent
         .add_local(Local::host(RELAY.parse().unwrap()))
@@ -25,10 +25,26 @@ fn relay() -> Agent {
 
 /// A check as a browser would send it.
 fn check(local: &Credentials, remote: &Credentials, priority: u32, nominate: bool) -> Vec<u8> {
+    check_of(local, remote, 7, (priority, nominate))
+}
+
+/// The same of an agent with a tie-breaker.
+pub(crate) fn check_of(
+    local: &Credentials,
+    remote: &Credentials,
+    tie_breaker: u64,
+    (priority, nominate): (u32, bool),
+) -> Vec<u8> {
     let username = format!("{}:{}", remote.ufrag(), local.ufrag());
     let transaction = is::stun::TransId::new();
-    let request =
-        is::stun::StunMessage::binding_request(&username, transaction, true, 7, priority, nominate);
+    let request = is::stun::StunMessage::binding_request(
+        &username,
+        transaction,
+        true,
+        tie_breaker,
+        priority,
+        nominate,
+    );
     let mut buffer = vec![0; 600];
     let hmac = |key: &[u8], parts: &[&[u8]]| {
         is::Sha1HmacProvider::sha1_hmac(&is::DefaultSha1HmacProvider, key, parts)
@@ -44,7 +60,7 @@ fn outputs(agent: &mut Agent) -> Vec<Output> {
     std::iter::from_fn(|| agent.poll()).collect()
 }
 
-fn receive(agent: &mut Agent, from: &str, bytes: &[u8], now: Instant) -> Verdict {
+pub(crate) fn receive(agent: &mut Agent, from: &str, bytes: &[u8], now: Instant) -> Verdict {
     agent.receive(RELAY.parse().unwrap(), from.parse().unwrap(), bytes, now)
 }
 

@@ -5,6 +5,7 @@
     reason = "a test may stop at the first thing that is not as it should be"
 )]
 
+mod guesses;
 mod hostile;
 mod meeting;
 mod network;
