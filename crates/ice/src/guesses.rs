@@ -16,7 +16,8 @@ use crate::stun::Peek;
 const MOST: u8 = 50;
 const SPAN: Duration = Duration::from_secs(1);
 /// Addresses share this many places: who has them all causes `PLACES * MOST` HMACs in a span, some milliseconds of work.
-const PLACES: usize = 64;
+const PLACES: usize = 1 << PLACE_BITS;
+const PLACE_BITS: u32 = 6;
 
 /// What one agent has seen of guessing.
 #[derive(Debug, Default)]
@@ -93,5 +94,5 @@ fn place(from: SocketAddr) -> usize {
     };
     // The upper bits of a product with the golden ratio: neighbours fall far apart.
     let spread = network.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    usize::try_from(spread >> (u64::BITS - PLACES.trailing_zeros())).unwrap_or(0)
+    usize::try_from(spread.rotate_left(PLACE_BITS)).unwrap_or(0) % PLACES
 }

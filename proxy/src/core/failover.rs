@@ -148,14 +148,20 @@ impl Core {
         }
     }
 
-    /// A request's transaction has failed: so has the address, if it was chosen for that request.
+    /// A request's transaction has failed: so has the address, if it was chosen for that request; the only one, if nothing else
+    /// came from it meanwhile.
     pub(super) fn upstream_failed_request(&mut self, id: ContextId, now: Instant) {
         let Some(context) = self.transactions.get_mut(id) else {
             return;
         };
         let to = context.branch.as_ref().map(|branch| branch.to);
         let chosen = context.failover.is_some();
-        if let Some(target) = to.filter(|_| chosen).and_then(|to| self.upstream_of(to)) {
+        let Some(target) = to.and_then(|to| self.upstream_of(to)) else {
+            return;
+        };
+        let begun = now.checked_sub(self.config.timers.timeout()).unwrap_or(now);
+        let is_silent = || !self.upstreams.heard_since(target, begun);
+        if chosen || (!self.upstreams.has_choice() && is_silent()) {
             self.upstream_is_down(target, now);
         }
     }

@@ -47,7 +47,7 @@ pub struct Figures {
 pub struct UpstreamFigures {
     /// Which.
     pub hop: Hop,
-    /// Whether requests go there. The only one is always thought to live.
+    /// Whether requests go there. The only one's do in any case: it lives until it leaves a request unanswered.
     pub lives: bool,
     /// How long it took to answer the last question whether it lives.
     pub answer_time: Option<Duration>,

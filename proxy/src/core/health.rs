@@ -66,6 +66,10 @@ impl Health {
         }
     }
 
+    pub(super) fn is_down(&self) -> bool {
+        self.down.is_some()
+    }
+
     /// It has answered. True if it was thought to be down. A rest that it asked for holds all the same.
     pub(super) fn answered(&mut self, now: Instant) -> bool {
         self.heard = Some(now);

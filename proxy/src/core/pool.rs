@@ -18,7 +18,8 @@ pub(super) trait Member: Copy + PartialEq {
     /// What a token remembers of it.
     type Id: Copy + PartialEq + Into<[u8; 4]>;
 
-    /// Whether it is watched also if there is no other, and when it has left the list: or else only where there is a choice.
+    /// Whether it is watched also if there is no other, and when it has left the list: or else only where there is a choice, and
+    /// while it is down, so that it is known when it lives again.
     const ALWAYS_WATCHED: bool;
 
     fn address(&self) -> Self::Address;
@@ -257,14 +258,11 @@ impl<M: Member> Pool<M> {
     }
 
     fn is_watched(&self) -> bool {
-        M::ALWAYS_WATCHED || self.has_choice()
+        M::ALWAYS_WATCHED || self.has_choice() || self.listed().any(|k| k.health.is_down())
     }
 
-    /// What is known of one that is watched.
+    /// What is known of one.
     pub(super) fn health(&mut self, id: M::Id) -> Option<&mut Health> {
-        if !self.is_watched() {
-            return None;
-        }
         self.get_mut(id).map(|k| &mut k.health)
     }
 

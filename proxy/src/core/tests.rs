@@ -22,6 +22,7 @@ mod mid;
 mod offers;
 mod pacing;
 mod policy;
+mod ready;
 mod records;
 mod refreshed;
 mod refused;

@@ -42,7 +42,7 @@ impl Member for Target {
     type Address = Hop;
     type Id = TargetId;
 
-    /// Of the only one whatever came out would change nothing.
+    /// Where the only one's requests go would not change, whatever came out.
     const ALWAYS_WATCHED: bool = false;
 
     fn address(&self) -> Hop {

@@ -1,5 +1,6 @@
 //! Watching the SIP server's addresses: each that there is another beside is asked by OPTIONS whether it lives, and what
-//! else comes from it, or does not, counts as well.
+//! else comes from it, or does not, counts as well. The only one is asked while it is down: nobody is sent to an edge that is
+//! not ready, so nobody else would find out.
 
 use std::time::{Duration, Instant};
 
@@ -84,14 +85,12 @@ impl Core {
 
     /// A response to somebody's request came from there.
     pub(super) fn upstream_answered(&mut self, from: Source, response: &Message, now: Instant) {
-        if !self.upstreams.has_choice() {
-            return;
-        }
         let Some(target) = self.upstream_of(from) else {
             return;
         };
         match response.status() {
-            Some(503) => {
+            // The only one answers, and is sent what comes.
+            Some(503) if self.upstreams.has_choice() => {
                 self.upstream_rests(target, response, now);
             }
             _ => self.upstream_lives(target, now),
@@ -119,6 +118,7 @@ impl Core {
             && let Some(upstream) = self.upstreams.address(target)
         {
             self.report(Event::UpstreamDown { upstream });
+            self.watch_upstreams(now);
         }
     }
 

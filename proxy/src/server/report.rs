@@ -48,7 +48,7 @@ pub(super) fn log(event: &Event) {
             tracing::info!("SIP server: {}", list.join(", "));
         }
         Event::UpstreamDown { upstream } => {
-            tracing::warn!(%upstream, "does not answer; requests go to the SIP server's other addresses");
+            tracing::warn!(%upstream, "does not answer; requests go to the SIP server's other addresses, if it has any");
         }
         Event::UpstreamUp { upstream } => tracing::info!(%upstream, "answers again"),
         Event::UpstreamRests { upstream, rest } => {
