@@ -52,6 +52,7 @@ mod large;
 mod left;
 mod local;
 mod loops;
+mod meanwhile;
 mod media;
 mod merged;
 mod names;

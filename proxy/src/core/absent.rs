@@ -8,16 +8,18 @@ use sip::Method;
 
 use super::Core;
 use super::deadline::after;
-use super::names::ClientId;
+use super::names::{ClientId, MediaId};
 use super::refusal::Answer;
 use super::transactions::ContextId;
 
 /// A call that waits.
 pub(super) struct Parked {
     /// Any of these may come back.
-    clients: Vec<ClientId>,
+    pub(super) clients: Vec<ClientId>,
     /// The end of our patience.
     pub(super) until: Instant,
+    /// The call that it is of, where one stands.
+    pub(super) call: Option<MediaId>,
 }
 
 /// Who waits for whom.
@@ -72,12 +74,27 @@ impl Core {
         let Some(until) = until else {
             return Err(away);
         };
-        for client in &clients {
+        let call = None;
+        self.park(
+            id,
+            Parked {
+                clients,
+                until,
+                call,
+            },
+        );
+        Ok(())
+    }
+
+    /// Keeps a request until one of its clients is back.
+    pub(super) fn park(&mut self, id: ContextId, parked: Parked) {
+        for client in &parked.clients {
             self.absent.waiting.entry(*client).or_default().push(id);
         }
-        context.parked = Some(Parked { clients, until });
+        if let Some(context) = self.transactions.get_mut(id) {
+            context.parked = Some(parked);
+        }
         self.tidy(id);
-        Ok(())
     }
 
     /// What is told of a client that is not there. A registrar that knows of flows (RFC 5626 section 5.3.1) tries another
@@ -92,16 +109,16 @@ impl Core {
     /// Goes on with the calls to clients that have come back.
     pub(super) fn welcome(&mut self, now: Instant) {
         while let Some(client) = self.absent.back.pop() {
-            for id in self
-                .absent
-                .waiting
-                .get(&client)
-                .cloned()
-                .unwrap_or_default()
-            {
+            for id in self.waiting_for(client) {
                 self.resume(id, now);
             }
         }
+    }
+
+    /// The requests that wait for a client.
+    pub(super) fn waiting_for(&self, client: ClientId) -> Vec<ContextId> {
+        let waiting = self.absent.waiting.get(&client);
+        waiting.cloned().unwrap_or_default()
     }
 
     fn resume(&mut self, id: ContextId, now: Instant) {
@@ -137,7 +154,7 @@ impl Core {
             .and_then(|context| context.parked.as_ref())
             .is_some_and(|parked| parked.until <= now);
         if let Some(parked) = over.then(|| self.unpark(id)).flatten() {
-            let answer = self.away(parked.clients.first().copied());
+            let answer = self.waited_in_vain(id, &parked);
             self.answer(id, &answer, now);
         }
     }

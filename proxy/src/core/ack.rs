@@ -47,11 +47,14 @@ impl Core {
     /// The ACK to a 2xx.
     pub(super) fn ack_to_success(&mut self, from: Source, mut request: Message, now: Instant) {
         let passable = guard::check(&request, side(from), &self.config.advertised).is_ok();
-        let Some(route) = passable
-            .then(|| self.route(&mut request, from, now).ok())
-            .flatten()
-        else {
-            return self.drop_message(from, Drop::StrayAck);
+        let route = passable.then(|| self.route(&mut request, from, now));
+        let Some(Ok(route)) = route else {
+            let away = route.and_then(Result::err);
+            let away = away.and_then(|away| self.route_to_away(&away));
+            return match away.is_some_and(|route| self.acknowledges_here(&route, &request)) {
+                true => {}
+                false => self.drop_message(from, Drop::StrayAck),
+            };
         };
         if self.acknowledges_here(&route, &request) {
             return;

@@ -200,6 +200,22 @@ impl Calls {
         }
     }
 
+    /// Whether a call has not ended.
+    pub(super) fn stands(&self, media: MediaId) -> bool {
+        let call = self.by_media.get(&media);
+        call.is_some_and(|call| call.standing != Standing::Over)
+    }
+
+    /// Until when a call waits for its browser, and where that client of it was last.
+    pub(super) fn waits_for(&self, media: MediaId, client: ClientId) -> Option<(Instant, FlowId)> {
+        let call = self.by_media.get(&media)?;
+        let Standing::Away(_) = call.standing else {
+            return None;
+        };
+        let peer = call.peer.as_ref().filter(|peer| peer.client == client);
+        Some((call.deadline(), peer.map_or(call.flow, |peer| peer.flow)))
+    }
+
     /// When the first is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.due.first().map(|(at, _)| *at)

@@ -65,7 +65,7 @@ impl Core {
             && self.flows.get(flow).is_none()
         {
             // It closed while the relay was asked.
-            return Err(Answer::new(480, "The Browser's Connection Closed"));
+            return Err(self.connection_closed(id));
         }
         let too_large = |_| Answer::new(513, "Message Too Large");
         self.rewrite_request(&mut request, from, &route, &name)
@@ -181,7 +181,7 @@ impl Core {
             (Failure::Transport, Some(Source::Upstream(_))) => {
                 Answer::busy("The SIP Server Cannot Be Reached")
             }
-            (Failure::Transport, _) => Answer::new(480, "The Browser's Connection Closed"),
+            (Failure::Transport, _) => self.connection_closed(id),
         };
         self.answer(id, &answer, now);
     }

@@ -89,8 +89,11 @@ impl Core {
         if expires > 0 && bound.is_none() {
             return false;
         }
-        if bound == Some(Bound::Moved) {
+        if bound.is_some_and(|bound| bound != Bound::Same) {
+            // New is also who was here before we were started.
             self.absent.came_back(*client);
+        }
+        if bound == Some(Bound::Moved) {
             self.calls.came_back(*client);
             let aor = aor.clone();
             let event = Event::Rebound { flow, aor };

@@ -151,7 +151,7 @@ impl Core {
                 if !forged {
                     self.bears_forged(from, &request);
                 }
-                return Err(self.unroutable(&request, unroutable, now));
+                return self.meanwhile(id, request, unroutable, now);
             }
         };
         self.send_on(id, route, request, now)
@@ -195,18 +195,6 @@ impl Core {
             None => request,
         };
         self.forward(id, request, now)
-    }
-
-    /// A BYE to a client that is away ends the call all the same: nobody else would tell the relay. A refresh is answered.
-    fn unroutable(&mut self, request: &Message, unroutable: Unroutable, now: Instant) -> Answer {
-        if let (true, Some(media)) = (request.is(&Method::Bye), unroutable.media) {
-            self.hung_up(media, request, now);
-            if let Some(answer) = self.hung_up_while_away(media, request, now) {
-                return answer;
-            }
-        }
-        let refreshed = self.refreshes(Side::Phone, unroutable.media, unroutable.way_here, request);
-        refreshed.unwrap_or(unroutable.answer)
     }
 
     fn remember(&mut self, id: ContextId, route: &Route, request: &Message) {

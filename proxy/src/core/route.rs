@@ -47,6 +47,8 @@ pub(super) struct Unroutable {
     pub(super) way_here: Option<String>,
     /// The client that is away.
     pub(super) client: Option<ClientId>,
+    /// The browser that asks it, where no SIP server is between the two.
+    pub(super) beside: Option<Box<Peer>>,
 }
 
 impl From<Answer> for Unroutable {
@@ -56,6 +58,7 @@ impl From<Answer> for Unroutable {
             media: None,
             way_here: None,
             client: None,
+            beside: None,
         }
     }
 }
@@ -143,7 +146,13 @@ impl Core {
             return Err(Answer::new(481, "Call/Transaction Does Not Exist").into());
         };
         let Reach::Flow(to) = self.flows.reach(other.client) else {
-            return Err(self.unreachable(&other, Source::Flow(flow)));
+            let client = own.client;
+            let beside = Some(Box::new(Peer { flow, client }));
+            let unroutable = self.unreachable(&other, Source::Flow(flow));
+            return Err(Unroutable {
+                beside,
+                ..unroutable
+            });
         };
         // The other one's 1xx had no Contact of its own.
         if let (true, Some(contact)) = (
@@ -171,6 +180,7 @@ impl Core {
             media: token.media,
             way_here: self.way_here(*token, from),
             client: Some(token.client),
+            beside: None,
         }
     }
 

@@ -17,6 +17,7 @@ mod large;
 mod left;
 mod local;
 mod lost;
+mod meanwhile;
 mod messages;
 mod mid;
 mod offers;

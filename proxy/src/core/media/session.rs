@@ -215,6 +215,12 @@ impl MediaSessions {
         session.is_some_and(|session| session.users == 1 && session.late.is_none())
     }
 
+    /// Whether nobody negotiates.
+    pub(super) fn is_idle(&self, id: MediaId) -> bool {
+        let session = self.sessions.get(&id);
+        session.is_none_or(|session| session.users == 0 && session.late.is_none())
+    }
+
     /// What the dialog with these tags has agreed on last.
     pub(super) fn agreement(&self, id: MediaId, tags: [&str; 2]) -> Option<&Agreement> {
         let agreement = self.agreements.get(id)?;

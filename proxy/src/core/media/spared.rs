@@ -16,9 +16,10 @@ use super::super::names::Side;
 use super::super::refusal::Answer;
 use super::super::route::Route;
 use super::super::transactions::ContextId;
-use super::ng;
+use super::body::Body;
 use super::session::Waiter;
 use super::unchanged::{self, Agreed};
+use super::{may_negotiate, ng};
 
 /// What is to be said in the other side's place.
 pub(in crate::core) struct Spared {
@@ -53,6 +54,25 @@ impl Core {
             return Ok(None);
         }
         Ok(self.answer_of_other(id, request, route, sender, offer))
+    }
+
+    /// Whether a request need not wait for its browser, which is away.
+    pub(in crate::core) fn may_be_spared(
+        &mut self,
+        id: ContextId,
+        request: &Message,
+        route: &Route,
+    ) -> Result<bool, Answer> {
+        let (Body::Sdp(offer), Some(media)) = (Body::of(request), route.media) else {
+            return Ok(false);
+        };
+        let Some(sender) = self.sender(route).filter(|_| may_negotiate(request)) else {
+            return Ok(false);
+        };
+        self.wait_for_answer(route, request, sender)?;
+        let answer = self.answer_of_other(id, request, route, sender, offer);
+        let is_free = self.media.is_idle(media) && !request.has("Require");
+        Ok(is_free && answer.is_some())
     }
 
     fn answer_of_other(

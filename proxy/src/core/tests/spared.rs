@@ -32,7 +32,7 @@ fn restarted(sdp: &str) -> String {
 }
 
 /// A browser that is registered, in a call that it or the phone has begun.
-fn talking(bench: &mut Bench, browser_calls: bool) -> (FlowId, Call) {
+pub(super) fn talking(bench: &mut Bench, browser_calls: bool) -> (FlowId, Call) {
     let flow = bench.open(1);
     let path = bench.register(flow, "alice");
     let call = match browser_calls {
@@ -70,7 +70,7 @@ fn talking(bench: &mut Bench, browser_calls: bool) -> (FlowId, Call) {
 }
 
 /// A request of the phone's within the call.
-fn from_phone(call: &Call, method: &str, cseq: u32, sdp: &str) -> String {
+pub(super) fn from_phone(call: &Call, method: &str, cseq: u32, sdp: &str) -> String {
     let branch = format!("phone{cseq}{method}");
     let request = match call.at_phone.status() {
         None => from_callee(method, &call.at_phone, cseq, sdp, &branch),

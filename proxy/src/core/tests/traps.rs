@@ -273,10 +273,6 @@ fn a_bye_reaches_a_browser_that_came_back_on_a_new_websocket() {
     let call = bench.call_browser(first, &path, "c");
     bench.close(first);
 
-    // While it is away its peer is told so, and not left waiting.
-    bench.upstream_sends(to_browser("INFO", &call.at_phone, 2, "", "away"));
-    assert_eq!(bench.upstream_gets().status(), Some(480));
-
     let second = bench.open(2);
     bench.register(second, "alice");
     assert!(bench.events.contains(&Event::Rebound {
