@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 use demo::webphone::Call;
 use parts::house::{Folder, House};
 use parts::process::{PATIENCE, Process};
-use parts::websocket::WebSocket;
+use parts::websocket::{WebSocket, knock};
 use testkit::open_metrics;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt as _;
 use tokio::time::{sleep, timeout};
 
 /// A door is read by a thread of its own: the web phone runs on this one.
@@ -46,13 +45,7 @@ async fn assert_goes_on(call: &Call) {
 
 /// What a WebSocket client is answered.
 async fn upgrade(address: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let head = format!(
-        "GET / HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Protocol: sip\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut stream = knock(address).await;
     let mut answer = String::new();
     timeout(PATIENCE, stream.read_to_string(&mut answer))
         .await

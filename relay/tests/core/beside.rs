@@ -57,9 +57,11 @@ impl World {
         world
     }
 
-    /// Commands are the other shard's from now on. Where datagrams come to stays.
+    /// Commands are the other shard's from now on, if there is one. Where datagrams come to stays.
     pub fn swap(&mut self) {
-        let beside = self.beside.as_mut().expect("another");
+        let Some(beside) = &mut self.beside else {
+            return;
+        };
         std::mem::swap(&mut self.shard, &mut beside.shard);
         std::mem::swap(&mut self.sockets, &mut beside.sockets);
         beside.number = 1 - beside.number;

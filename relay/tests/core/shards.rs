@@ -9,7 +9,9 @@ use ice::Credentials;
 
 use crate::beside::Arrival;
 use crate::browser::Browser;
-use crate::shared::{a_call_is_heard_beside_thieves, another_at, call, of_two, port, speaks_to};
+use crate::shared::{
+    a_call_is_heard_beside_thieves, another_at, begins_anew, call, of_two, port, speaks_to,
+};
 use crate::world::*;
 
 const ARRIVALS: [Arrival; 3] = [Arrival::Home, Arrival::Beside, Arrival::Brought];
@@ -74,27 +76,7 @@ fn where_packets_are_brought_to_their_shard_none_but_a_first_check_is_handed_ove
 #[test]
 fn a_page_that_begins_anew_in_the_other_shard_connects_at_once() {
     for mut world in worlds() {
-        let (mut gone, old) = call(&mut world, 1);
-        speaks_to(&mut world, &mut gone, old, 1);
-        world.swap();
-        let (mut browser, relay) = another_at(&mut world, gone.at, "anew");
-        let began = world.now;
-        browser.connect(&mut world);
-        assert!(world.now - began < Duration::from_millis(500));
-        for sequence in 1..100 {
-            speaks_to(&mut world, &mut browser, relay, sequence);
-            world.advance(Duration::from_millis(20));
-        }
-        // Long after, and when the old call has ended, too.
-        for _ in 0..40 {
-            browser.step(&mut world);
-            world.advance(Duration::from_secs(1));
-        }
-        speaks_to(&mut world, &mut browser, relay, 100);
-        world.swap();
-        world.command(&request(Command::Delete, "call 1"));
-        world.swap();
-        speaks_to(&mut world, &mut browser, relay, 101);
+        let (mut browser, relay) = begins_anew(&mut world);
         let before = handed(&world);
         speaks_to(&mut world, &mut browser, relay, 102);
         let arrival = world.beside.as_ref().unwrap().arrival;

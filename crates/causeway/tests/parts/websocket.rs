@@ -9,19 +9,25 @@ use tokio::time::timeout;
 /// Longer than an answer on loopback takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A connection on which a SIP client has asked for a WebSocket (RFC 7118).
+pub(crate) async fn knock(address: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "GET / HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Protocol: sip\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
 /// The connection, and the code that its other end has closed it with.
 pub(crate) struct WebSocket(TcpStream, Option<u16>);
 
 impl WebSocket {
     /// Connects as a SIP client does (RFC 7118).
     pub(crate) async fn open(address: &str) -> Self {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let head = format!(
-            "GET / HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Protocol: sip\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut stream = knock(address).await;
         let mut answer = Vec::new();
         while !answer.ends_with(b"\r\n\r\n") {
             answer.push(stream.read_u8().await.unwrap());

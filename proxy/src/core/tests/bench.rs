@@ -225,11 +225,16 @@ impl Bench {
 
     /// Opens a WebSocket.
     pub(super) fn open(&mut self, number: u64) -> FlowId {
+        self.open_from(number, "198.51.100.9:50000")
+    }
+
+    /// Opens a WebSocket from there.
+    pub(super) fn open_from(&mut self, number: u64, peer: &str) -> FlowId {
         let flow = FlowId(number);
         let host = "edge.example.com:8443".to_owned();
         self.input(Input::FlowOpened {
             flow,
-            peer: address("198.51.100.9:50000"),
+            peer: address(peer),
             secure: true,
             host,
         });

@@ -43,21 +43,10 @@ fn flood(bench: &mut Bench, flow: FlowId, from: usize, count: usize) -> (usize, 
     (with(200), with(503))
 }
 
-fn open_from(bench: &mut Bench, number: u64, peer: &str) -> FlowId {
-    let flow = FlowId(number);
-    bench.input(Input::FlowOpened {
-        flow,
-        peer: address(peer),
-        secure: true,
-        host: "edge.example.com".to_owned(),
-    });
-    flow
-}
-
 #[test]
 fn a_connection_that_floods_is_refused_then_closed_and_leaves_nothing_behind() {
     let mut bench = Bench::guarded(few);
-    let (flood_flow, other) = (bench.open(1), open_from(&mut bench, 2, "203.0.113.5:9"));
+    let (flood_flow, other) = (bench.open(1), bench.open_from(2, "203.0.113.5:9"));
     assert_eq!(flood(&mut bench, flood_flow, 0, 60), (40, 20));
     // It may go on when it has waited.
     bench.wait(SECOND);
@@ -108,7 +97,7 @@ fn an_address_has_a_limit_over_all_its_connections_and_a_household_of_ipv6_is_on
             "[2001:db8:0:1::1]:1",
         ),
     ] {
-        let mut at = |number: u64, peer| open_from(&mut bench, base + number, peer);
+        let mut at = |number: u64, peer| bench.open_from(base + number, peer);
         let flows = [at(1, first), at(2, second), at(3, third), at(4, stranger)];
         let seen = flows.map(|flow| flood(&mut bench, flow, flow.0 as usize * 1000, 40));
         assert_eq!(seen, [(40, 0), (40, 0), (0, 40), (40, 0)], "{first}");
@@ -119,7 +108,7 @@ fn an_address_has_a_limit_over_all_its_connections_and_a_household_of_ipv6_is_on
 fn the_usual_limits_leave_room_for_a_thousand_agents_who_come_back_at_once() {
     let mut bench = Bench::guarded(|_| {});
     for number in 0..1000 {
-        let flow = open_from(&mut bench, number, "192.0.2.1:1");
+        let flow = bench.open_from(number, "192.0.2.1:1");
         let at = number as usize * 10;
         assert_eq!(flood(&mut bench, flow, at, 8), (8, 0), "{number}");
     }

@@ -5,17 +5,6 @@ use std::time::Duration;
 use super::super::*;
 use super::bench::*;
 
-fn open_from(bench: &mut Bench, number: u64, peer: &str) -> FlowId {
-    let flow = FlowId(number);
-    bench.input(Input::FlowOpened {
-        flow,
-        peer: address(peer),
-        secure: true,
-        host: "edge.example.com".to_owned(),
-    });
-    flow
-}
-
 fn few(config: &mut Config) {
     config.limits.guesses_per_account = 2;
     config.limits.guesses_per_address = 4;
@@ -42,7 +31,7 @@ fn guess(bench: &mut Bench, flow: FlowId, user: &str, number: u32, answer: u16) 
 fn wrong_passwords_of_an_account_are_bounded_wherever_they_come_from() {
     for wrong in [401, 403] {
         let mut bench = Bench::guarded(few);
-        let from = |bench: &mut Bench, n: u64| open_from(bench, n, &format!("198.51.100.{n}:9"));
+        let from = |bench: &mut Bench, n: u64| bench.open_from(n, &format!("198.51.100.{n}:9"));
         let tried = (1..40).filter(|n| {
             let flow = from(&mut bench, *n);
             let status = guess(&mut bench, flow, "alice", *n as u32, wrong);
@@ -64,21 +53,21 @@ fn wrong_passwords_of_an_account_are_bounded_wherever_they_come_from() {
 #[test]
 fn nobody_is_locked_out_by_what_strangers_guess_for_his_account() {
     let mut bench = Bench::guarded(few);
-    let home = open_from(&mut bench, 1, "203.0.113.1:1");
+    let home = bench.open_from(1, "203.0.113.1:1");
     assert_eq!(guess(&mut bench, home, "alice", 1, 200), Some(200));
-    let eve = open_from(&mut bench, 2, "198.51.100.66:1");
+    let eve = bench.open_from(2, "198.51.100.66:1");
     let statuses: Vec<_> = (2..12)
         .map(|n| guess(&mut bench, eve, "alice", n, 401))
         .collect();
     assert_eq!(statuses.last(), Some(&Some(503)));
-    let home_again = open_from(&mut bench, 3, "203.0.113.1:2");
+    let home_again = bench.open_from(3, "203.0.113.1:2");
     assert_eq!(guess(&mut bench, home_again, "alice", 20, 200), Some(200));
 }
 
 #[test]
 fn credentials_that_nobody_looked_at_make_nobody_known() {
     let mut bench = Bench::guarded(few);
-    let eve = open_from(&mut bench, 1, "198.51.100.66:1");
+    let eve = bench.open_from(1, "198.51.100.66:1");
     assert_eq!(guess(&mut bench, eve, "eve", 1, 200), Some(200));
     let page = message(
         &format!(
@@ -99,7 +88,7 @@ fn credentials_that_nobody_looked_at_make_nobody_known() {
     let up = bench.upstream_gets();
     bench.upstream_sends(reply(&up, 200, &[], ""));
     assert_eq!(bench.browser_gets(eve).status(), Some(200));
-    let others = open_from(&mut bench, 2, "198.51.100.67:1");
+    let others = bench.open_from(2, "198.51.100.67:1");
     let of_others = (2..20).find(|n| guess(&mut bench, others, "alice", *n, 401) == Some(503));
     assert!(of_others.is_some());
     let of_eve = guess(&mut bench, eve, "alice", 20, 401);
@@ -113,19 +102,19 @@ fn credentials_that_nobody_looked_at_make_nobody_known() {
 #[test]
 fn wrong_passwords_from_an_address_are_bounded_whosever_they_are() {
     let mut bench = Bench::guarded(few);
-    let flow = open_from(&mut bench, 1, "198.51.100.66:1");
+    let flow = bench.open_from(1, "198.51.100.66:1");
     let tried = (1..40)
         .filter(|n| guess(&mut bench, flow, &format!("user{n}"), *n, 401) == Some(401))
         .count();
     assert_eq!(tried, 12);
-    let neighbour = open_from(&mut bench, 2, "198.51.100.67:1");
+    let neighbour = bench.open_from(2, "198.51.100.67:1");
     assert_eq!(guess(&mut bench, neighbour, "bob", 1, 200), Some(200));
 }
 
 #[test]
 fn a_first_challenge_and_a_nonce_that_has_aged_are_no_guesses() {
     let mut bench = Bench::guarded(few);
-    let flow = open_from(&mut bench, 1, "203.0.113.1:1");
+    let flow = bench.open_from(1, "203.0.113.1:1");
     for number in 1..50 {
         let with = number % 2 == 0;
         let mut text = String::from_utf8(register("alice", number)).unwrap();

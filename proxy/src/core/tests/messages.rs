@@ -134,31 +134,13 @@ pub(super) fn in_dialog(
     sdp: &str,
     branch: &str,
 ) -> Vec<u8> {
-    let routes: Vec<_> = response
-        .values("Record-Route")
-        .map(|value| value.into_owned())
-        .collect();
-    let routes: String = routes
-        .iter()
-        .rev()
-        .map(|value| format!("Route: {value}\n"))
-        .collect();
-    message(
-        &format!(
-            "{method} sip:bob@10.0.0.9 SIP/2.0
-             Via: SIP/2.0/WSS alice.invalid;branch=z9hG4bK{branch}
-             {routes}
-             Max-Forwards: 69
-             From: {}
-             To: {}
-             Call-ID: {}
-             CSeq: {cseq} {method}",
-            response.header("From").expect("From"),
-            response.header("To").expect("To"),
-            response.call_id().expect("Call-ID"),
-        ),
-        sdp,
-    )
+    let start = format!(
+        "{method} sip:bob@10.0.0.9 SIP/2.0
+         Via: SIP/2.0/WSS alice.invalid;branch=z9hG4bK{branch}"
+    );
+    let (from, to) = ends(response);
+    let routes = routes_back(response);
+    within(&start, &routes, response, [&from, &to], cseq, sdp)
 }
 
 /// A request within the dialog that a 2xx of the browser made, from the phone that called.
@@ -169,32 +151,12 @@ pub(super) fn to_browser(
     sdp: &str,
     branch: &str,
 ) -> Vec<u8> {
-    let routes: Vec<_> = response
-        .values("Record-Route")
-        .map(|value| value.into_owned())
-        .collect();
+    let mut routes = routes_back(response);
     // The upstream has taken its own.
-    let ours = routes
-        .iter()
-        .rev()
-        .filter(|value| !value.contains("192.0.2.5"));
-    let routes: String = ours.map(|value| format!("Route: {value}\n")).collect();
-    message(
-        &format!(
-            "{method} sip:alicex7@alice.invalid;transport=ws SIP/2.0
-             Via: SIP/2.0/UDP 192.0.2.5;branch=z9hG4bK{branch}
-             {routes}
-             Max-Forwards: 68
-             From: {}
-             To: {}
-             Call-ID: {}
-             CSeq: {cseq} {method}",
-            response.header("From").expect("From"),
-            response.header("To").expect("To"),
-            response.call_id().expect("Call-ID"),
-        ),
-        sdp,
-    )
+    routes.retain(|route| !route.contains("192.0.2.5"));
+    let (from, to) = ends(response);
+    let start = downwards(method, branch);
+    within(&start, &routes, response, [&from, &to], cseq, sdp)
 }
 
 /// A request from the callee of `invite`, as the upstream brings it: the dialog's tags the other way round.
@@ -205,28 +167,69 @@ pub(super) fn from_callee(
     sdp: &str,
     branch: &str,
 ) -> Vec<u8> {
-    let routes: String = invite
+    let routes: Vec<_> = invite
         .headers("Record-Route")
-        .map(|value| format!("Route: {value}\n"))
+        .map(|value| value.to_string())
         .collect();
     let callee = if invite.from_tag() == Some("bobtag") {
         "alicetag"
     } else {
         "bobtag"
     };
+    let (caller, called) = ends(invite);
+    let from = format!("{called};tag={callee}");
+    let start = downwards(method, branch);
+    within(&start, &routes, invite, [&from, &caller], cseq, sdp)
+}
+
+/// From and To.
+fn ends(message: &Message) -> (String, String) {
+    let end = |name| message.header(name).expect(name).into_owned();
+    (end("From"), end("To"))
+}
+
+/// A caller's route set: what was recorded, the other way round (RFC 3261 section 12.1.2).
+fn routes_back(response: &Message) -> Vec<String> {
+    let mut routes: Vec<_> = response
+        .values("Record-Route")
+        .map(|value| value.into_owned())
+        .collect();
+    routes.reverse();
+    routes
+}
+
+/// The beginning of a request that the upstream brings to alice.
+fn downwards(method: &str, branch: &str) -> String {
+    format!(
+        "{method} sip:alicex7@alice.invalid;transport=ws SIP/2.0
+         Via: SIP/2.0/UDP 192.0.2.5;branch=z9hG4bK{branch}"
+    )
+}
+
+/// A request of the dialog that `of` belongs to.
+fn within(
+    start: &str,
+    routes: &[String],
+    of: &Message,
+    [from, to]: [&str; 2],
+    cseq: u32,
+    sdp: &str,
+) -> Vec<u8> {
+    let routes: String = routes
+        .iter()
+        .map(|route| format!("Route: {route}\n"))
+        .collect();
+    let method = start.split(' ').next().unwrap_or_default();
     message(
         &format!(
-            "{method} sip:alicex7@alice.invalid;transport=ws SIP/2.0
-             Via: SIP/2.0/UDP 192.0.2.5;branch=z9hG4bK{branch}
+            "{start}
              {routes}
              Max-Forwards: 68
-             From: {};tag={callee}
-             To: {}
+             From: {from}
+             To: {to}
              Call-ID: {}
              CSeq: {cseq} {method}",
-            invite.header("To").expect("To"),
-            invite.header("From").expect("From"),
-            invite.call_id().expect("Call-ID"),
+            of.call_id().expect("Call-ID"),
         ),
         sdp,
     )
