@@ -278,7 +278,8 @@ fn client_key(message: &Message) -> Option<ClientKey> {
 
 fn server_key(message: &Message) -> Option<ServerKey> {
     let via = message.top_via()?;
-    let sent_by = format!("{}:{}", via.host(), via.port().unwrap_or(5060));
+    let port = Some(via.port().unwrap_or(5060));
     let method = message.method()?.as_str();
-    Some(ServerKey::new(via.branch()?, &sent_by, method, None))
+    let branch = via.branch()?;
+    Some(ServerKey::new(branch, via.host(), port, method, None))
 }

@@ -207,13 +207,11 @@ impl Lines {
         V: TryInto<HeaderText>,
         Error: From<V::Error>,
     {
-        let line = value
-            .try_into()
-            .map_err(Error::from)
-            .and_then(|value| field_line(name, &value));
-        match line {
+        let value = value.try_into().map_err(Error::from);
+        let line = value.as_ref().map_err(|error| *error);
+        match line.and_then(|value| field_line(name, value)) {
             Ok(line) => {
-                self.fields.extend(line);
+                self.fields.extend(line.concat());
                 self.names.push(name.to_owned());
             }
             Err(error) => self.fail(error),

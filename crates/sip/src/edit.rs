@@ -16,7 +16,7 @@ impl Message {
             return Err(Error::Missing);
         };
         Uri::parse(uri)?;
-        self.splice(old, uri.as_bytes())
+        self.splice(old, &[uri.as_bytes()])
     }
 
     /// Adds a header field before the first of that name; when there is none, below the Vias (a Via: at the top).
@@ -59,14 +59,15 @@ impl Message {
         let Some(first) = self.fields_named(name).next().map(|field| field.value) else {
             return self.append::<&HeaderText>(name, &value);
         };
-        let text = padded(self, first, value.as_bytes());
-        let extras = self.lines_named(name).split_off(1);
+        let text = [padding(self, first), value.as_bytes()];
+        let extras = self.fields_named(name).skip(1);
+        let extras: Vec<Span> = extras.map(|field| field.line).collect();
         if extras.is_empty() {
             return self.splice(first, &text);
         }
         let mut edited = self.clone();
         for extra in extras.into_iter().rev() {
-            edited.splice(extra, b"")?;
+            edited.splice(extra, &[])?;
         }
         edited.splice(first, &text)?;
         *self = edited;
@@ -80,7 +81,7 @@ impl Message {
         Error: From<V::Error>,
     {
         let (_, span) = self.value_spans(name).nth(position).ok_or(Error::Missing)?;
-        self.splice(span, value.try_into()?.as_bytes())
+        self.splice(span, &[value.try_into()?.as_bytes()])
     }
 
     /// Removes one value of a comma-separated header, counted from 0 across all fields of that name; the field itself
@@ -111,7 +112,7 @@ impl Message {
             },
             (None, None) => field.line,
         };
-        self.splice(gone, b"")?;
+        self.splice(gone, &[])?;
         Ok(true)
     }
 
@@ -125,11 +126,11 @@ impl Message {
         let lines = self.lines_named(name);
         match lines.as_slice() {
             [] => {}
-            [line] => self.splice(*line, b"")?,
+            [line] => self.splice(*line, &[])?,
             lines => {
                 let mut edited = self.clone();
                 for line in lines.iter().rev() {
-                    edited.splice(*line, b"")?;
+                    edited.splice(*line, &[])?;
                 }
                 *self = edited;
             }
@@ -173,7 +174,7 @@ impl Message {
                 let end = self.index.headers_to;
                 (
                     Span::new(end, end),
-                    field_line("Content-Length", &HeaderText::from(length))?,
+                    field_line("Content-Length", &HeaderText::from(length))?.concat(),
                 )
             }
         };
@@ -195,7 +196,7 @@ impl Message {
 
     fn remove_surplus_lengths(&mut self) -> Result<(), Error> {
         for extra in self.lines_named("Content-Length").into_iter().skip(1).rev() {
-            self.splice(extra, b"")?;
+            self.splice(extra, &[])?;
         }
         Ok(())
     }
@@ -205,24 +206,19 @@ impl Message {
     }
 }
 
-/// `Name: value CR LF`, the name checked to be a token.
-pub(crate) fn field_line(name: &str, value: &HeaderText) -> Result<Vec<u8>, Error> {
+/// The parts of `Name: value CR LF`, the name checked to be a token.
+pub(crate) fn field_line<'a>(name: &'a str, value: &'a HeaderText) -> Result<[&'a [u8]; 4], Error> {
     if !is_token(name.as_bytes()) {
         return Err(Error::NotAToken);
     }
-    Ok([name.as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat())
+    Ok([name.as_bytes(), b": ", value.as_bytes(), b"\r\n"])
 }
 
 /// An empty value leaves no space behind its colon; whoever fills it in puts one there.
-fn padded(message: &Message, at: Span, value: &[u8]) -> Vec<u8> {
-    let after_colon = at
-        .from
-        .checked_sub(1)
-        .and_then(|i| message.bytes.get(i as usize))
-        == Some(&b':');
-    if after_colon {
-        [b" ", value].concat()
-    } else {
-        value.to_vec()
+fn padding(message: &Message, at: Span) -> &'static [u8] {
+    let before = at.from.checked_sub(1);
+    match before.and_then(|at| message.bytes.get(at as usize)) {
+        Some(b':') => b" ",
+        _ => b"",
     }
 }

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::limits::{MAX_HEADER, MAX_HEADERS, MAX_MESSAGE, MAX_URI, MAX_VIAS};
 use crate::message::Framing;
 use crate::method::Method;
-use crate::name;
+use crate::name::{self, Key};
 use crate::scan::{self, Span, find_control, is_token, trimmed};
 
 /// Where the parts of one message are.
@@ -43,11 +43,13 @@ pub(crate) struct Field {
     pub(crate) name: Span,
     /// Without the white space around; folds inside.
     pub(crate) value: Span,
+    pub(crate) key: Key,
 }
 
 impl Field {
-    pub(crate) fn is(&self, bytes: &[u8], name: &[u8]) -> bool {
-        name::same(self.name.of(bytes), name)
+    /// `key` is that of `name`.
+    pub(crate) fn is(&self, bytes: &[u8], name: &[u8], key: Key) -> bool {
+        self.key == key && name::same(self.name.of(bytes), name)
     }
 
     /// Each place moved.
@@ -56,8 +58,20 @@ impl Field {
             line: self.line.map(&moved),
             name: self.name.map(&moved),
             value: self.value.map(&moved),
+            key: self.key,
         }
     }
+}
+
+/// Those of this name.
+pub(crate) fn named<'a>(
+    fields: &'a [Field],
+    bytes: &'a [u8],
+    name: &'a str,
+) -> impl Iterator<Item = &'a Field> {
+    let key = Key::of(name.as_bytes());
+    let is_named = move |field: &&Field| field.is(bytes, name.as_bytes(), key);
+    fields.iter().filter(is_named)
 }
 
 /// Indexes `bytes`, which must hold one message and nothing else.
@@ -258,25 +272,23 @@ pub(crate) fn field(bytes: &[u8], from: usize, end: usize, next: usize) -> Resul
         line: Span::new(from, next),
         name: Span::new(from, from.saturating_add(name.len())),
         value: trimmed(bytes, value_from, end),
+        key: Key::of(name),
     })
 }
 
 /// How many Via values there are; more than may be is not counted to the end.
 pub(crate) fn via_values(bytes: &[u8], fields: &[Field]) -> usize {
-    let vias = fields.iter().filter(|field| field.is(bytes, b"Via"));
-    vias.map(|via| {
-        let values = scan::list(via.value.of(bytes));
-        values.take(MAX_VIAS.saturating_add(1)).count()
-    })
-    .sum()
+    named(fields, bytes, "Via")
+        .map(|via| {
+            let values = scan::list(via.value.of(bytes));
+            values.take(MAX_VIAS.saturating_add(1)).count()
+        })
+        .sum()
 }
 
 fn content_length(bytes: &[u8], fields: &[Field]) -> Result<Option<usize>, Error> {
     let mut length = None;
-    for field in fields
-        .iter()
-        .filter(|field| field.is(bytes, b"Content-Length"))
-    {
+    for field in named(fields, bytes, "Content-Length") {
         let value = scan::number(field.value.of(bytes)).ok_or(Error::BadContentLength)?;
         if length.is_some_and(|earlier| earlier != value) {
             return Err(Error::ConflictingContentLength);

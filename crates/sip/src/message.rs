@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::cseq::CSeq;
 use crate::error::Error;
-use crate::index::{Field, Index, StartLine, index};
+use crate::index::{Field, Index, StartLine, index, named};
 use crate::method::Method;
 use crate::name_addr::NameAddr;
 use crate::scan::{self, Span};
@@ -41,10 +41,19 @@ impl Message {
     }
 
     /// Parses one datagram or WebSocket message.
-    pub fn parse_framed(mut bytes: Vec<u8>, framing: Framing) -> Result<Self, Error> {
-        let index = index(&bytes, framing)?;
-        bytes.truncate(index.body.to as usize);
-        Ok(Message { bytes, index })
+    pub fn parse_framed(bytes: Vec<u8>, framing: Framing) -> Result<Self, Error> {
+        Message::read(bytes, framing).map_err(|(error, _)| error)
+    }
+
+    /// The same, which gives back what is no message.
+    pub fn read(mut bytes: Vec<u8>, framing: Framing) -> Result<Self, (Error, Vec<u8>)> {
+        match index(&bytes, framing) {
+            Ok(index) => {
+                bytes.truncate(index.body.to as usize);
+                Ok(Message { bytes, index })
+            }
+            Err(error) => Err((error, bytes)),
+        }
     }
 
     /// The whole message as it goes on the wire.
@@ -259,10 +268,7 @@ impl Message {
     }
 
     pub(crate) fn fields_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Field> {
-        self.index
-            .fields
-            .iter()
-            .filter(move |field| field.is(&self.bytes, name.as_bytes()))
+        named(&self.index.fields, &self.bytes, name)
     }
 
     /// Where each value of a comma-separated header stands in the message, with its field.

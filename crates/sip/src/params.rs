@@ -73,9 +73,19 @@ impl<'a> Params<'a> {
         let mut rest = self.0.strip_prefix(b";");
         std::iter::from_fn(move || {
             let bytes = rest?;
-            let end = find_unquoted(bytes, |b| b == b';');
+            let name_end = find_unquoted(bytes, |b| matches!(b, b';' | b'='));
+            let end = match name_end.and_then(|at| bytes.get(at..)) {
+                Some(value @ [b'=', ..]) => {
+                    let end = find_unquoted(value, |b| b == b';');
+                    end.zip(name_end).map(|(end, at)| at.saturating_add(end))
+                }
+                _ => name_end,
+            };
             rest = end.and_then(|at| bytes.get(at.saturating_add(1)..));
-            Some(pair(bytes.get(..end.unwrap_or(bytes.len()))?))
+            let pair = bytes.get(..end.unwrap_or(bytes.len()))?;
+            let (name, value) = pair.split_at_checked(name_end.unwrap_or(pair.len()))?;
+            let value = value.strip_prefix(b"=");
+            Some((trim(name), value.map(trim)))
         })
     }
 }
@@ -95,16 +105,6 @@ pub(crate) fn unquote(text: &str) -> Cow<'_, str> {
         plain.extend(if c == '\\' { chars.next() } else { Some(c) });
     }
     Cow::Owned(plain)
-}
-
-fn pair(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match find_unquoted(bytes, |b| b == b'=') {
-        Some(at) => {
-            let (name, value) = bytes.split_at_checked(at).unwrap_or((bytes, b""));
-            (trim(name), Some(trim(value.get(1..).unwrap_or_default())))
-        }
-        None => (trim(bytes), None),
-    }
 }
 
 /// A token, host or whole quoted string. An empty value is let pass: some phones write `;rport=`.

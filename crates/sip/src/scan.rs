@@ -89,40 +89,45 @@ pub(crate) fn find_control(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// Position of the first byte, outside quoted strings, for which `found` holds. An unclosed quote hides all after it.
 pub(crate) fn find_unquoted(bytes: &[u8], found: impl Fn(u8) -> bool) -> Option<usize> {
-    // Most values have no quotes.
-    let first = bytes.iter().position(|&b| b == b'"' || found(b))?;
-    let (mut quoted, mut escaped) = (false, false);
-    for (at, &byte) in bytes.iter().enumerate().skip(first) {
-        if escaped {
-            escaped = false;
-        } else if quoted {
-            match byte {
-                b'\\' => escaped = true,
-                b'"' => quoted = false,
-                _ => {}
-            }
-        } else if found(byte) {
+    let mut at = 0_usize;
+    loop {
+        let rest = bytes.get(at..)?;
+        let next = rest.iter().position(|&b| b == b'"' || found(b))?;
+        at = at.saturating_add(next);
+        if bytes.get(at).is_some_and(|b| found(*b)) {
             return Some(at);
-        } else if byte == b'"' {
-            quoted = true;
+        }
+        let quoted = bytes.get(at.saturating_add(1)..)?;
+        at = at.saturating_add(closing_quote(quoted)?).saturating_add(2);
+    }
+}
+
+/// Position of the quote that ends a quoted string, in what follows the one that begins it.
+fn closing_quote(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0_usize;
+    loop {
+        let rest = bytes.get(at..)?;
+        let next = rest.iter().position(|&b| matches!(b, b'"' | b'\\'))?;
+        at = at.saturating_add(next);
+        match bytes.get(at)? {
+            b'"' => return Some(at),
+            _ => at = at.saturating_add(2),
         }
     }
-    None
 }
 
 /// Splits off a quoted string at the start: (what is between the quotes, still escaped; what follows).
 pub(crate) fn quoted_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let inner = bytes.strip_prefix(b"\"")?;
-    let mut escaped = false;
-    for (at, &byte) in inner.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return Some((inner.get(..at)?, inner.get(at.saturating_add(1)..)?)),
-            _ => {}
-        }
-    }
-    None
+    let (text, rest) = inner.split_at_checked(closing_quote(inner)?)?;
+    Some((text, rest.get(1..)?))
+}
+
+/// What stands before the first byte of that kind, and what follows it.
+pub(crate) fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    debug_assert!(at.is_ascii());
+    let (before, after) = text.split_at_checked(text.bytes().position(|b| b == at)?)?;
+    Some((before, after.get(1..)?))
 }
 
 /// The values of a comma-separated list, trimmed; commas in quoted strings and in `<...>` do not count.

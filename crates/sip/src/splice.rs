@@ -2,18 +2,24 @@
 //! again; those behind them have moved.
 
 use crate::error::Error;
-use crate::index::{Field, header_lines, index, via_values};
+use crate::index::{Field, header_lines, index, named, via_values};
 use crate::limits::{MAX_HEADERS, MAX_MESSAGE, MAX_VIAS};
 use crate::message::{Framing, Message};
 use crate::scan::Span;
 
 impl Message {
-    /// Puts `text` where `at` is; on an error nothing has changed.
-    pub(crate) fn splice(&mut self, at: Span, text: &[u8]) -> Result<(), Error> {
+    /// Puts `text`, which is in parts, where `at` is; on an error nothing has changed.
+    pub(crate) fn splice(&mut self, at: Span, text: &[&[u8]]) -> Result<(), Error> {
+        let edited = self.with(at, text);
         let headers = Span::new(self.index.headers_from, self.index.headers_to);
         if at.from < headers.from || at.to < at.from || headers.to < at.to {
-            return self.splice_anywhere(at, text);
+            return self.take(edited);
         }
+        let added = Span::new(0, length(text)).to;
+        let moved = |n: u32| {
+            let to_end = n.saturating_sub(at.to);
+            at.from.saturating_add(added).saturating_add(to_end)
+        };
         // The lines that `at` lies in; none where it stands between two.
         let fields = &self.index.fields;
         let first = fields.partition_point(|field| field.line.to <= at.from);
@@ -21,21 +27,15 @@ impl Message {
         let after = after.max(first);
         let old = fields.get(first..after).unwrap_or_default();
         let from = old.first().map_or(at.from, |field| field.line.from);
-        let to = old.last().map_or(at.to, |field| field.line.to);
-        let (head, tail) = (Span { from, to: at.from }, Span { from: at.to, to });
-        let lines = [head.of(&self.bytes), text, tail.of(&self.bytes)].concat();
-        let new = header_lines(&lines)?;
-        if measures_body(&self.bytes, old) || measures_body(&lines, &new) {
-            return self.splice_anywhere(at, text);
+        let to = moved(old.last().map_or(at.to, |field| field.line.to));
+        let lines = Span { from, to }.of(&edited);
+        let new = header_lines(lines)?;
+        if measures_body(&self.bytes, old) || measures_body(lines, &new) {
+            return self.take(edited);
         }
 
-        let added = Span::new(0, text.len()).to;
-        let moved = |n: u32| {
-            let to_end = n.saturating_sub(at.to);
-            at.from.saturating_add(added).saturating_add(to_end)
-        };
         let rest = |bytes, fields| via_values(bytes, fields).saturating_sub(via_values(bytes, old));
-        let vias = match via_values(&lines, &new) {
+        let vias = match via_values(lines, &new) {
             0 => 0,
             new => new.saturating_add(rest(&self.bytes, fields)),
         };
@@ -57,16 +57,22 @@ impl Message {
         self.index.fields.splice(first..after, new);
         self.index.headers_to = moved(headers.to) as usize;
         self.index.body = self.index.body.map(moved);
-        let at = at.from as usize..at.to as usize;
-        self.bytes.splice(at, text.iter().copied());
+        self.bytes = edited;
         Ok(())
     }
 
-    /// The same, and everything is read again.
-    fn splice_anywhere(&mut self, at: Span, text: &[u8]) -> Result<(), Error> {
+    /// The bytes with `text` where `at` is.
+    fn with(&self, at: Span, text: &[&[u8]]) -> Vec<u8> {
         let before = self.bytes.get(..at.from as usize).unwrap_or_default();
         let after = self.bytes.get(at.to as usize..).unwrap_or_default();
-        self.take([before, text, after].concat())
+        let length = before.len().saturating_add(after.len());
+        let mut edited = Vec::with_capacity(length.saturating_add(self::length(text)));
+        edited.extend_from_slice(before);
+        for part in text {
+            edited.extend_from_slice(part);
+        }
+        edited.extend_from_slice(after);
+        edited
     }
 
     /// Becomes another message, if it is one.
@@ -77,9 +83,12 @@ impl Message {
     }
 }
 
+fn length(text: &[&[u8]]) -> usize {
+    let lengths = text.iter().map(|part| part.len());
+    lengths.fold(0, usize::saturating_add)
+}
+
 /// Whether one of them says how long the body is.
 fn measures_body(bytes: &[u8], fields: &[Field]) -> bool {
-    fields
-        .iter()
-        .any(|field| field.is(bytes, b"Content-Length"))
+    named(fields, bytes, "Content-Length").next().is_some()
 }

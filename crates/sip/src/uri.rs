@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use crate::error::Error;
 use crate::limits::MAX_URI;
 use crate::params::Params;
-use crate::scan;
+use crate::scan::{self, cut};
 
 /// The scheme of a URI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl<'a> Uri<'a> {
         {
             return Err(Error::BadUri);
         }
-        let (name, rest) = text.split_once(':').ok_or(Error::BadUri)?;
+        let (name, rest) = cut(text, b':').ok_or(Error::BadUri)?;
         match scheme(name)? {
             scheme @ (Scheme::Sip | Scheme::Sips) => hierarchical(text, scheme, rest),
             Scheme::Tel => telephone(text, rest),
@@ -154,33 +154,31 @@ fn scheme(name: &str) -> Result<Scheme, Error> {
     if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !name.bytes().all(legal) {
         return Err(Error::BadUri);
     }
-    Ok(match name.to_ascii_lowercase().as_str() {
-        "sip" => Scheme::Sip,
-        "sips" => Scheme::Sips,
-        "tel" => Scheme::Tel,
-        _ => Scheme::Other,
-    })
+    let known = [
+        ("sip", Scheme::Sip),
+        ("sips", Scheme::Sips),
+        ("tel", Scheme::Tel),
+    ];
+    let scheme = known.iter().find(|(it, _)| it.eq_ignore_ascii_case(name));
+    Ok(scheme.map_or(Scheme::Other, |(_, scheme)| *scheme))
 }
 
 /// `[user[:password]@]host[:port][;params][?headers]`
 fn hierarchical<'a>(text: &'a str, scheme: Scheme, rest: &'a str) -> Result<Uri<'a>, Error> {
     // The user part may hold `;` and `?`, nothing after it may hold `@`: a second `@` would let two parsers see two hosts.
-    let (userinfo, rest) = match rest.split_once('@') {
-        Some((_, after)) if after.contains('@') => return Err(Error::BadUri),
+    let (userinfo, rest) = match cut(rest, b'@') {
+        Some((_, after)) if cut(after, b'@').is_some() => return Err(Error::BadUri),
         Some((userinfo, after)) => (Some(userinfo), after),
         None => (None, rest),
     };
-    let (user, password) = match userinfo.map(|info| {
-        info.split_once(':')
-            .map_or((info, None), |(u, p)| (u, Some(p)))
-    }) {
-        Some(("", _)) => return Err(Error::BadUri),
-        Some((user, password)) => (Some(user), password),
-        None => (None, None),
-    };
-    let (rest, headers) = rest
-        .split_once('?')
-        .map_or((rest, None), |(before, headers)| (before, Some(headers)));
+    let (user, password) =
+        match userinfo.map(|info| cut(info, b':').map_or((info, None), |(u, p)| (u, Some(p)))) {
+            Some(("", _)) => return Err(Error::BadUri),
+            Some((user, password)) => (Some(user), password),
+            None => (None, None),
+        };
+    let (rest, headers) =
+        cut(rest, b'?').map_or((rest, None), |(before, headers)| (before, Some(headers)));
     let (hostport, params) = before_params(rest);
     let (host, port) = host_port(hostport).ok_or(Error::BadUri)?;
     Ok(Uri {
@@ -197,8 +195,8 @@ fn hierarchical<'a>(text: &'a str, scheme: Scheme, rest: &'a str) -> Result<Uri<
 
 /// What stands before the first `;`, and the rest with it.
 fn before_params(text: &str) -> (&str, &str) {
-    text.find(';')
-        .and_then(|at| text.split_at_checked(at))
+    let at = text.bytes().position(|b| b == b';');
+    at.and_then(|at| text.split_at_checked(at))
         .unwrap_or((text, ""))
 }
 
@@ -221,7 +219,7 @@ fn telephone<'a>(text: &'a str, rest: &'a str) -> Result<Uri<'a>, Error> {
 pub(crate) fn host_port(text: &str) -> Option<(&str, Option<u16>)> {
     let host_end = match text.strip_prefix('[') {
         Some(_) => text.find(']')?.saturating_add(1),
-        None => text.find(':').unwrap_or(text.len()),
+        None => text.bytes().position(|b| b == b':').unwrap_or(text.len()),
     };
     let (host, port) = text.split_at_checked(host_end)?;
     if !is_host(host) {

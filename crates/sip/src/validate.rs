@@ -88,14 +88,16 @@ const SINGLETONS: [&str; 17] = [
 ];
 
 fn singletons(message: &Message) -> Result<(), Refusal> {
-    let names = || message.fields().map(|(name, _)| name.as_bytes());
-    for (at, name) in names().enumerate() {
+    let fields = &message.index.fields;
+    for (at, field) in fields.iter().enumerate() {
+        let name = field.name.of(&message.bytes);
+        let mut before = fields.iter().take(at);
         let is_single = || {
             SINGLETONS
                 .iter()
                 .any(|single| same(single.as_bytes(), name))
         };
-        if names().take(at).any(|before| same(before, name)) && is_single() {
+        if before.any(|before| before.is(&message.bytes, name, field.key)) && is_single() {
             return Err(Refusal::new(400, "Repeated Header"));
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use sip::Method;
+use sip::{Message, Method};
 
 use super::Core;
 use super::deadline::after;
@@ -128,7 +128,7 @@ impl Core {
         let Some(context) = self.transactions.get_mut(id) else {
             return;
         };
-        let (from, mut request) = (context.from, context.request.clone());
+        let (from, mut request) = (context.from, Message::clone(&context.request));
         let bad = |_| Answer::new(400, "Bad Credentials");
         let sent = match self.remove_own_credentials(&mut request) {
             Ok(()) => self.deliver(id, from, request, now),

@@ -38,12 +38,10 @@ impl Core {
             Source::Upstream(_) => Framing::Stream,
             Source::Flow(_) => Framing::Exact,
         };
-        // Only what cannot be parsed needs its bytes again, and the parser keeps them.
-        let copy = bytes.clone();
-        match Message::parse_framed(bytes, framing) {
+        match Message::read(bytes, framing) {
             Ok(message) => self.valid(from, message, now),
-            Err(Error::KeepAlive) => self.keep_alive(from, &copy),
-            Err(error) => self.unparsable(from, &copy, error),
+            Err((Error::KeepAlive, bytes)) => self.keep_alive(from, &bytes),
+            Err((error, bytes)) => self.unparsable(from, &bytes, error),
         }
     }
 

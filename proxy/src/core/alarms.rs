@@ -1,11 +1,12 @@
 //! When what is due. Everything that waits arms an alarm here; a stale alarm costs one look, nothing else.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::time::Instant;
 
 use super::face::AskId;
 use super::names::{ClientId, MediaId};
+use super::numbered::Numbered;
 use super::transactions::{ContextId, ErrandId};
 
 /// What waits.
@@ -39,7 +40,7 @@ pub(super) enum Due {
 #[derive(Default)]
 pub(super) struct Alarms {
     heap: BinaryHeap<Reverse<(Instant, Due)>>,
-    armed: HashMap<Due, Instant>,
+    armed: Numbered<Due, Instant>,
 }
 
 impl Alarms {

@@ -38,7 +38,11 @@ impl Core {
             }));
         }
         let answer = self.spread_out(answer);
-        match answer.to(&request, &self.tag_for(&request)) {
+        let tag = match answer.status {
+            100 => String::new(),
+            _ => self.tag_for(&request),
+        };
+        match answer.to(&request, &tag) {
             Ok(response) => self.respond(id, &response, now),
             Err(_) => self.drop_message(from, Drop::Unanswerable),
         }
@@ -120,11 +124,7 @@ impl Core {
 
     /// Arms the context's alarm, or forgets it if it has nothing left to do.
     pub(super) fn tidy(&mut self, id: ContextId) {
-        self.transactions.close_if_done(id);
-        let deadline = self
-            .transactions
-            .get_mut(id)
-            .and_then(|context| context.deadline());
+        let deadline = self.transactions.close_if_done(id);
         self.alarms.arm(Due::Context(id), deadline);
     }
 

@@ -6,17 +6,17 @@ use sip::{Error, HeaderText, Message};
 /// Puts the challenges that browsers understand last. What each says is not touched.
 pub(super) fn understood_last(response: &mut Message) -> Result<(), Error> {
     for name in ["WWW-Authenticate", "Proxy-Authenticate"] {
-        let mut challenges: Vec<String> = response
-            .headers(name)
-            .flat_map(|value| one_by_one(&value))
-            .collect();
+        let values: Vec<_> = response.headers(name).collect();
+        let challenges = values.iter().flat_map(|value| one_by_one(value));
+        let mut challenges: Vec<&str> = challenges.collect();
         if challenges.len() < 2 {
             continue;
         }
         challenges.sort_by_key(|challenge| is_md5(challenge));
+        let challenges: Vec<_> = challenges.into_iter().map(HeaderText::new).collect();
         response.remove_all(name)?;
         for challenge in challenges {
-            response.append(name, HeaderText::new(challenge)?)?;
+            response.append(name, challenge?)?;
         }
     }
     Ok(())
@@ -24,22 +24,30 @@ pub(super) fn understood_last(response: &mut Message) -> Result<(), Error> {
 
 /// The challenges of one header line: a comma stands between their parameters as well, so that a new one is known by its
 /// first word, which is no parameter.
-pub(super) fn one_by_one(value: &str) -> Vec<String> {
-    let mut challenges: Vec<String> = Vec::new();
-    let mut quoted = false;
-    // Quotes may hold commas.
-    let parts = value.split(|c: char| {
-        quoted ^= c == '"';
-        c == ',' && !quoted
-    });
-    for part in parts.map(str::trim) {
-        let first = part.split(char::is_whitespace).next().unwrap_or_default();
-        match challenges.last_mut().filter(|_| first.contains('=')) {
-            Some(challenge) => *challenge += &format!(", {part}"),
-            None => challenges.push(part.to_owned()),
+pub(super) fn one_by_one(value: &str) -> Vec<&str> {
+    let mut challenges = Vec::new();
+    let (mut quoted, mut begin, mut rest) = (false, 0, value);
+    loop {
+        // Quotes may hold commas.
+        let end = rest.bytes().position(|octet| {
+            quoted ^= octet == b'"';
+            octet == b',' && !quoted
+        });
+        let at = value.len().saturating_sub(rest.len());
+        let part = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+        let words = &mut part.split_ascii_whitespace();
+        let is_parameter = words.next().is_some_and(|first| first.contains('='));
+        if at > 0 && !is_parameter {
+            challenges.extend(value.get(begin..at.saturating_sub(1)));
+            begin = at;
         }
+        let Some(after) = end.and_then(|end| rest.get(end.saturating_add(1)..)) else {
+            break;
+        };
+        rest = after;
     }
-    challenges
+    challenges.extend(value.get(begin..));
+    challenges.into_iter().map(str::trim).collect()
 }
 
 /// Digest whose algorithm is MD5, or not named, which means the same (RFC 7616 section 3.3).

@@ -3,7 +3,7 @@
 //! A binding changes hands only when the upstream has accepted a registration, never because a message
 //! claims something. When its flow closes it is kept a while, so that a client that comes back finds its calls.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::auth::Counts;
@@ -107,7 +107,7 @@ enum Binding {
 #[derive(Default)]
 pub(super) struct Flows {
     open: Numbered<FlowId, Flow>,
-    clients: HashMap<ClientId, Client>,
+    clients: Numbered<ClientId, Client>,
     /// Suspended clients, the longest first.
     suspended: VecDeque<(Instant, ClientId)>,
 }

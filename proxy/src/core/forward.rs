@@ -87,8 +87,9 @@ impl Core {
             to: route.to,
             sent: request,
             machine: Some(machine),
+            key,
         };
-        self.transactions.sent(id, key, branch);
+        self.transactions.sent(id, branch);
         if let Some(context) = self.transactions.get_mut(id).filter(|_| invite) {
             context.give_up = Some(after(now, self.config.limits.ringing));
         }

@@ -23,6 +23,9 @@ const BURST: u32 = 3;
 /// How long an address is known to belong to an account.
 const KNOWN: Duration = Duration::from_secs(24 * 3600);
 
+/// A connection, and a hash of the user name that it has given with credentials.
+pub(super) type Guesser = (FlowId, u64);
+
 pub(super) struct Guesses {
     by_address: Ledger<Prefix>,
     by_account: Ledger<u64>,
@@ -42,40 +45,38 @@ impl Guesses {
 }
 
 impl Core {
-    /// Whether the credentials of this request may be tried; those of one without any may.
+    /// Whether the credentials of this request may be tried, and whose they are; those of one without any may.
     pub(super) fn may_guess(
         &mut self,
         from: Source,
         request: &Message,
         now: Instant,
-    ) -> Result<(), Answer> {
-        let Some((flow, account)) = self.guesser(from, request) else {
-            return Ok(());
+    ) -> Result<Option<Guesser>, Answer> {
+        let Some(guesser) = self.guesser(from, request) else {
+            return Ok(None);
         };
+        let (flow, account) = guesser;
         let Some(prefix) = self.flows.get(flow).map(|flow| flow.prefix) else {
-            return Ok(());
+            return Ok(None);
         };
         let guesses = &self.guesses;
         let account_may =
             guesses.by_account.has(account, now) || guesses.right.knows((prefix, account));
         if account_may && guesses.by_address.has(prefix, now) {
-            return Ok(());
+            return Ok(Some(guesser));
         }
         self.drop_message(from, Drop::Guessing);
         Err(Answer::busy("Too Many Wrong Passwords"))
     }
 
-    /// The SIP server has answered a request: were its credentials right?
+    /// The SIP server has answered a request: were its credentials, which are this guesser's, right?
     pub(super) fn proven(
         &mut self,
-        from: Source,
+        (flow, account): Guesser,
         request: &Message,
         response: &Message,
         now: Instant,
     ) {
-        let Some((flow, account)) = self.guesser(from, request) else {
-            return;
-        };
         let status = response.status().unwrap_or_default();
         let (credentials, challenge) = match status {
             407 => ("Proxy-Authorization", "Proxy-Authenticate"),
@@ -137,7 +138,7 @@ impl Core {
     }
 
     /// The connection and the account of a browser's request with credentials.
-    fn guesser(&self, from: Source, request: &Message) -> Option<(FlowId, u64)> {
+    fn guesser(&self, from: Source, request: &Message) -> Option<Guesser> {
         let Source::Flow(flow) = from else {
             return None;
         };
@@ -147,8 +148,7 @@ impl Core {
         }
         let given = ["Authorization", "Proxy-Authorization"];
         let value = given.iter().find_map(|name| request.header(name))?;
-        let given = Credentials::parse(&value);
-        let user = given.map(|given| given.username).unwrap_or_default();
+        let user = Credentials::username_in(&value).unwrap_or_default();
         Some((flow, self.names.spread("guess", &user)))
     }
 }

@@ -12,7 +12,7 @@ use super::deadline::after;
 use super::errand::Purpose;
 use super::names::{MediaId, Side};
 use super::token::Token;
-use super::transactions::{Branch, ContextId, ErrandId, client_key};
+use super::transactions::{Branch, ContextId, ErrandId};
 
 /// What is known of it.
 pub(super) struct LeftInvite {
@@ -42,8 +42,13 @@ impl Core {
         let context = self.transactions.get_mut(id);
         let route = context.and_then(|context| context.route.as_ref());
         let media = route.and_then(|route| route.media);
-        let Branch { to, sent, machine } = branch;
-        let (Some(machine), Some(key)) = (machine, client_key(&sent)) else {
+        let Branch {
+            to,
+            sent,
+            machine: Some(machine),
+            key,
+        } = branch
+        else {
             return;
         };
         if !sent.is(&Method::Invite) {

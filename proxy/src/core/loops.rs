@@ -4,7 +4,7 @@
 
 use sip::Message;
 
-use super::names::{Names, Side};
+use super::names::{MARKED_BRANCH, Names, Side};
 use super::refusal::Answer;
 
 /// The mark of a request as it came.
@@ -14,30 +14,32 @@ pub(super) fn mark(names: &Names, request: &Message, from: Side) -> String {
         Side::Phone => b"down",
     };
     let number = request.cseq().map_or(0, |cseq| cseq.number).to_be_bytes();
-    let text = |text: Option<&str>| text.unwrap_or_default().as_bytes().to_vec();
-    let mut parts = vec![
-        side.to_vec(),
-        text(request.uri_text()),
-        text(request.call_id()),
-        text(request.from_tag()),
-        text(request.to_tag()),
-        number.to_vec(),
+    let text = [
+        request.uri_text(),
+        request.call_id(),
+        request.from_tag(),
+        request.to_tag(),
     ];
+    let mut parts = Vec::with_capacity(16);
+    parts.push(side);
+    parts.extend(text.map(|text| text.unwrap_or_default().as_bytes()));
+    parts.push(&number);
     for name in ["Route", "Proxy-Require"] {
-        let values = request.raw_values(name).map(<[u8]>::to_vec);
-        parts.push(name.into());
-        parts.extend(values);
+        parts.push(name.as_bytes());
+        parts.extend(request.raw_values(name));
     }
     names.mark(&parts)
 }
 
 /// 482 for a request that has been here before as it is now.
 pub(super) fn check(names: &Names, request: &Message, from: Side) -> Result<(), Answer> {
-    let mark = mark(names, request, from);
-    let been_here = request
-        .vias()
-        .filter_map(Result::ok)
-        .any(|via| via.branch().is_some_and(|branch| branch.ends_with(&mark)));
+    let branches = request.vias().filter_map(|via| via.ok()?.branch());
+    let mut marked = branches.filter(|branch| branch.len() == MARKED_BRANCH);
+    // Most requests come with nothing that could be ours.
+    let been_here = marked.next().is_some_and(|first| {
+        let mark = mark(names, request, from);
+        first.ends_with(&mark) || marked.any(|branch| branch.ends_with(&mark))
+    });
     match been_here {
         true => Err(Answer::new(482, "Loop Detected")),
         false => Ok(()),

@@ -106,6 +106,9 @@ impl Side {
     }
 }
 
+/// Octets of a branch that has a mark.
+pub(super) const MARKED_BRANCH: usize = 35;
+
 /// The keys, and how many names were drawn from the seed.
 pub(super) struct Names {
     token_key: Key,
@@ -200,21 +203,21 @@ impl Names {
 
     /// A branch that was never used before.
     pub(super) fn branch(&mut self) -> String {
-        format!(
-            "z9hG4bK{}",
-            URL_SAFE_NO_PAD.encode(self.draw::<12>(b"branch"))
-        )
+        self.marked_branch("")
     }
 
     /// A branch that was never used before, and that its request is known by when it comes back.
     pub(super) fn marked_branch(&mut self, mark: &str) -> String {
-        self.branch() + mark
+        let mut branch = String::with_capacity(MARKED_BRANCH);
+        branch.push_str("z9hG4bK");
+        URL_SAFE_NO_PAD.encode_string(self.draw::<12>(b"branch"), &mut branch);
+        branch.push_str(mark);
+        branch
     }
 
     /// What this process, and no other, makes of these parts.
-    pub(super) fn mark(&self, parts: &[Vec<u8>]) -> String {
-        let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-        URL_SAFE_NO_PAD.encode(first::<9>(&self.seed.hash(b"mark", &parts)))
+    pub(super) fn mark(&self, parts: &[&[u8]]) -> String {
+        URL_SAFE_NO_PAD.encode(first::<9>(&self.seed.hash(b"mark", parts)))
     }
 
     /// The name of a flow whose client has not registered.
@@ -376,5 +379,7 @@ mod tests {
         let all: std::collections::HashSet<String> = (0..1000).map(|_| names.branch()).collect();
         assert_eq!(all.len(), 1000);
         assert!(all.iter().all(|branch| branch.starts_with("z9hG4bK")));
+        let mark = names.mark(&[b"request"]);
+        assert_eq!(names.marked_branch(&mark).len(), MARKED_BRANCH);
     }
 }

@@ -1,9 +1,10 @@
-//! Maps by numbers that we count ourselves. Nobody can choose those so that they collide, so that they need no keyed hash.
+//! Maps by numbers that we count ourselves, or make by a keyed hash. Nobody can choose those so that they collide, so that
+//! they need no keyed hash here.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// A map whose keys are counted.
+/// A map whose keys are such numbers.
 pub(crate) type Numbered<K, V> = HashMap<K, V, BuildHasherDefault<Spread>>;
 
 /// Spreads numbers that follow one another.
@@ -16,9 +17,19 @@ impl Hasher for Spread {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
+        for part in bytes.chunks(8) {
+            let octets = part.iter().rev();
+            let number = octets.fold(0, |sum, octet| sum << 8 | u64::from(*octet));
+            self.write_u64(number);
         }
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+
+    fn write_isize(&mut self, number: isize) {
+        self.write_u64(number.cast_unsigned() as u64);
     }
 
     fn write_u64(&mut self, number: u64) {

@@ -125,19 +125,20 @@ pub(super) fn cut_lifetimes(request: &mut Message) -> Result<(), sip::Error> {
     if request.expires().is_some_and(|expires| expires > LONGEST) {
         request.set("Expires", LONGEST)?;
     }
-    let contacts: Vec<Vec<u8>> = request.raw_values("Contact").map(<[u8]>::to_vec).collect();
-    for (at, contact) in contacts.iter().enumerate() {
+    let lasts_too_long = |contact: &[u8]| {
         let value = sip::NameAddr::parse(contact).ok();
-        if value
-            .and_then(|it| it.expires())
-            .is_some_and(|it| it > LONGEST)
-        {
-            let mut cut = without_expires(contact);
-            cut.extend(format!(";expires={LONGEST}").into_bytes());
-            request.set_value("Contact", at, cut)?;
-        }
-    }
-    Ok(())
+        let expires = value.and_then(|value| value.expires());
+        expires.is_some_and(|expires| expires > LONGEST)
+    };
+    let contacts = request.raw_values("Contact").enumerate();
+    let cut: Vec<_> = contacts
+        .filter(|(_, contact)| lasts_too_long(contact))
+        .map(|(at, contact)| (at, without_expires(contact)))
+        .collect();
+    cut.into_iter().try_for_each(|(at, mut contact)| {
+        contact.extend(format!(";expires={LONGEST}").into_bytes());
+        request.set_value("Contact", at, contact)
+    })
 }
 
 /// Makes a browser's response lead where its request said: who is asked cannot add to the way (RFC 3261 section 12.1.1).

@@ -49,13 +49,9 @@ const DEFAULT_EXPIRES: u32 = 3600;
 impl Core {
     /// Reads a REGISTER that binds a contact; `None` for one that only asks, or removes all with `*`.
     pub(super) fn registration(&self, request: &Message) -> Option<Registration> {
-        let contact = request.raw_values("Contact").next()?;
-        let value = NameAddr::parse(contact)
-            .ok()
-            .filter(|value| !value.is_star())?;
+        let (contact, value) = bound_contact(request)?;
         let aor = aor_of(request, "To")?;
-        let expires = value.expires().or(request.expires());
-        let expires = expires.unwrap_or(DEFAULT_EXPIRES);
+        let expires = lifetime_in(request, &value);
         Some(Registration {
             client: self.names.client(&aor, &device(&value)?),
             aor,
@@ -69,9 +65,9 @@ impl Core {
     /// What a REGISTER on its way up asks for, and what its client had asked for.
     pub(super) fn asked_for(&mut self, id: ContextId, request: &Message) -> Option<Registration> {
         let mut registration = self.registration(request)?;
-        let came = self.transactions.get_mut(id)?.request.clone();
-        if let Some(before) = self.registration(&came) {
-            registration.wanted = before.wanted;
+        let came = &self.transactions.get_mut(id)?.request;
+        if let Some((_, contact)) = bound_contact(came) {
+            registration.wanted = lifetime_in(came, &contact);
         }
         Some(registration)
     }
@@ -120,6 +116,19 @@ impl Core {
             local.users = users;
         }
     }
+}
+
+/// The contact that a REGISTER binds; `None` for one that binds none, or removes all with `*`.
+fn bound_contact(request: &Message) -> Option<(&[u8], NameAddr<'_>)> {
+    let contact = request.raw_values("Contact").next()?;
+    let value = NameAddr::parse(contact).ok()?;
+    (!value.is_star()).then_some((contact, value))
+}
+
+/// The lifetime that a REGISTER asks for.
+fn lifetime_in(request: &Message, contact: &NameAddr<'_>) -> u32 {
+    let expires = contact.expires().or_else(|| request.expires());
+    expires.unwrap_or(DEFAULT_EXPIRES)
 }
 
 impl Registration {

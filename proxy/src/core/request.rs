@@ -1,5 +1,6 @@
 //! Step 4 of the walk: the server transaction. Retransmissions end here; a new request goes on.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use sip::transaction::{Server, ServerEvent, ServerKey, Transport};
@@ -8,6 +9,7 @@ use sip::{Message, Method};
 use super::Core;
 use super::event::Drop;
 use super::face::Source;
+use super::guesses::Guesser;
 use super::names::Side;
 use super::refusal::Answer;
 use super::route::{Route, Unroutable};
@@ -45,8 +47,8 @@ impl Core {
         method: Method,
         now: Instant,
     ) {
-        let payers = match self.begins(from, &request, &method, now) {
-            Ok(payers) => payers,
+        let (guesser, payers) = match self.begins(from, &request, &method, now) {
+            Ok(begins) => begins,
             Err(answer) => return self.answer_stateless(from, &request, &answer),
         };
         if let Source::Flow(flow) = from
@@ -60,11 +62,14 @@ impl Core {
             self.counted.begun();
         }
         let server = Server::new(invite, transport(from), self.config.timers);
-        let id = self
-            .transactions
-            .open(source, key, request.clone(), method, server, now);
+        let id =
+            self.transactions
+                .open(source, key, Arc::new(request.clone()), method, server, now);
         self.pending(from, 1);
         self.transactions.charge(id, payers);
+        if let Some(context) = self.transactions.get_mut(id) {
+            context.guesser = guesser;
+        }
         if invite {
             self.answer(id, &Answer::new(100, "Trying"), now);
         }
@@ -73,14 +78,14 @@ impl Core {
         }
     }
 
-    /// Whether a request may begin, and who is charged for it as long as it rings.
+    /// Whether a request may begin, whose password it tries, and who is charged for it as long as it rings.
     fn begins(
         &mut self,
         from: Source,
         request: &Message,
         method: &Method,
         now: Instant,
-    ) -> Result<Vec<Payer>, Answer> {
+    ) -> Result<(Option<Guesser>, Vec<Payer>), Answer> {
         if let Source::Flow(flow) = from
             && let Some(flow) = self.flows.get_mut(flow)
         {
@@ -89,9 +94,9 @@ impl Core {
         self.may(from, request, method)?;
         self.stays(from, request, method)?;
         self.room_for(from)?;
-        self.may_guess(from, request, now)?;
+        let guesser = self.may_guess(from, request, now)?;
         self.has_signed_in(from, request, now)?;
-        self.may_ring(from, request, now)
+        Ok((guesser, self.may_ring(from, request, now)?))
     }
 
     /// Bounds on what one flow, and all peers together, may have under way.
@@ -181,12 +186,7 @@ impl Core {
         if let Some(ask) = self.media_of_info(id, &request, route.media, now) {
             return self.hold(id, ask, request);
         }
-        let from = self.transactions.get_mut(id).map(|context| context.from);
-        let way_here = from.and_then(|from| self.way_here(self.token_of(&route, from), from));
-        let sender = self.sender(&route);
-        if let Some(answer) =
-            sender.and_then(|sender| self.refreshes(sender, route.media, way_here, &request))
-        {
+        if let Some(answer) = self.refreshes_dialog(id, &route, &request) {
             self.answer(id, &answer, now);
             return Ok(());
         }
@@ -204,7 +204,7 @@ impl Core {
         };
         if let Some(context) = self.transactions.get_mut(id) {
             context.route = Some(route.clone());
-            context.registration = registration;
+            context.registration = registration.map(Arc::new);
         }
     }
 }
@@ -247,21 +247,17 @@ fn server_key(from: Source, request: &Message) -> Option<ServerKey> {
         Source::Flow(flow) => Some(flow.0),
         Source::Upstream(_) => None,
     };
-    let sent_by = format!("{}:{}", via.host(), via.port().unwrap_or_default());
     let method = request.method()?.as_str();
-    let branch = match via.branch() {
-        Some(branch)
-            if branch
-                .get(..7)
-                .is_some_and(|start| start.eq_ignore_ascii_case("z9hG4bK")) =>
-        {
-            branch.to_owned()
-        }
-        other => {
-            let (call, tag) = (request.call_id()?, request.from_tag().unwrap_or_default());
-            let number = request.cseq()?.number;
-            format!("{call} {tag} {number} {}", other.unwrap_or_default())
-        }
+    let key = |branch| ServerKey::new(branch, via.host(), via.port(), method, flow);
+    let is_unique = |branch: &&str| {
+        let start = branch.get(..7);
+        start.is_some_and(|start| start.eq_ignore_ascii_case("z9hG4bK"))
     };
-    Some(ServerKey::new(&branch, &sent_by, method, flow))
+    if let Some(branch) = via.branch().filter(is_unique) {
+        return Some(key(branch));
+    }
+    let (call, tag) = (request.call_id()?, request.from_tag().unwrap_or_default());
+    let number = request.cseq()?.number;
+    let rest = via.branch().unwrap_or_default();
+    Some(key(&format!("{call} {tag} {number} {rest}")))
 }

@@ -173,7 +173,9 @@ impl Core {
             Some(sent) => lead_as_asked(response, sent),
             None => Ok(()),
         };
-        self.proven(asking, &invite, response, now);
+        if let Some(guesser) = context.guesser {
+            self.proven(guesser, &invite, response, now);
+        }
         let result = match (asking, registration) {
             // A challenge from a browser could only be a trick to have somebody's credentials sent to it.
             _ if challenged && answered_by == Some(Side::Browser) => {

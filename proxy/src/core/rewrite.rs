@@ -179,20 +179,21 @@ fn bound_breadth(request: &mut Message) -> Result<(), Error> {
 
 /// `transport=wss` is not a transport that a SIP server knows (RFC 7118 section 5.2.2 has only `ws`): some then try UDP.
 pub(super) fn emit_only_ws(message: &mut Message) -> Result<(), Error> {
-    let contacts: Vec<String> = message
-        .values("Contact")
-        .map(|value| value.into_owned())
+    let contacts = message.values("Contact").enumerate();
+    let changed: Vec<_> = contacts
+        .filter_map(|(at, contact)| Some((at, as_ws(&contact)?)))
         .collect();
-    for (at, contact) in contacts.iter().enumerate() {
-        if let Some(ws) = as_ws(contact) {
-            message.set_value("Contact", at, ws)?;
-        }
-    }
-    Ok(())
+    changed
+        .into_iter()
+        .try_for_each(|(at, ws)| message.set_value("Contact", at, ws))
 }
 
 /// The Contact value with `transport=ws` in its URI, if it says `wss`.
 fn as_ws(contact: &str) -> Option<String> {
+    let mut words = contact.as_bytes().windows(3);
+    if !words.any(|word| word.eq_ignore_ascii_case(b"wss")) {
+        return None;
+    }
     let value = NameAddr::parse(contact.as_bytes()).ok()?;
     let said = value.uri().ok()?.param("transport")?.to_owned();
     if !said.eq_ignore_ascii_case("wss") {

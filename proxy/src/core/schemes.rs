@@ -46,7 +46,11 @@ fn with_uri(value: &str, before: &str, after: &str) -> Option<String> {
 
 /// `None` for a URI that a browser understands.
 fn as_sip(uri: &str, domain: &str) -> Option<String> {
-    let (_, rest) = uri.split_once(':')?;
+    let (scheme, rest) = uri.split_once(':')?;
+    let mut others = ["sips", "tel"].iter();
+    if !others.any(|other| scheme.eq_ignore_ascii_case(other)) {
+        return None;
+    }
     match sip::Uri::parse(uri).ok()?.scheme() {
         Scheme::Sips => Some(format!("sip:{rest}{WAS}sips")),
         Scheme::Tel => Some(format!("sip:{rest}@{domain};user=phone{WAS}tel")),

@@ -8,6 +8,8 @@ use super::Core;
 use super::names::{MediaId, Side};
 use super::options;
 use super::refusal::Answer;
+use super::route::Route;
+use super::transactions::ContextId;
 
 /// Takes the timers out of a message that passes.
 pub(super) fn take_out(message: &mut Message) -> Result<(), Error> {
@@ -22,7 +24,27 @@ pub(super) fn take_out(message: &mut Message) -> Result<(), Error> {
     options::take_out(message, "timer")
 }
 
+fn may_refresh(request: &Message) -> bool {
+    request.is(&Method::Update) && request.body().is_empty()
+}
+
 impl Core {
+    /// The answer to an UPDATE that changes nothing and would go this way.
+    pub(super) fn refreshes_dialog(
+        &mut self,
+        id: ContextId,
+        route: &Route,
+        request: &Message,
+    ) -> Option<Answer> {
+        if !may_refresh(request) {
+            return None;
+        }
+        let from = self.transactions.get_mut(id)?.from;
+        let way_here = self.way_here(self.token_of(route, from), from);
+        let sender = self.sender(route)?;
+        self.refreshes(sender, route.media, way_here, request)
+    }
+
     /// The answer to an UPDATE that changes nothing. A phone calls the browser by `way_here`, if there is one.
     pub(super) fn refreshes(
         &mut self,
@@ -31,7 +53,7 @@ impl Core {
         way_here: Option<String>,
         request: &Message,
     ) -> Option<Answer> {
-        if !request.is(&Method::Update) || !request.body().is_empty() {
+        if !may_refresh(request) {
             return None;
         }
         let dialog = self.calls.dialog_mut(media?, request)?;

@@ -50,7 +50,8 @@ impl Token {
     pub(super) fn encode(&self, names: &Names) -> String {
         let media = self.media.map_or([0; 12], |media| media.0);
         let target = self.target.map_or([0; 4], |target| target.0);
-        let mut bytes = vec![if self.beside { BESIDE } else { VERSION }];
+        let mut bytes = Vec::with_capacity(LENGTH);
+        bytes.push(if self.beside { BESIDE } else { VERSION });
         bytes.extend(self.client.0);
         bytes.extend(media);
         bytes.extend(target);
@@ -60,6 +61,9 @@ impl Token {
 
     /// Reads a user part; `None` unless we signed it.
     pub(super) fn decode(text: &str, names: &Names) -> Option<Self> {
+        if text.len() != LENGTH {
+            return None;
+        }
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (contents, signature) = bytes.split_at_checked(25)?;
         if !bool::from(names.signature(contents).ct_eq(signature)) {

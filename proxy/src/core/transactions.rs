@@ -2,7 +2,8 @@
 //!
 //! This is the table and its indexes; what happens to a request stands in the files of the walk.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use sip::transaction::{Client, ClientKey, Server, ServerKey};
@@ -15,6 +16,7 @@ use super::errand::Purpose;
 use super::face::{AskId, FlowId, Source};
 use super::failover::Failover;
 use super::fork::Fork;
+use super::guesses::Guesser;
 use super::media::{Exchange, Rewritten, Spared, Unacknowledged};
 use super::names::{MediaId, RelayId};
 use super::numbered::Numbered;
@@ -36,7 +38,7 @@ pub(super) struct Proxied {
     /// Where the request came from and its responses go.
     pub(super) from: Source,
     /// The request as it came: what our own responses are made from.
-    pub(super) request: Message,
+    pub(super) request: Arc<Message>,
     /// Its method.
     pub(super) method: Method,
     /// Whether the request is inside a dialog.
@@ -52,7 +54,7 @@ pub(super) struct Proxied {
     /// What another try with a proof needs; `None` where the edge has nothing to prove by.
     pub(super) unproven: Option<Box<Unproven>>,
     /// What a REGISTER asks for.
-    pub(super) registration: Option<Registration>,
+    pub(super) registration: Option<Arc<Registration>>,
     /// What the bodies of this transaction mean to each other.
     pub(super) exchange: Exchange,
     /// The media session that this request holds open.
@@ -93,6 +95,8 @@ pub(super) struct Proxied {
     pub(super) hung_up: Vec<String>,
     /// Timer C, or after a CANCEL the end of our patience.
     pub(super) give_up: Option<Instant>,
+    /// Whose password it tries.
+    pub(super) guesser: Option<Guesser>,
     /// Who is charged for it as long as it rings.
     payers: Vec<Payer>,
     key: ServerKey,
@@ -112,6 +116,8 @@ pub(super) struct Branch {
     pub(super) sent: Message,
     /// The machine; `None` when it has ended.
     pub(super) machine: Option<Client>,
+    /// What its responses are known by.
+    pub(super) key: ClientKey,
 }
 
 /// A client transaction that serves no request any more, or never did.
@@ -131,7 +137,8 @@ pub(super) struct Transactions {
     servers: HashMap<ServerKey, ContextId>,
     clients: HashMap<ClientKey, Asking>,
     errands: Numbered<ErrandId, Errand>,
-    by_flow: Numbered<FlowId, BTreeSet<ContextId>>,
+    /// In order.
+    by_flow: Numbered<FlowId, Vec<ContextId>>,
     ringing: HashMap<Payer, usize>,
     named: u64,
 }
@@ -178,7 +185,7 @@ impl Transactions {
         &mut self,
         from: Source,
         key: ServerKey,
-        request: Message,
+        request: Arc<Message>,
         method: Method,
         server: Server,
         now: Instant,
@@ -200,7 +207,7 @@ impl Transactions {
             ..Proxied::new(
                 whole.from,
                 whole.key.clone(),
-                whole.request.clone(),
+                Arc::clone(&whole.request),
                 whole.method.clone(),
                 None,
                 whole.began,
@@ -211,10 +218,10 @@ impl Transactions {
     }
 
     /// Remembers that a context's request went out under this branch.
-    pub(super) fn sent(&mut self, id: ContextId, key: ClientKey, branch: Branch) {
+    pub(super) fn sent(&mut self, id: ContextId, branch: Branch) {
         self.index(branch.to, id);
         if let Some(context) = self.contexts.get_mut(&id) {
-            self.clients.insert(key, Asking::Context(id));
+            self.clients.insert(branch.key.clone(), Asking::Context(id));
             context.branch = Some(branch);
         }
     }
@@ -245,9 +252,7 @@ impl Transactions {
     pub(super) fn part(&mut self, id: ContextId) -> Option<Branch> {
         let branch = self.contexts.get_mut(&id)?.branch.take()?;
         self.unindex(branch.to, id);
-        if let Some(key) = client_key(&branch.sent) {
-            self.clients.remove(&key);
-        }
+        self.clients.remove(&branch.key);
         Some(branch)
     }
 
@@ -333,10 +338,13 @@ impl Transactions {
         ids
     }
 
-    /// Forgets a context that has nothing left to do.
-    pub(super) fn close_if_done(&mut self, id: ContextId) {
-        let done = self.contexts.get(&id).is_some_and(Proxied::is_done);
-        if let Some(context) = done.then(|| self.contexts.remove(&id)).flatten() {
+    /// Forgets a context that has nothing left to do. Of another, when it wants the clock.
+    pub(super) fn close_if_done(&mut self, id: ContextId) -> Option<Instant> {
+        let context = self.contexts.get(&id)?;
+        if !context.is_done() {
+            return context.deadline();
+        }
+        if let Some(context) = self.contexts.remove(&id) {
             if self.servers.get(&context.key) == Some(&id) {
                 self.servers.remove(&context.key);
             }
@@ -344,11 +352,10 @@ impl Transactions {
             self.repay(context.payers);
             if let Some(branch) = &context.branch {
                 self.unindex(branch.to, id);
-                if let Some(key) = client_key(&branch.sent) {
-                    self.clients.remove(&key);
-                }
+                self.clients.remove(&branch.key);
             }
         }
+        None
     }
 
     pub(super) fn close_errand(&mut self, id: ErrandId) -> Option<Errand> {
@@ -364,14 +371,19 @@ impl Transactions {
 
     fn index(&mut self, place: Source, id: ContextId) {
         if let Source::Flow(flow) = place {
-            self.by_flow.entry(flow).or_default().insert(id);
+            let ids = self.by_flow.entry(flow).or_default();
+            if let Err(at) = ids.binary_search(&id) {
+                ids.insert(at, id);
+            }
         }
     }
 
     fn unindex(&mut self, place: Source, id: ContextId) {
         let Source::Flow(flow) = place else { return };
         if let Some(ids) = self.by_flow.get_mut(&flow) {
-            ids.remove(&id);
+            if let Ok(at) = ids.binary_search(&id) {
+                ids.remove(at);
+            }
             if ids.is_empty() {
                 self.by_flow.remove(&flow);
             }
@@ -394,7 +406,7 @@ impl Proxied {
     fn new(
         from: Source,
         key: ServerKey,
-        request: Message,
+        request: Arc<Message>,
         method: Method,
         server: Option<Server>,
         now: Instant,
@@ -430,6 +442,7 @@ impl Proxied {
             final_status: None,
             hung_up: Vec::new(),
             give_up: None,
+            guesser: None,
             payers: Vec::new(),
             key,
         }

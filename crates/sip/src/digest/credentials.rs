@@ -1,5 +1,6 @@
 //! What a client answers: Authorization and Proxy-Authorization.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use subtle::ConstantTimeEq;
@@ -49,6 +50,12 @@ impl Credentials {
         })
     }
 
+    /// The user name in the value of an Authorization or Proxy-Authorization header, whatever else is in it: for counting
+    /// whose password is tried. A header that names two has none.
+    pub fn username_in(value: &str) -> Result<Cow<'_, str>, Error> {
+        Fields::parse(value)?.take("username")
+    }
+
     /// Whether this proves knowledge of `password` for this request, in time that does not depend on where the proofs
     /// differ. The caller still has to check that the nonce is one of its own and fresh, and to refuse a
     /// [`Credentials::count`] that it saw before if replays matter.
@@ -87,7 +94,7 @@ impl Credentials {
 }
 
 /// With qop, cnonce and a count of eight hex digits are owed too (RFC 7616 3.4).
-fn qop(fields: &Fields) -> Result<Option<(Qop, String, String)>, Error> {
+fn qop(fields: &Fields<'_>) -> Result<Option<(Qop, String, String)>, Error> {
     let Some(name) = fields.get("qop") else {
         return Ok(None);
     };

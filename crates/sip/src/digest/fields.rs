@@ -1,5 +1,7 @@
 //! `Digest name=value, name="value"...`: the shape that challenges and credentials share.
 
+use std::borrow::Cow;
+
 use crate::error::Error;
 use crate::params::unquote;
 use crate::scan::{is_token, list, quoted_string, trim};
@@ -7,11 +9,13 @@ use crate::scan::{is_token, list, quoted_string, trim};
 /// Most fields of one header; the RFCs define eleven.
 const MAX_FIELDS: usize = 32;
 
-/// The fields of one Digest header, values without quotes.
-pub(super) struct Fields(Vec<(String, String)>);
+const USUAL_FIELDS: usize = 11;
 
-impl Fields {
-    pub(super) fn parse(value: &str) -> Result<Self, Error> {
+/// The fields of one Digest header, values without quotes.
+pub(super) struct Fields<'a>(Vec<(&'a str, Cow<'a, str>)>);
+
+impl<'a> Fields<'a> {
+    pub(super) fn parse(value: &'a str) -> Result<Self, Error> {
         let (scheme, rest) = value
             .trim()
             .split_once([' ', '\t', '\r'])
@@ -19,10 +23,11 @@ impl Fields {
         if !scheme.eq_ignore_ascii_case("Digest") {
             return Err(Error::UnsupportedDigest);
         }
-        let mut fields: Vec<(String, String)> = Vec::new();
+        let mut fields: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(USUAL_FIELDS);
         for span in list(rest.as_bytes()) {
             let (name, value) = field(span.of(rest.as_bytes())).ok_or(Error::BadDigest)?;
-            let repeated = fields.iter().any(|(earlier, _)| *earlier == name);
+            let mut earlier = fields.iter();
+            let repeated = earlier.any(|(earlier, _)| earlier.eq_ignore_ascii_case(name));
             if repeated || fields.len() == MAX_FIELDS {
                 return Err(Error::BadDigest);
             }
@@ -34,8 +39,15 @@ impl Fields {
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
-            .find(|(found, _)| found == name)
-            .map(|(_, value)| value.as_str())
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_ref())
+    }
+
+    /// The value of one field, and nothing of the others.
+    pub(super) fn take(self, name: &str) -> Result<Cow<'a, str>, Error> {
+        let mut fields = self.0.into_iter();
+        let field = fields.find(|(found, _)| found.eq_ignore_ascii_case(name));
+        field.map(|(_, value)| value).ok_or(Error::BadDigest)
     }
 
     pub(super) fn owned(&self, name: &str) -> Result<String, Error> {
@@ -43,7 +55,7 @@ impl Fields {
     }
 }
 
-fn field(text: &[u8]) -> Option<(String, String)> {
+fn field(text: &[u8]) -> Option<(&str, Cow<'_, str>)> {
     let equals = text.iter().position(|b| *b == b'=')?;
     let (name, value) = text.split_at_checked(equals)?;
     let (name, value) = (trim(name), trim(value.get(1..)?));
@@ -52,8 +64,8 @@ fn field(text: &[u8]) -> Option<(String, String)> {
     if !is_token(name) || !closed {
         return None;
     }
-    let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
-    Some((name, unquote(std::str::from_utf8(value).ok()?).into_owned()))
+    let name = std::str::from_utf8(name).ok()?;
+    Some((name, unquote(std::str::from_utf8(value).ok()?)))
 }
 
 /// `"value"`, with the escapes that quotes and backslashes need.

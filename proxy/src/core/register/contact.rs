@@ -42,16 +42,14 @@ pub(super) fn restore_contact(
     response: &mut Message,
     registration: &Registration,
     granted: u32,
-    bound_as: &str,
+    gruus: &str,
 ) -> Result<(), Error> {
-    let gruus = gruus_of_own(response, bound_as);
-    response.remove_all("Contact")?;
     if granted == 0 {
-        return Ok(());
+        return response.remove_all("Contact").map(drop);
     }
     let mut contact = without_expires(&registration.contact);
     contact.extend(format!(";expires={granted}{gruus}").into_bytes());
-    response.append("Contact", contact)
+    response.set("Contact", contact)
 }
 
 /// The GRUUs that the registrar has given to our browser, as parameters.
@@ -71,24 +69,27 @@ pub(super) fn gruus_of_own(response: &Message, bound_as: &str) -> String {
 
 /// The value without its `expires` parameter, and otherwise as it was.
 pub(in crate::core) fn without_expires(contact: &[u8]) -> Vec<u8> {
-    let text = String::from_utf8_lossy(contact);
     let Ok(value) = NameAddr::parse(contact) else {
         return contact.to_vec();
     };
-    let Some(head) = text.strip_suffix(value.params().as_str()) else {
+    let Some(head) = contact.strip_suffix(value.params().as_str().as_bytes()) else {
         return contact.to_vec();
     };
-    let kept = value
-        .params()
-        .iter()
-        .filter(|(name, _)| !name.eq_ignore_ascii_case("expires"));
-    let params: String = kept
-        .map(|(name, value)| match value {
-            Some(value) => format!(";{name}={value}"),
-            None => format!(";{name}"),
-        })
-        .collect();
-    (head.to_owned() + &params).into_bytes()
+    let mut kept = Vec::with_capacity(contact.len());
+    kept.extend_from_slice(head);
+    let params = value.params();
+    for (name, value) in params.iter() {
+        if name.eq_ignore_ascii_case("expires") {
+            continue;
+        }
+        kept.push(b';');
+        kept.extend_from_slice(name.as_bytes());
+        if let Some(value) = value {
+            kept.push(b'=');
+            kept.extend_from_slice(value.as_bytes());
+        }
+    }
+    kept
 }
 
 #[cfg(test)]
@@ -112,7 +113,8 @@ mod tests {
         let mut response = Message::parse(text.into_bytes()).unwrap();
         let registration = registration(contact);
         let granted = granted(&response, &registration, "TOKEN");
-        restore_contact(&mut response, &registration, granted, "TOKEN").unwrap();
+        let gruus = gruus_of_own(&response, "TOKEN");
+        restore_contact(&mut response, &registration, granted, &gruus).unwrap();
         response
             .headers("Contact")
             .map(|value| value.into_owned())

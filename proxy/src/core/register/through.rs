@@ -13,8 +13,8 @@ use super::super::face::FlowId;
 use super::super::hop::Hop;
 use super::super::names::ClientId;
 use super::super::token::Token;
-use super::Registration;
 use super::contact::{granted, gruus_of_own, restore_contact};
+use super::{Registration, bound_contact};
 
 impl Core {
     /// Makes the requests for this contact come here `from` the registrar, the token saying to whom. Some registrars
@@ -27,10 +27,11 @@ impl Core {
     ) -> Result<(), Error> {
         let token = Token::of_client(client).encode(&self.names);
         let edge = self.own_uri(&token, from);
-        if let Some(params) = bound_contact(request) {
-            request.set("Contact", format!("<{edge}>{params}"))?;
+        if let Some((_, contact)) = bound_contact(request) {
+            let contact = ["<", &edge, ">", contact.params().as_str()].concat();
+            request.set("Contact", contact)?;
         }
-        request.prepend("Path", format!("<{edge};lr>"))?;
+        request.prepend("Path", ["<", &edge, ";lr>"].concat())?;
         if request.lists("Supported", "path") {
             return Ok(());
         }
@@ -58,8 +59,8 @@ impl Core {
         let bound_as = Token::of_client(registration.client).encode(&self.names);
         let granted = granted(response, registration, &bound_as);
         let gruus = gruus_of_own(response, &bound_as);
-        let granted = self.granted_upstairs(flow, registration, granted, gruus, now);
-        restore_contact(response, registration, granted, &bound_as)?;
+        let granted = self.granted_upstairs(flow, registration, granted, gruus.clone(), now);
+        restore_contact(response, registration, granted, &gruus)?;
         // It is the SIP server's, where the client's is another.
         if response.has("Expires") {
             response.set("Expires", granted)?;
@@ -70,10 +71,4 @@ impl Core {
         }
         Ok(())
     }
-}
-
-/// The parameters of the contact that a REGISTER binds; `None` for one that binds none, or removes all with `*`.
-fn bound_contact(request: &Message) -> Option<String> {
-    let contact = request.contacts().next()?.ok()?;
-    (!contact.is_star()).then(|| contact.params().as_str().to_owned())
 }

@@ -185,10 +185,11 @@ impl Core {
             false => "Proxy-Authenticate",
         };
         let realm = &self.config.sign_in.as_ref()?.realm;
-        let mut all: Vec<_> = response
-            .headers(header)
-            .flat_map(|line| super::super::challenge::one_by_one(&line))
-            .filter_map(|one| Challenge::parse(&one).ok())
+        let lines: Vec<_> = response.headers(header).collect();
+        let mut all: Vec<_> = lines
+            .iter()
+            .flat_map(|line| super::super::challenge::one_by_one(line))
+            .filter_map(|one| Challenge::parse(one).ok())
             .filter(|one| one.realm == *realm)
             .collect();
         all.sort_by_key(|one| one.algorithm == Algorithm::Md5);
