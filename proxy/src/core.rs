@@ -2,7 +2,7 @@
 //! the relay come out.
 //!
 //! It is a stateful proxy (RFC 3261 section 16, RFC 6026), not a B2BUA: Call-ID, tags, CSeq and digest
-//! pass end to end. Whatever a browser sends goes to the configured upstream; whatever the upstream sends
+//! pass end to end, but for a forked call's tag (`tags`) and what the edge proves for a browser (`numbers`). Whatever a browser sends goes to the configured upstream; whatever the upstream sends
 //! with a token that we signed goes to the browser it names. The next hop never comes from a message.
 //! Nothing here opens a socket, reads a clock or makes a random number, and a bad peer never causes an
 //! error: it becomes a counted [`Event::Dropped`] or the SIP response owed.
@@ -57,6 +57,7 @@ mod media;
 mod merged;
 mod names;
 pub(crate) mod numbered;
+mod numbers;
 mod options;
 mod pacing;
 mod pings;

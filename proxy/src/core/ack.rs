@@ -139,7 +139,10 @@ impl Core {
             mut request,
         } = held;
         let branch = self.names.branch();
-        match self.rewrite_request(&mut request, from, &route, &branch) {
+        let written = self
+            .rewrite_request(&mut request, from, &route, &branch)
+            .and_then(|()| self.number_ack(from, &mut request, &route));
+        match written {
             Ok(()) => self.send(route.to, request.into_bytes()),
             Err(_) => self.drop_message(from, Drop::OverLimit),
         }

@@ -10,6 +10,7 @@ mod following;
 mod record;
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Instant;
 
 use sip::Message;
@@ -20,6 +21,7 @@ pub use self::record::{CallRecord, Party};
 use super::face::{FlowId, Source};
 use super::names::{ClientId, MediaId, RelayId, Side};
 use super::route::Peer;
+use super::sign_in::Account;
 use super::tags::{Swap, Swaps};
 
 /// Dialogs of one call: as many answers as a fork may sensibly have.
@@ -37,6 +39,8 @@ pub(super) struct Call {
     /// Where requests to the phone's side go.
     upstream: Source,
     dialogs: Vec<Dialog>,
+    /// By what the edge can prove that it speaks for the browser.
+    account: Option<Arc<Account>>,
     begun: Begun,
     /// What its browser calls the phone, where that is not the phone's own tag.
     swap: Option<Swap>,

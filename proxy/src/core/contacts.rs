@@ -86,6 +86,7 @@ impl Core {
             beside: route.beside.is_some(),
             media: route.media,
             target: self.upstream_of(route.to).or(self.upstream_of(other_end)),
+            numbered: route.numbered,
         }
     }
 }

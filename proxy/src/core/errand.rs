@@ -1,5 +1,6 @@
 //! Client transactions that serve no request of anybody: requests of our own, and INVITEs that have gone elsewhere since.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use sip::transaction::{Client, ClientEvent, Output};
@@ -14,14 +15,16 @@ use super::names::{MediaId, Side, TargetId};
 use super::request::transport;
 use super::response::same_place;
 use super::schemes;
+use super::sign_in::{Account, OwnUnproven};
 use super::transactions::{Errand, ErrandId, client_key};
 
 /// What a transaction is for.
 pub(super) enum Purpose {
     /// A CANCEL, or a BYE to a call that never was: its response changes nothing.
     Ours,
-    /// The BYE of a call that we have ended. It goes once, whatever its answer: the call is over here, and its media free.
-    HangUp,
+    /// The BYE of a call that is over here, and its media free, whatever its answer. It goes once more where it has to be
+    /// proved.
+    HangUp(Option<Box<OwnUnproven>>),
     /// An OPTIONS that asks whether an address of the SIP server lives.
     Question(TargetId),
     /// An INFO that asks a browser that came back whether it still knows its call.
@@ -143,7 +146,7 @@ impl Core {
         };
         match &errand.purpose {
             Purpose::Ours => {}
-            Purpose::HangUp => self.hang_up_answered(response),
+            Purpose::HangUp(_) => self.hang_up_answered(id, response, now),
             Purpose::Question(target) => {
                 let target = *target;
                 if response.status().is_some_and(|status| status >= 200) {
@@ -161,8 +164,33 @@ impl Core {
         }
     }
 
+    /// Hangs up, with what proves that it is this account's to do if that is asked for.
+    pub(super) fn hang_up_by(
+        &mut self,
+        to: Source,
+        bye: Message,
+        account: Option<Arc<Account>>,
+        now: Instant,
+    ) {
+        let request = bye.clone();
+        let unproven = account.map(|account| Box::new(OwnUnproven { request, account }));
+        self.send_own(to, &bye, Purpose::HangUp(unproven), None, now);
+    }
+
     /// 481 says that the other side has no such call, which is well.
-    fn hang_up_answered(&mut self, response: &Message) {
+    fn hang_up_answered(&mut self, id: ErrandId, response: &Message, now: Instant) {
+        let errand = self.transactions.errand_mut(id);
+        let unproven = errand.and_then(|errand| match &mut errand.purpose {
+            Purpose::HangUp(unproven) => Some((errand.to, unproven.take()?)),
+            _ => None,
+        });
+        let again = unproven.and_then(|(to, unproven)| {
+            let again = self.own_proven(&unproven, to, response)?;
+            Some((to, again))
+        });
+        if let Some((to, again)) = again {
+            return self.send_own(to, &again, Purpose::HangUp(None), None, now);
+        }
         if let (Some(status @ 300..), Some(call_id)) = (response.status(), response.call_id())
             && status != 481
         {

@@ -70,6 +70,7 @@ impl Core {
         let too_large = |_| Answer::new(513, "Message Too Large");
         self.rewrite_request(&mut request, from, &route, &name)
             .map_err(too_large)?;
+        self.number(id, &mut request, &route).map_err(too_large)?;
         self.prove(id, &mut request).map_err(too_large)?;
         if let Source::Upstream(hop) = route.to {
             let by = Source::Upstream(self.hop_for_size(hop, request.as_bytes().len(), now));

@@ -215,6 +215,10 @@ impl Core {
             client: to.client,
             media: self.new_media(request, side(from), to.client, now),
             spread: None,
+            numbered: match beside {
+                Some(_) => None,
+                None => self.numbers_of(to.flow),
+            },
             beside,
         })
     }

@@ -1,6 +1,7 @@
 //! An INVITE that was sent to another address of the SIP server because this one was silent. Should it speak after all,
 //! nobody must be left ringing or waiting: what rings is cancelled, what was answered is hung up on.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use sip::transaction::{Client, Wire};
@@ -10,7 +11,9 @@ use super::Core;
 use super::calls::Dialog;
 use super::deadline::after;
 use super::errand::Purpose;
+use super::hangup::Callee;
 use super::names::{MediaId, Side};
+use super::sign_in::Account;
 use super::token::Token;
 use super::transactions::{Branch, ContextId, ErrandId};
 
@@ -21,6 +24,8 @@ pub(super) struct LeftInvite {
     /// The media session of its call.
     media: Option<MediaId>,
     cancelled: bool,
+    /// By what a BYE can be proved.
+    account: Option<Arc<Account>>,
     /// To-tags of those who were hung up on.
     hung_up: Vec<String>,
 }
@@ -42,6 +47,7 @@ impl Core {
         let context = self.transactions.get_mut(id);
         let route = context.and_then(|context| context.route.as_ref());
         let media = route.and_then(|route| route.media);
+        let account = self.transactions.get_mut(id).and_then(|it| it.account());
         let Branch {
             to,
             sent,
@@ -58,6 +64,7 @@ impl Core {
             sent,
             media,
             cancelled: false,
+            account,
             hung_up: Vec::new(),
         };
         let purpose = Purpose::Left(Box::new(left));
@@ -94,8 +101,17 @@ impl Core {
                 let dialog = Dialog::new(&left.sent, response, Side::Browser, |value| {
                     Token::is_of_pass(value, names, media)
                 });
-                if let Some(dialog) = dialog {
-                    self.hang_up_on(to, &dialog, response, again, now);
+                let number = left.sent.cseq().map(|cseq| cseq.number);
+                let account = left.account.clone();
+                if let (Some(dialog), Some(number)) = (&dialog, number) {
+                    let callee = Callee {
+                        to,
+                        dialog,
+                        number,
+                        account,
+                    };
+                    let call_id = response.call_id().unwrap_or_default();
+                    self.hang_up_on(&callee, call_id, again, now);
                 }
             }
             _ => {}

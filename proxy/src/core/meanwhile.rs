@@ -73,6 +73,7 @@ impl Core {
             media: Some(media),
             spread: None,
             beside: unroutable.beside.as_deref().cloned(),
+            numbered: None,
         })
     }
 

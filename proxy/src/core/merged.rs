@@ -26,7 +26,7 @@ impl Core {
             let Some(known) = self.transactions.get_mut(other).filter(|_| other != id) else {
                 continue;
             };
-            if !is_same(&known.request, request) {
+            if !is_same(known, request) {
                 continue;
             }
             if known.from == to {
@@ -52,10 +52,12 @@ fn is_sent_to(known: &Proxied, to: Source) -> bool {
     known.branch.as_ref().is_some_and(|branch| branch.to == to)
 }
 
-/// The same request, whatever way it came.
-fn is_same(one: &Message, other: &Message) -> bool {
+/// The same request, whatever way it came, and whatever number it had (`numbers.rs`).
+fn is_same(known: &Proxied, other: &Message) -> bool {
+    let one = &known.request;
+    let sent = known.branch.as_ref().map(|branch| &branch.sent);
     one.call_id() == other.call_id()
         && one.from_tag() == other.from_tag()
-        && one.cseq() == other.cseq()
+        && (one.cseq() == other.cseq() || sent.is_some_and(|it| it.cseq() == other.cseq()))
         && one.to_tag().is_none()
 }

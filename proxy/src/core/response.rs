@@ -19,7 +19,7 @@ use super::request::side;
 use super::rewrite::emit_only_ws;
 use super::timers;
 use super::transactions::{Asking, ContextId, Held};
-use super::{provisional, schemes};
+use super::{numbers, provisional, schemes};
 
 /// Responses that may wait behind one for which the relay is asked: more come only from a peer that floods.
 const MAX_INBOX: usize = 16;
@@ -198,6 +198,11 @@ impl Core {
             }
             _ => Ok(()),
         };
+        let is_numbered = route.as_ref().is_some_and(|route| route.numbered.is_some());
+        let result = result.and_then(|()| match side(asking) {
+            Side::Browser if is_numbered => numbers::restore(response, &invite),
+            _ => Ok(()),
+        });
         let result = result.and_then(|()| timers::take_out(response));
         let result = result.and_then(|()| match side(asking) {
             Side::Browser => {

@@ -29,6 +29,8 @@ pub(super) struct Route {
     pub(super) spread: Option<u64>,
     /// The browser that asks, where the request goes from one browser to another without the SIP server between them.
     pub(super) beside: Option<Peer>,
+    /// What the dialog's token says of the browser's numbers.
+    pub(super) numbered: Option<u8>,
 }
 
 /// A browser, as a party of a dialog.
@@ -130,6 +132,10 @@ impl Core {
             media,
             spread,
             beside: None,
+            numbered: match token {
+                Some(token) => token.numbered,
+                None => self.numbers_of(flow),
+            },
         })
     }
 
@@ -171,6 +177,7 @@ impl Core {
                 flow,
                 client: own.client,
             }),
+            numbered: None,
         })
     }
 
@@ -232,6 +239,10 @@ impl Core {
             media,
             spread: None,
             beside: None,
+            numbered: match request.to_tag() {
+                Some(_) => token.numbered,
+                None => self.numbers_of(flow),
+            },
         })
     }
 

@@ -23,7 +23,7 @@ use super::route::aor_of;
 use keys::Proven;
 pub use keys::{BadToken, Issuer, Keys};
 pub use known::{Account, BadLine, KnownUsers};
-pub(super) use proof::{Challenges, Unproven};
+pub(super) use proof::{Challenges, OwnUnproven, Unproven};
 
 /// A registration needs a token that lasts so many seconds more: less no registrar grants.
 const LEAST: u64 = 60;
@@ -64,7 +64,7 @@ pub(super) struct SignedIn {
     /// The token, to know it again.
     token: String,
     until: u64,
-    pub(super) account: Account,
+    pub(super) account: Arc<Account>,
     /// What the SIP server asks of him.
     pub(super) challenges: Challenges,
 }
@@ -202,7 +202,7 @@ impl Core {
         if let Some(state) = self.flows.get_mut(flow) {
             let before = state.signed_in.take();
             let challenges = before.map(|known| known.challenges).unwrap_or_default();
-            let token = token.to_owned();
+            let (token, account) = (token.to_owned(), Arc::new(account));
             state.signed_in = Some(Box::new(SignedIn {
                 token,
                 until,
@@ -238,6 +238,12 @@ impl Core {
         let known = self.flows.get(flow)?.signed_in.as_ref()?;
         let left = known.until.saturating_sub(self.tokens.time(now)?);
         Some(u32::try_from(left).unwrap_or(u32::MAX))
+    }
+
+    /// The account by which the edge can prove who speaks on a connection.
+    pub(super) fn account_of(&self, flow: FlowId) -> Option<Arc<Account>> {
+        let known = self.flows.get(flow)?.signed_in.as_ref()?;
+        Some(Arc::clone(&known.account)).filter(|account| !account.password.is_empty())
     }
 
     /// The user of a connection, where tokens say who he is.

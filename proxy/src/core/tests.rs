@@ -20,6 +20,7 @@ mod lost;
 mod meanwhile;
 mod messages;
 mod mid;
+mod numbers;
 mod offers;
 mod pacing;
 mod policy;

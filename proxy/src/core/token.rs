@@ -7,9 +7,13 @@ use sip::{Message, NameAddr};
 use subtle::ConstantTimeEq as _;
 
 use super::names::{ClientId, MediaId, Names, TargetId};
+use super::numbers::MOST;
 
 /// Raised when the contents change, so that an old token is refused and not misread.
 const VERSION: u8 = 3;
+
+/// Where the first octet says how the browser's requests are numbered.
+const NUMBERED: u8 = 0b0001_1000;
 
 /// In the place of the version: a call between two browsers without the SIP server between them.
 const BESIDE: u8 = 103;
@@ -33,6 +37,9 @@ pub(super) struct Token {
     pub(super) media: Option<MediaId>,
     /// The SIP server's address that the dialog is at; `None` in Path, and where it is not in the list.
     pub(super) target: Option<TargetId>,
+    /// How often the edge had proved the request that began the dialog, where the browser's requests are numbered for that
+    /// (`numbers.rs`): at most twice.
+    pub(super) numbered: Option<u8>,
 }
 
 impl Token {
@@ -43,6 +50,7 @@ impl Token {
             beside: false,
             media: None,
             target: None,
+            numbered: None,
         }
     }
 
@@ -50,8 +58,12 @@ impl Token {
     pub(super) fn encode(&self, names: &Names) -> String {
         let media = self.media.map_or([0; 12], |media| media.0);
         let target = self.target.map_or([0; 4], |target| target.0);
+        let kind = if self.beside { BESIDE } else { VERSION };
+        let proofs = self
+            .numbered
+            .map_or(0, |proofs| proofs.min(MOST).saturating_add(1));
         let mut bytes = Vec::with_capacity(LENGTH);
-        bytes.push(if self.beside { BESIDE } else { VERSION });
+        bytes.push(kind | (proofs << NUMBERED.trailing_zeros()));
         bytes.extend(self.client.0);
         bytes.extend(media);
         bytes.extend(target);
@@ -74,11 +86,13 @@ impl Token {
         let (media, target) = rest.split_at_checked(12)?;
         let media: [u8; 12] = media.try_into().ok()?;
         let target: [u8; 4] = target.try_into().ok()?;
-        [VERSION, BESIDE].contains(version).then_some(Self {
+        let (kind, proofs) = (version & !NUMBERED, version & NUMBERED);
+        [VERSION, BESIDE].contains(&kind).then_some(Self {
             client: ClientId(client.try_into().ok()?),
-            beside: *version == BESIDE,
+            beside: kind == BESIDE,
             media: (media != [0; 12]).then_some(MediaId(media)),
             target: (target != [0; 4]).then_some(TargetId(target)),
+            numbered: (proofs >> NUMBERED.trailing_zeros()).checked_sub(1),
         })
     }
 
@@ -145,6 +159,7 @@ mod tests {
             beside: false,
             media: Some(MediaId([9; 12])),
             target: Some(TargetId([5; 4])),
+            numbered: None,
         }
     }
 
@@ -167,6 +182,21 @@ mod tests {
         }
         for bad in ["", "alice", "AAAA", &text[1..], &format!("{text}AAAA")] {
             assert_eq!(Token::decode(bad, &names), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_token_says_how_requests_are_numbered() {
+        let names = names(1);
+        for beside in [false, true] {
+            for numbered in [None, Some(0), Some(1), Some(MOST)] {
+                let token = Token {
+                    beside,
+                    numbered,
+                    ..token()
+                };
+                assert_eq!(Token::decode(&token.encode(&names), &names), Some(token));
+            }
         }
     }
 

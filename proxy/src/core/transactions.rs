@@ -22,7 +22,7 @@ use super::names::{MediaId, RelayId};
 use super::numbered::Numbered;
 use super::register::Registration;
 use super::route::Route;
-use super::sign_in::Unproven;
+use super::sign_in::{Account, Unproven};
 use super::tags::Swap;
 
 /// Names a [`Proxied`].
@@ -457,6 +457,17 @@ impl Proxied {
             && !reliable
                 .iter()
                 .any(|name| self.request.lists(name, "100rel"))
+    }
+
+    /// How often it was proved.
+    pub(super) fn proofs(&self) -> u8 {
+        self.unproven.as_ref().map_or(0, |it| it.proofs)
+    }
+
+    /// By what it can be proved.
+    pub(super) fn account(&self) -> Option<Arc<Account>> {
+        let unproven = self.unproven.as_ref();
+        unproven.map(|unproven| Arc::clone(&unproven.account))
     }
 
     /// Whether its sender has taken it back.

@@ -4,6 +4,7 @@
 use sip::{Message, Method, NameAddr, RequestBuilder};
 
 use super::super::names::Side;
+use super::super::numbers::raised;
 use super::super::transactions::ContextId;
 
 /// Octets of one dialog. Real ones have some hundreds; whoever says much more of himself is not remembered.
@@ -50,6 +51,8 @@ impl End {
 pub(in crate::core) struct Dialog {
     browser: End,
     phone: End,
+    /// To the phone's side the browser's requests have numbers of the edge's (`numbers.rs`).
+    pub(super) numbered: bool,
 }
 
 impl Dialog {
@@ -78,10 +81,12 @@ impl Dialog {
             Side::Browser => Self {
                 browser: end("From", from, invite, Vec::new(), number)?,
                 phone: end("To", to, response, beyond_us(response, is_ours), 0)?,
+                numbered: false,
             },
             Side::Phone => Self {
                 browser: end("To", to, response, Vec::new(), 0)?,
                 phone: end("From", from, invite, recorded(invite), number)?,
+                numbered: false,
             },
         };
         let size = dialog.browser.size().saturating_add(dialog.phone.size());
@@ -152,6 +157,10 @@ impl Dialog {
     /// The BYE to this end.
     pub(in crate::core) fn bye(&self, to: Side, call_id: &str, via: String) -> RequestBuilder {
         let number = self.end(to.other()).number.saturating_add(1);
+        let number = match (self.numbered, to) {
+            (true, Side::Phone) => raised(number, 0),
+            _ => number,
+        };
         self.request(Method::Bye, to, call_id, via, number)
     }
 

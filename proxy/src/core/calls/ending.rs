@@ -202,7 +202,8 @@ impl Core {
                 .bye(side, &call.call_id, via)
                 .header("Reason", reason);
             if let Ok(bye) = bye.build() {
-                self.send_own(to, &bye, Purpose::HangUp, None, now);
+                let account = call.account.clone().filter(|_| side == Side::Phone);
+                self.hang_up_by(to, bye, account, now);
             }
         }
     }

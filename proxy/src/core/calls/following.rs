@@ -102,9 +102,11 @@ impl Core {
             None => side(context.from),
         };
         let (names, media) = (&self.names, route.media);
+        let numbered = route.numbered.is_some();
         let mut dialog = Dialog::new(&context.request, response, caller, |value| {
             Token::is_of_pass(value, names, media)
         })?;
+        dialog.numbered = numbered;
         if let (Side::Phone, Some(own)) = (caller, self.name_behind(response)) {
             dialog.moved_to(Side::Browser, own);
         }
@@ -142,7 +144,9 @@ impl Core {
         };
         let begun = Begun::new(context, response, now);
         let swap = context.swap.clone();
+        let account = self.account_of(flow);
         let call = Call {
+            account,
             call_id,
             client,
             flow,

@@ -1,26 +1,47 @@
 //! What the SIP server asks a browser's user to prove, the edge proves: digest, from the client's side (RFC 3261 section
 //! 22, RFC 7616, RFC 8760). A challenge is answered by the same request again, under another branch; the nonce serves
-//! further requests, counted, until the server wants another one.
+//! further requests, counted, until the server wants another one. How requests are numbered for that: `numbers.rs`.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use sip::digest::{Algorithm, Challenge, Request, User};
-use sip::{Message, Method};
+use sip::{CSeq, Message, Method};
 
 use super::super::Core;
 use super::super::event::Event;
 use super::super::face::{FlowId, Source};
+use super::super::numbers::MOST;
 use super::super::refusal::Answer;
 use super::super::transactions::ContextId;
+use super::Account;
 
 /// Times that one request is proven: once, and again where the nonce was too old meanwhile.
-const MAX_PROOFS: u8 = 2;
+const MAX_PROOFS: u8 = MOST;
 
 /// A challenge, and how often its nonce was used.
 #[derive(Clone)]
 struct Known {
     challenge: Challenge,
     count: u32,
+}
+
+impl Known {
+    /// The proof that a request is this account's.
+    fn answer(&mut self, account: &Account, request: &Message, cnonce: &str) -> Option<String> {
+        self.count = self.count.saturating_add(1);
+        let user = User {
+            name: &account.user,
+            password: &account.password,
+        };
+        let made_for = Request {
+            method: request.method()?,
+            uri: request.uri_text()?,
+            body: request.body(),
+        };
+        let proof = self.challenge.answer(&user, &made_for, cnonce, self.count);
+        Some(proof.to_string())
+    }
 }
 
 /// The last ones of registrar (401) and proxy (407).
@@ -34,7 +55,14 @@ pub(in crate::core) struct Challenges {
 pub(in crate::core) struct Unproven {
     /// As it was before it was written for one address.
     request: Message,
-    proofs: u8,
+    pub(in crate::core) proofs: u8,
+    pub(in crate::core) account: Arc<Account>,
+}
+
+/// A request of the edge's own, in a dialog of this account's.
+pub(in crate::core) struct OwnUnproven {
+    pub(in crate::core) request: Message,
+    pub(in crate::core) account: Arc<Account>,
 }
 
 impl Core {
@@ -50,14 +78,17 @@ impl Core {
         let Source::Flow(flow) = context.from else {
             return;
         };
-        let state = self
-            .flows
-            .get(flow)
-            .and_then(|flow| flow.signed_in.as_ref());
-        let has_password = state.is_some_and(|known| !known.account.password.is_empty());
-        if to_server && has_password && context.unproven.is_none() {
-            let request = request.clone();
-            context.unproven = Some(Box::new(Unproven { request, proofs: 0 }));
+        if !to_server || context.unproven.is_some() {
+            return;
+        }
+        let account = self.account_of(flow);
+        if let (Some(account), Some(context)) = (account, self.transactions.get_mut(id)) {
+            let (request, proofs) = (request.clone(), 0);
+            context.unproven = Some(Box::new(Unproven {
+                request,
+                proofs,
+                account,
+            }));
         }
     }
 
@@ -86,32 +117,15 @@ impl Core {
         else {
             return Ok(());
         };
-        let (Some(method), Some(uri)) = (
-            request.method().cloned(),
-            request.uri_text().map(str::to_owned),
-        ) else {
-            return Ok(());
-        };
-        let user = User {
-            name: &known.account.user,
-            password: &known.account.password,
-        };
+        let is_register = request.is(&Method::Register);
         let (registrar, proxy) = (&mut known.challenges.registrar, &mut known.challenges.proxy);
         let mut written = Vec::new();
         for (header, challenge) in [("Authorization", registrar), ("Proxy-Authorization", proxy)] {
             // A registrar's nonce is for REGISTER, unless this request was asked for it.
-            let meant = (header == "Authorization") == (method == Method::Register) || !unasked;
+            let meant = (header == "Authorization") == is_register || !unasked;
             if let Some(challenge) = challenge.as_mut().filter(|_| meant) {
-                challenge.count = challenge.count.saturating_add(1);
-                let made_for = Request {
-                    method: &method,
-                    uri: &uri,
-                    body: request.body(),
-                };
-                let proof = challenge
-                    .challenge
-                    .answer(&user, &made_for, &cnonce, challenge.count);
-                written.push((header, proof.to_string()));
+                let proof = challenge.answer(&known.account, request, &cnonce);
+                written.extend(proof.map(|proof| (header, proof)));
             }
         }
         written
@@ -147,6 +161,10 @@ impl Core {
             return false;
         }
         unproven.proofs = unproven.proofs.saturating_add(1);
+        let (proofs, begins) = (unproven.proofs, !context.in_dialog);
+        if let Some(route) = context.route.as_mut().filter(|_| begins) {
+            route.numbered = route.numbered.map(|_| proofs);
+        }
         if let Some(known) = self
             .flows
             .get_mut(flow)
@@ -166,6 +184,40 @@ impl Core {
             self.answer(id, &answer, now);
         }
         true
+    }
+
+    /// The same request, with the proof that this response asks for; `None` if there is none to give.
+    pub(in crate::core) fn own_proven(
+        &mut self,
+        unproven: &OwnUnproven,
+        to: Source,
+        response: &Message,
+    ) -> Option<Message> {
+        if !matches!(response.status(), Some(401 | 407)) {
+            return None;
+        }
+        let (registrar, challenge) = self.best_challenge(response)?;
+        let header = match registrar {
+            true => "Authorization",
+            false => "Proxy-Authorization",
+        };
+        let OwnUnproven { request, account } = unproven;
+        let mut request = request.clone();
+        let CSeq { number, method } = request.cseq()?;
+        let number = number.saturating_add(1);
+        let cnonce = self.names.cnonce();
+        let mut known = Known {
+            challenge,
+            count: 0,
+        };
+        let proof = known.answer(account, &request, &cnonce)?;
+        let via = self.new_via(to);
+        request.set_value("Via", 0, via).ok()?;
+        request
+            .set("CSeq", CSeq { number, method }.to_string())
+            .ok()?;
+        request.append(header, proof).ok()?;
+        Some(request)
     }
 
     fn asked_to_prove(&mut self, id: ContextId, response: &Message) -> Option<(FlowId, Message)> {

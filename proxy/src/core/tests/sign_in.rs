@@ -10,7 +10,7 @@ use super::bench::*;
 use super::household::renumbered;
 use super::issuer::*;
 
-fn asked(nonce: &str, hash: Hash, stale: bool) -> String {
+pub(super) fn asked(nonce: &str, hash: Hash, stale: bool) -> String {
     let challenge = Challenge {
         algorithm: hash,
         stale,
@@ -21,7 +21,7 @@ fn asked(nonce: &str, hash: Hash, stale: bool) -> String {
 
 impl Bench {
     /// The SIP server asks for a proof.
-    fn challenges(&mut self, request: &Message, status: u16, challenge: &str) {
+    pub(super) fn challenges(&mut self, request: &Message, status: u16, challenge: &str) {
         let header = match status {
             401 => "WWW-Authenticate",
             _ => "Proxy-Authenticate",
@@ -31,7 +31,7 @@ impl Bench {
 }
 
 /// What a request proves, and that it is this user's.
-fn proof(request: &Message, header: &str, user: &str, password: &str) -> Credentials {
+pub(super) fn proof(request: &Message, header: &str, user: &str, password: &str) -> Credentials {
     let given = Credentials::parse(&request.header(header).expect("credentials")).unwrap();
     let made_for = Request {
         method: request.method().unwrap(),
@@ -45,7 +45,7 @@ fn proof(request: &Message, header: &str, user: &str, password: &str) -> Credent
 }
 
 /// Registers alice without a challenge.
-fn registered(bench: &mut Bench, flow: FlowId, token: &str) {
+pub(super) fn registered(bench: &mut Bench, flow: FlowId, token: &str) {
     bench.bears(flow, register("alice", 1), token);
     let up = bench.upstream_gets();
     bench.upstream_sends(granted(&up));
