@@ -48,6 +48,7 @@ mod hangup;
 mod health;
 mod home;
 mod hop;
+mod identity;
 mod large;
 mod left;
 mod local;

@@ -59,6 +59,13 @@ impl Flow {
         self.registered.iter().any(|(_, known)| known == aor)
     }
 
+    /// The address of record that a client has registered here.
+    pub(super) fn aor_of(&self, client: ClientId) -> Option<&str> {
+        let mut registered = self.registered.iter();
+        let found = registered.find(|(known, _)| *known == client);
+        found.map(|(_, aor)| aor.as_str())
+    }
+
     /// Whoever speaks on it.
     pub(super) fn clients(&self) -> impl Iterator<Item = ClientId> {
         let registered = self.registered.iter().map(|(client, _)| *client);

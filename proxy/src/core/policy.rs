@@ -32,6 +32,9 @@ pub struct Policy {
     pub methods: Vec<Method>,
     /// Headers that are taken out of what they send, beside those that are always; a `*` at the end stands for any rest.
     pub strip: Vec<String>,
+    /// The SIP server is told who begins something: P-Asserted-Identity (RFC 3325) with the address of record that has
+    /// registered on the connection. Only for one that trusts the edge.
+    pub assert_identity: bool,
 }
 
 impl Default for Policy {
@@ -56,6 +59,7 @@ impl Default for Policy {
                 Method::Publish,
             ],
             strip: Vec::new(),
+            assert_identity: false,
         }
     }
 }

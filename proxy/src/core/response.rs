@@ -19,7 +19,7 @@ use super::request::side;
 use super::rewrite::emit_only_ws;
 use super::timers;
 use super::transactions::{Asking, ContextId, Held};
-use super::{numbers, provisional, schemes};
+use super::{identity, numbers, provisional, schemes};
 
 /// Responses that may wait behind one for which the relay is asked: more come only from a peer that floods.
 const MAX_INBOX: usize = 16;
@@ -207,6 +207,7 @@ impl Core {
         let result = result.and_then(|()| match side(asking) {
             Side::Browser => {
                 schemes::show(response, &self.config.domain)?;
+                identity::keep_private(response)?;
                 if let Some(route) = &route {
                     self.stand_in(response, &invite, route)?;
                 }

@@ -13,7 +13,7 @@ use super::request::side;
 use super::route::{Peer, Route};
 use super::timers;
 use super::token::Token;
-use super::{reliable, schemes};
+use super::{identity, reliable, schemes};
 
 /// The RFC's own proposal; a client that asks for more does not get it.
 const MAX_FORWARDS: u32 = 70;
@@ -32,6 +32,7 @@ impl Core {
     ) -> Result<(), Error> {
         if side(from) == Side::Browser {
             self.config.policy.strip(request)?;
+            self.assert_identity(request, from, route)?;
             cut_lifetimes(request)?;
             self.keep_token(from, request)?;
             emit_only_ws(request)?;
@@ -46,6 +47,7 @@ impl Core {
                 request.set_uri(contact)?;
             }
             schemes::show(request, &self.config.domain)?;
+            identity::keep_private(request)?;
             self.show_request(request)?;
             if let Some(flow) = self.flows.get(flow) {
                 reliable::spare(flow, request)?;

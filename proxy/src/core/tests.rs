@@ -11,6 +11,7 @@ mod forks;
 mod guesses;
 mod hops;
 mod household;
+mod identity;
 mod info;
 mod issuer;
 mod large;

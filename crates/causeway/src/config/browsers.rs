@@ -16,6 +16,7 @@ pub(super) fn judge(browsers: &file::Browsers) -> Result<Policy, Fault> {
         callers: callers(browsers.callers.as_ref())?,
         methods: methods(browsers)?.unwrap_or(usual.methods),
         strip: strip.collect::<Result<_, _>>()?,
+        assert_identity: browsers.assert_identity,
     })
 }
 

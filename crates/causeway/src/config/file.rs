@@ -67,6 +67,8 @@ pub(super) struct Browsers {
     pub(super) methods: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     pub(super) strip: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) assert_identity: bool,
 }
 
 #[derive(Deserialize, Default, Debug)]

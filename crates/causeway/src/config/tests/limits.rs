@@ -17,11 +17,12 @@ fn what_browsers_may_do_can_be_said_and_is_little_where_nothing_is() {
     assert_eq!(usual.callers, Callers::Own);
     assert!(usual.methods.contains(&Method::Publish) && usual.strip.is_empty());
     let given = policy(
-        "callers = \"anyone\"\nmethods = [\"REGISTER\", \"ACK\", \"CANCEL\", \"INVITE\"]\nstrip = [\"X-*\", \"Subject\"]",
+        "callers = \"anyone\"\nmethods = [\"REGISTER\", \"ACK\", \"CANCEL\", \"INVITE\"]\nstrip = [\"X-*\", \"Subject\"]\nassert_identity = true",
     );
     let given = given.unwrap();
     assert_eq!((given.callers, given.methods.len()), (Callers::Anyone, 4));
     assert_eq!(given.strip, ["X-*", "Subject"]);
+    assert!(given.assert_identity && !usual.assert_identity);
     for (bad, why) in [
         ("callers = \"all\"", "write \"own\""),
         ("methods = [\"INVITE\"]", "lacks REGISTER"),
