@@ -89,6 +89,7 @@ mod watch;
 mod tests;
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 pub use sip::Method;
@@ -126,6 +127,8 @@ pub use self::upstreams::{Target, Watch};
 /// The edge. One value serves every browser; it is driven by one task.
 pub struct Core {
     config: Config,
+    /// Our own addresses, as they are written into messages.
+    written: Vec<(SocketAddr, String)>,
     /// Keys, and what is derived from them: tokens, branches, ids.
     names: Names,
     /// Who has registered with us, where we are the registrar.
@@ -173,11 +176,14 @@ impl Core {
     /// A core that knows no flow yet.
     pub fn new(config: Config, secrets: &Secrets) -> Self {
         let (watch, longest_call) = (config.watch, config.limits.longest_call);
+        let own = config.advertised.iter().map(|own| own.address);
+        let written = own.map(|own| (own, own.to_string())).collect();
         Self {
             crowd: Crowd::new(&config.limits),
             guesses: Guesses::new(&config.limits),
             strangers: Strangers::default(),
             config,
+            written,
             names: Names::new(secrets),
             bindings: Bindings::default(),
             upstairs: Upstairs::default(),

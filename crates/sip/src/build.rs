@@ -32,6 +32,9 @@ impl Message {
     }
 }
 
+/// Octets of the headers that a response repeats, but for long ones.
+const USUAL_LENGTH: usize = 512;
+
 /// Makes a response. Via, From, To, Call-ID and CSeq are the request's, byte for byte (RFC 3261 8.2.6.2), and
 /// Record-Route where the response makes a dialog (12.1.1).
 #[derive(Debug)]
@@ -89,6 +92,7 @@ impl<'a> ResponseBuilder<'a> {
     /// The finished response.
     pub fn build(self) -> Result<Message, Error> {
         let mut copied = Lines::default();
+        copied.fields.reserve(USUAL_LENGTH);
         copied.copy_all(self.request, "Via");
         if self.status > 100
             && self.status < 300

@@ -142,7 +142,12 @@ impl Message {
     pub fn set_body(&mut self, content_type: &str, body: &[u8]) -> Result<(), Error> {
         let mut edited = self.clone();
         edited.replace_body(body)?;
-        edited.set("Content-Type", content_type)?;
+        // It would be read again.
+        let is_of_type = edited.count("Content-Type") == 1
+            && edited.raw("Content-Type") == Some(content_type.as_bytes());
+        if !is_of_type {
+            edited.set("Content-Type", content_type)?;
+        }
         *self = edited;
         Ok(())
     }

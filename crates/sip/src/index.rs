@@ -6,7 +6,7 @@ use crate::limits::{MAX_HEADER, MAX_HEADERS, MAX_MESSAGE, MAX_URI, MAX_VIAS};
 use crate::message::Framing;
 use crate::method::Method;
 use crate::name::{self, Key};
-use crate::scan::{self, Span, find_control, is_token, trimmed};
+use crate::scan::{self, Span, TOKEN, find_control, trimmed};
 
 /// Where the parts of one message are.
 #[derive(Debug, Clone)]
@@ -256,15 +256,11 @@ pub(crate) fn header_lines(bytes: &[u8]) -> Result<Vec<Field>, Error> {
 /// `name *(SP / HTAB) ":" value` within one logical line.
 pub(crate) fn field(bytes: &[u8], from: usize, end: usize, next: usize) -> Result<Field, Error> {
     let text = bytes.get(from..end).unwrap_or_default();
-    let colon = text
-        .iter()
-        .position(|b| *b == b':')
-        .ok_or(Error::BadHeader)?;
-    let mut name = text.get(..colon).unwrap_or_default();
-    while let [before @ .., b' ' | b'\t'] = name {
-        name = before;
-    }
-    if !is_token(name) {
+    let name_end = text.iter().position(|b| !TOKEN.holds(*b)).unwrap_or(0);
+    let (name, rest) = text.split_at_checked(name_end).unwrap_or_default();
+    let blanks = rest.iter().position(|b| !matches!(b, b' ' | b'\t'));
+    let colon = name_end.saturating_add(blanks.unwrap_or(0));
+    if name.is_empty() || text.get(colon) != Some(&b':') {
         return Err(Error::BadHeader);
     }
     let value_from = from.saturating_add(colon).saturating_add(1);

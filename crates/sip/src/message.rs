@@ -308,7 +308,10 @@ pub(crate) fn seconds(value: &[u8]) -> Option<u32> {
 
 /// For people and comparisons: folds become one space, bytes that are not UTF-8 the replacement character.
 fn readable(value: &[u8]) -> Cow<'_, str> {
-    let text = String::from_utf8_lossy(value);
+    let text = match std::str::from_utf8(value) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(value),
+    };
     if !value.contains(&b'\n') {
         return text;
     }

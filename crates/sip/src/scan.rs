@@ -48,26 +48,46 @@ pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
 
 /// RFC 3261 25.1 `token`.
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty()
-        && bytes
-            .iter()
-            .all(|&b| TOKEN.get(usize::from(b)) == Some(&true))
+    !bytes.is_empty() && TOKEN.holds_all(bytes)
 }
 
-const TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
-    let (mut byte, mut left) = (0_u8, table.as_mut_slice());
-    while let [entry, rest @ ..] = left {
-        *entry = byte.is_ascii_alphanumeric()
-            || matches!(
-                byte,
-                b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
-            );
-        byte = byte.wrapping_add(1);
-        left = rest;
+/// A kind of bytes.
+pub(crate) struct Kind([bool; 256]);
+
+impl Kind {
+    /// Letters, digits, and these.
+    const fn alphanumeric_and(others: &[u8]) -> Self {
+        let mut table = [false; 256];
+        let (mut byte, mut left) = (0_u8, table.as_mut_slice());
+        while let [entry, rest @ ..] = left {
+            *entry = byte.is_ascii_alphanumeric();
+            let mut more = others;
+            while let [other, others @ ..] = more {
+                *entry = *entry || *other == byte;
+                more = others;
+            }
+            byte = byte.wrapping_add(1);
+            left = rest;
+        }
+        Kind(table)
     }
-    table
-};
+
+    pub(crate) fn holds(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte)) == Some(&true)
+    }
+
+    pub(crate) fn holds_all(&self, bytes: &[u8]) -> bool {
+        bytes.iter().all(|byte| self.holds(*byte))
+    }
+}
+
+pub(crate) static TOKEN: Kind = Kind::alphanumeric_and(b"-.!%*_+`'~");
+
+/// What may stand in a URI: whatever can be seen, but for angle brackets and quotes.
+pub(crate) static IN_URI: Kind = Kind::alphanumeric_and(b"!#$%&'()*+,-./:;=?@[\\]^_`{|}~");
+
+/// What may stand in the name of a host, as far as anybody has such names.
+pub(crate) static IN_HOST: Kind = Kind::alphanumeric_and(b"-._");
 
 /// Position, at or after `from`, of the first byte under 0x20 (CR, LF, tab, NUL...), eight bytes at a time.
 pub(crate) fn find_control(bytes: &[u8], from: usize) -> Option<usize> {
@@ -243,6 +263,14 @@ mod tests {
             }
         }
         assert_eq!(find_control(b" \x7f\x80 abcdefgh", 0), None);
+    }
+
+    #[test]
+    fn a_uri_holds_what_can_be_seen_and_neither_quotes_nor_angle_brackets() {
+        for byte in 0..=u8::MAX {
+            let may = byte.is_ascii_graphic() && !b"<>\"".contains(&byte);
+            assert_eq!(IN_URI.holds(byte), may, "{byte}");
+        }
     }
 
     #[test]

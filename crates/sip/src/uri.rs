@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use crate::error::Error;
 use crate::limits::MAX_URI;
 use crate::params::Params;
-use crate::scan::{self, cut};
+use crate::scan::{self, IN_HOST, IN_URI, cut};
 
 /// The scheme of a URI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +41,7 @@ impl<'a> Uri<'a> {
         if text.len() > MAX_URI {
             return Err(Error::UriTooLong);
         }
-        if !text
-            .bytes()
-            .all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b'"'))
-        {
+        if !IN_URI.holds_all(text.as_bytes()) {
             return Err(Error::BadUri);
         }
         let (name, rest) = cut(text, b':').ok_or(Error::BadUri)?;
@@ -247,12 +244,7 @@ fn is_host(host: &str) -> bool {
                     .bytes()
                     .all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.'))
         }
-        None => {
-            !host.is_empty()
-                && host
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
-        }
+        None => !host.is_empty() && IN_HOST.holds_all(host.as_bytes()),
     }
 }
 

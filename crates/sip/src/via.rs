@@ -87,9 +87,10 @@ fn parse(value: &[u8]) -> Option<Via<'_>> {
 
 /// As in a URI, but the grammar lets white space stand around the colon before the port.
 fn sent_by_parts(text: &str) -> Option<(&str, Option<u16>)> {
-    let Some((host, port)) = text
-        .rsplit_once(':')
-        .filter(|(host, _)| !host.starts_with('[') || host.ends_with([']', ' ']))
+    let colon = text.bytes().rposition(|b| b == b':');
+    let split = colon.and_then(|at| Some((text.get(..at)?, text.get(at.saturating_add(1)..)?)));
+    let Some((host, port)) =
+        split.filter(|(host, _)| !host.starts_with('[') || host.ends_with([']', ' ']))
     else {
         return host_port(text);
     };

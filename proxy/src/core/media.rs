@@ -17,6 +17,7 @@ mod spared;
 mod unchanged;
 mod webrtc;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use sip::{Message, Method};
@@ -237,12 +238,12 @@ impl Core {
         if self.config.dtmf_events {
             ng::expect_keys(&mut request);
         }
-        let news = matters(&waiter).then(|| request.clone());
+        let news = matters(&waiter).then(|| Arc::new(request.clone()));
         let patience = self.patience(media, &waiter, now);
         let id = self.put(media, call_id, request, waiter, patience, now)?;
         self.media.at_relay(media);
         if let Some(request) = news {
-            self.media.note(media, &request);
+            self.media.note(media, request);
         }
         Ok(id)
     }

@@ -188,8 +188,9 @@ impl Core {
 
     /// Nobody registers somebody else.
     fn registers_himself(&self, request: &Message) -> Result<(), Answer> {
-        let same = aor_of(request, "From") == aor_of(request, "To");
-        match same || self.config.policy.callers != Callers::Own {
+        let [from, to] = [request.from(), request.to()].map(|end| end.map(|end| end.uri_text()));
+        let same = || from == to || aor_of(request, "From") == aor_of(request, "To");
+        match self.config.policy.callers != Callers::Own || same() {
             true => Ok(()),
             false => Err(Answer::new(403, "From And To Are Not The Same Address")),
         }

@@ -66,7 +66,9 @@ impl Core {
     pub(super) fn asked_for(&mut self, id: ContextId, request: &Message) -> Option<Registration> {
         let mut registration = self.registration(request)?;
         let came = &self.transactions.get_mut(id)?.request;
-        if let Some((_, contact)) = bound_contact(came) {
+        let same = came.raw_values("Contact").next() == Some(&registration.contact)
+            && came.raw("Expires") == request.raw("Expires");
+        if !same && let Some((_, contact)) = bound_contact(came) {
             registration.wanted = lifetime_in(came, &contact);
         }
         Some(registration)

@@ -228,7 +228,10 @@ pub(super) fn transport(place: Source) -> Transport {
 /// Where the responses go (RFC 3261 section 18.2.2, RFC 3581): back through the flow or the connection; of a datagram to
 /// the source address with the port that Via names, or with the source port if the sender asks for that.
 pub(super) fn answer_to(from: Source, request: &Message) -> Source {
-    let (Source::Upstream(mut source), Some(via)) = (from, request.top_via()) else {
+    let Source::Upstream(mut source) = from else {
+        return from;
+    };
+    let Some(via) = request.top_via() else {
         return from;
     };
     if source.transport == hop::Transport::Udp && !via.wants_rport() {

@@ -1,6 +1,8 @@
 //! Step 8 of the walk: what a proxy changes in a request (RFC 3261 section 16.6): Max-Forwards, Record-Route with
 //! our token (in REGISTER Path and Contact), Via. The body was step 7's.
 
+use std::borrow::Cow;
+
 use sip::{Error, Message, Method, NameAddr, Scheme};
 
 use super::Core;
@@ -68,22 +70,34 @@ impl Core {
     /// The Via value that brings the response back to us.
     pub(super) fn via(&self, to: Source, branch: &str) -> String {
         match to {
-            Source::Upstream(hop) => format!(
-                "SIP/2.0/{} {};branch={branch};rport",
-                hop.transport.in_via(),
-                self.config.own(hop).address
-            ),
+            Source::Upstream(hop) => {
+                let (transport, own) = (hop.transport.in_via(), self.own_address(hop));
+                [
+                    "SIP/2.0/", transport, " ", &own, ";branch=", branch, ";rport",
+                ]
+                .concat()
+            }
             Source::Flow(flow) => {
                 let (transport, host) = self.ws_name(flow);
-                format!("SIP/2.0/{transport} {host};branch={branch}")
+                ["SIP/2.0/", transport, " ", host, ";branch=", branch].concat()
             }
         }
     }
 
     /// The URI of ours, by which this hop sends requests to whom the token names.
     pub(super) fn own_uri(&self, token: &str, hop: Hop) -> String {
-        let own = self.config.own(hop);
-        format!("sip:{token}@{}{}", own.address, own.transport.in_uri())
+        let transport = self.config.own(hop).transport.in_uri();
+        ["sip:", token, "@", &self.own_address(hop), transport].concat()
+    }
+
+    /// Our own address that is told to this hop.
+    fn own_address(&self, to: Hop) -> Cow<'_, str> {
+        let own = self.config.own(to).address;
+        let written = self.written.iter().find(|(address, _)| *address == own);
+        match written {
+            Some((_, text)) => Cow::Borrowed(text),
+            None => Cow::Owned(own.to_string()),
+        }
     }
 
     /// Two entries, one for each side, because the sides differ in transport (RFC 5658): the one that faces where the
@@ -94,21 +108,24 @@ impl Core {
         from: Source,
         route: &Route,
     ) -> Result<(), Error> {
-        let token = self.token_of(route, from);
-        let browser_of = |client, flow| {
-            let token = Token { client, ..token };
+        let of_route = self.token_of(route, from);
+        let token = of_route.encode(&self.names);
+        let browser_of = |token: &str, flow| {
             // transport=ws for WSS too: RFC 7118 knows no other.
             let host = self.ws_name(flow).1;
-            format!("<sip:{}@{host};transport=ws;lr>", token.encode(&self.names))
+            ["<sip:", token, "@", host, ";transport=ws;lr>"].concat()
         };
-        let browser = browser_of(route.client, route.flow);
-        let token = token.encode(&self.names);
+        let browser = browser_of(&token, route.flow);
         let phone = |hop| format!("<{};lr>", self.own_uri(&token, hop));
         let [below, above] = match (from, route.to) {
             (Source::Upstream(hop), _) => [phone(hop), browser],
             (_, Source::Upstream(hop)) => [browser, phone(hop)],
             (Source::Flow(_), Source::Flow(_)) => match &route.beside {
-                Some(Peer { flow, client }) => [browser_of(*client, *flow), browser],
+                Some(Peer { flow, client }) => {
+                    let client = *client;
+                    let token = Token { client, ..of_route }.encode(&self.names);
+                    [browser_of(&token, *flow), browser]
+                }
                 None => return Ok(()),
             },
         };
@@ -126,7 +143,10 @@ impl Core {
     /// The upstream learns where its request came from, if it asked or wrote something else (RFC 3261 section 18.2.1,
     /// RFC 3581). A browser's Via is left alone: clients drop a response whose Via is not as they wrote it.
     fn note_source(&self, request: &mut Message, from: Source) -> Result<(), Error> {
-        let (Source::Upstream(source), Some(via)) = (from, request.top_via()) else {
+        let Source::Upstream(source) = from else {
+            return Ok(());
+        };
+        let Some(via) = request.top_via() else {
             return Ok(());
         };
         let host_differs = via.host().trim_matches(['[', ']']).parse() != Ok(source.address.ip());

@@ -269,11 +269,12 @@ impl Core {
 pub(super) fn aor_of(request: &Message, header: &str) -> Option<String> {
     let value = request.name_addrs(header).next()?.ok()?;
     let uri = value.uri().ok()?;
-    Some(format!(
-        "{}@{}",
-        uri.decoded_user()?,
-        uri.host().to_ascii_lowercase()
-    ))
+    let user = uri.decoded_user()?;
+    let mut aor = [&*user, "@", uri.host()].concat();
+    if let Some(host) = aor.get_mut(user.len()..) {
+        host.make_ascii_lowercase();
+    }
+    Some(aor)
 }
 
 fn gone() -> Answer {

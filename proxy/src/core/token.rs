@@ -104,7 +104,7 @@ impl Token {
 
     /// The token in the request's first Route.
     pub(super) fn next(request: &Message, names: &Names) -> Option<Self> {
-        Self::of(&request.routes().next()?.ok()?, names)
+        Self::decode(next_user(request)?, names)
     }
 
     /// The token in the Request-URI: the registrar took it from the Contact that we registered.
@@ -114,20 +114,20 @@ impl Token {
 
     /// Whether the request names, as its next hop or its destination, what has the shape of a token and is none of ours.
     pub(super) fn is_forged(request: &Message, names: &Names) -> bool {
-        let route = request.routes().next().and_then(Result::ok);
-        let route = route.and_then(|route| route.uri().ok()?.user().map(str::to_owned));
-        let addressed = request.uri().and_then(|uri| uri.user().map(str::to_owned));
-        let mut users = route.into_iter().chain(addressed);
+        let addressed = request.uri().and_then(|uri| uri.user());
+        let mut users = next_user(request).into_iter().chain(addressed);
         users.any(|user| {
-            user.len() == LENGTH && is_base64(&user) && Self::decode(&user, names).is_none()
+            user.len() == LENGTH && is_base64(user) && Self::decode(user, names).is_none()
         })
     }
 
     /// Takes our own entries off the top of Route: both of a double Record-Route, but no others, since a call
     /// from one of our browsers to another has four.
     pub(super) fn take(request: &mut Message, names: &Names) -> Option<Self> {
-        let token = Self::next(request, names)?;
-        while Self::next(request, names) == Some(token) {
+        let text = next_user(request)?.to_owned();
+        let token = Self::decode(&text, names)?;
+        // What we signed is written in one way.
+        while next_user(request) == Some(&text) {
             if request.remove_first_value("Route") != Ok(true) {
                 break;
             }
@@ -139,6 +139,11 @@ impl Token {
     pub(super) fn is_of_pass(value: &NameAddr<'_>, names: &Names, media: Option<MediaId>) -> bool {
         Self::of(value, names).is_some_and(|token| token.media == media)
     }
+}
+
+/// The user part of the request's first Route.
+fn next_user(request: &Message) -> Option<&str> {
+    request.routes().next()?.ok()?.uri().ok()?.user()
 }
 
 #[cfg(test)]

@@ -64,21 +64,21 @@ pub(super) struct Negotiation {
 
 impl Negotiation {
     /// The relay is asked about a body.
-    pub(super) fn note(&mut self, request: &Request) {
+    pub(super) fn note(&mut self, request: Arc<Request>) {
         let is_of = |offer: &Arc<Request>| offer.from_tag == request.from_tag;
         match request.command {
             Command::Offer => {
                 self.turn = self.turn.wrapping_add(1);
                 self.open.retain(|offer| !is_of(offer));
                 if self.open.len() < MAX_OPEN {
-                    self.open.push(Arc::new(request.clone()));
+                    self.open.push(request);
                 }
             }
             Command::Answer => {
                 let offer = self.open.iter().find(|offer| is_of(offer));
                 self.answered = offer.map(|offer| Agreement {
                     offer: Arc::clone(offer),
-                    answer: Arc::new(request.clone()),
+                    answer: Arc::clone(&request),
                 });
             }
             _ => {}
@@ -161,6 +161,10 @@ mod tests {
         request
     }
 
+    fn made(command: Command, from: &str, size: usize) -> Arc<Request> {
+        Arc::new(request(command, from, size))
+    }
+
     fn agreement(size: usize) -> Agreement {
         Agreement {
             offer: Arc::new(request(Command::Offer, "a", size)),
@@ -189,17 +193,17 @@ mod tests {
     #[test]
     fn an_answer_belongs_to_the_offer_of_its_offerer_and_a_refused_offer_to_none() {
         let mut negotiation = Negotiation::default();
-        negotiation.note(&request(Command::Offer, "a", 1));
-        negotiation.note(&request(Command::Offer, "b", 2));
-        negotiation.note(&request(Command::Answer, "a", 3));
+        negotiation.note(made(Command::Offer, "a", 1));
+        negotiation.note(made(Command::Offer, "b", 2));
+        negotiation.note(made(Command::Answer, "a", 3));
         negotiation.refuse("b", "a");
         assert!(negotiation.spoilt.is_some());
         let agreed = negotiation.confirm().unwrap();
         assert_eq!(agreed.offer.sdp.as_ref().map(Vec::len), Some(1));
-        negotiation.note(&request(Command::Answer, "b", 4));
+        negotiation.note(made(Command::Answer, "b", 4));
         assert!(negotiation.confirm().is_none());
-        negotiation.note(&request(Command::Offer, "a", 5));
-        negotiation.note(&request(Command::Answer, "a", 6));
+        negotiation.note(made(Command::Offer, "a", 5));
+        negotiation.note(made(Command::Answer, "a", 6));
         negotiation.refuse("a", "b");
         assert!(negotiation.confirm().is_none(), "an early answer is none");
     }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::{Entry, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use control_proto::Request;
@@ -174,7 +175,7 @@ impl MediaSessions {
     }
 
     /// The relay is asked about a body that somebody has sent.
-    pub(super) fn note(&mut self, id: MediaId, request: &Request) {
+    pub(super) fn note(&mut self, id: MediaId, request: Arc<Request>) {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.negotiation.note(request);
         }

@@ -9,7 +9,7 @@ const BUNDLE: &str = "BUNDLE";
 
 /// True if no medium of it can make a relay send to an address that has not been heard from.
 pub(super) fn is_webrtc(body: &[u8]) -> bool {
-    let Ok(session) = Session::parse(body) else {
+    let Ok(session) = Session::parse(&what_counts(body)) else {
         return false;
     };
     let in_use = || session.media.iter().filter(|media| !media.is_rejected());
@@ -24,6 +24,36 @@ pub(super) fn is_webrtc(body: &[u8]) -> bool {
         })
     };
     in_use().all(|media| media.protocol.is_dtls() && (proved(media) || rides(media)))
+}
+
+/// The attributes that are looked at.
+const ATTRIBUTES: [&[u8]; 5] = [
+    b"fingerprint:",
+    b"group:",
+    b"ice-pwd:",
+    b"ice-ufrag:",
+    b"mid:",
+];
+
+/// A description without the attributes that are not looked at, which are most of it. Those with octets that some take for
+/// the end of a line stay, for the parser to refuse.
+fn what_counts(body: &[u8]) -> Vec<u8> {
+    let counts = |line: &[u8]| {
+        let Some(attribute) = line.strip_prefix(b"a=") else {
+            return true;
+        };
+        let content = attribute.strip_suffix(b"\n").unwrap_or(attribute);
+        let content = content.strip_suffix(b"\r").unwrap_or(content);
+        ATTRIBUTES.iter().any(|name| content.starts_with(name))
+            || content.contains(&b'\r')
+            || content.contains(&0)
+    };
+    let lines = body.split_inclusive(|octet| *octet == b'\n');
+    let mut kept = Vec::with_capacity(body.len());
+    lines
+        .filter(|line| counts(line))
+        .for_each(|line| kept.extend_from_slice(line));
+    kept
 }
 
 fn is_told(fingerprints: &[Fingerprint]) -> bool {
@@ -74,6 +104,14 @@ mod tests {
         let plain = VIDEO.replace("UDP/TLS/RTP/SAVPF", "RTP/AVP");
         assert!(!judge(&["a=group:BUNDLE 0 1\r\n", AUDIO, PROOF, &plain]));
         assert!(!is_webrtc(b"v=0\r\nwhatever"));
+    }
+
+    #[test]
+    fn no_line_hides_in_an_attribute() {
+        for hidden in ["a=x-y\rm=audio 4002 RTP/AVP 0\r\n", "a=x-y\0z\r\n"] {
+            assert!(!judge(&[AUDIO, PROOF, hidden]), "{hidden:?}");
+        }
+        assert!(judge(&[AUDIO, PROOF, "a=x-y:z\n", "a=sendrecv"]));
     }
 
     #[test]
