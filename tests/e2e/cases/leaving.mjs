@@ -35,5 +35,24 @@ export async function all(runner, stage) {
       await desk.until('ended', { call: far });
       return `${Math.round(performance.now() - began)} ms later ${sound}`;
     });
+
+    await runner.run(`${label}: the phone's side refreshes a call whose WebSocket is lost, and asks for a hold, and the call goes on`, async (cleanup) => {
+      const [alice, desk] = await Promise.all([stage.softphone(cleanup, combination), stage.phone(cleanup)]);
+      const { call, far } = await stage.browserCallsPhone(alice, desk);
+      await stage.bothHear(alice, call, desk, far);
+      await alice.isCutOff();
+      const began = performance.now();
+      assert((await desk.reinvite(far, 'sendrecv')) === 'sendrecv', 'the refresh does not leave the call as it was');
+      const refreshed = Math.round(performance.now() - began);
+      // Only the browser can answer this one, once it is back.
+      const held = desk.reinvite(far, 'sendonly');
+      await alice.comesBack();
+      const direction = await held;
+      assert(direction !== 'sendrecv' && direction !== 'sendonly', `the browser answers the hold with ${direction}`);
+      assert((await desk.reinvite(far, 'sendrecv')) === 'sendrecv', 'the browser does not talk again');
+      const sound = heard(await stage.bothHear(alice, call, desk, far));
+      await desk.bye(far);
+      return `refreshed in ${refreshed} ms with nobody there; ${sound}`;
+    });
   }
 }

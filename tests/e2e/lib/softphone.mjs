@@ -24,7 +24,7 @@ export class Softphone {
     Object.assign(this, { page, options });
     this.name = `${options.user}#${++serial}`;
     this.uri = `sip:${options.user}@${DOMAIN}`;
-    for (const method of ['start', 'register', 'call', 'act', 'hears', 'hearsDigit', 'receives', 'sees', 'reported', 'silent', 'figures', 'losesItsSocket', 'stop'])
+    for (const method of ['start', 'register', 'call', 'act', 'hears', 'hearsDigit', 'receives', 'sees', 'reported', 'silent', 'figures', 'isCutOff', 'comesBack', 'losesItsSocket', 'stop'])
       this[method] = (...args) => this.invoke(method, args);
   }
 

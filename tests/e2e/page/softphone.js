@@ -130,12 +130,21 @@ class Softphone {
     return { ...(await ear.stats()), callId: call.callId, invitedAt: invitedAt(call.callId), answeredAt: answeredAt(call.callId), connectedAt: ear.connectedAt, firstAudioAt: ear.firstAudioAt };
   }
 
-  /** Cuts the newest socket below the library, comes back over a new one, registers again. */
-  async losesItsSocket() {
+  /** Cuts the newest socket below the library. */
+  async isCutOff() {
     const gone = this.events.until('disconnected', 5000);
     sockets.at(-1).close();
     await gone;
+  }
+
+  /** Comes back over a new one, registers again. */
+  async comesBack() {
     await this.phone.reconnect();
+  }
+
+  async losesItsSocket() {
+    await this.isCutOff();
+    await this.comesBack();
   }
 
   stop() {
