@@ -11,8 +11,11 @@ use crate::tap::Came;
 use crate::whole::Whole;
 use crate::witness::{Report, Witness};
 
-/// A gap that a listener hears.
-const MAX_GAP: u64 = 40_000_000;
+/// A gap that a listener hears, in nanoseconds.
+pub(crate) const MAX_GAP: u64 = 40_000_000;
+
+/// Of a rate that is asked for, this much is it.
+const REACHED: f64 = 0.99;
 
 /// One row of the table.
 pub(crate) struct Attack {
@@ -52,6 +55,8 @@ pub(crate) struct Outcome {
     pub(crate) owed: u64,
     /// What it reached, if it reached anything.
     pub(crate) bite: Option<String>,
+    /// So many a second were to be sent; 0 where the number says nothing.
+    pub(crate) rate: u64,
     /// What else is worth a line.
     pub(crate) note: String,
 }
@@ -63,6 +68,12 @@ impl Outcome {
             sent,
             ..Self::default()
         }
+    }
+
+    /// The same, of a flood that shows nothing unless it is so fast.
+    pub(crate) fn at_a_rate_of(mut self, rate: u64) -> Self {
+        self.rate = rate;
+        self
     }
 
     /// The same, with what it reached.
@@ -97,19 +108,38 @@ impl Done {
         self.bites().len() == 1 && self.has_gap()
     }
 
-    /// What the machine's other work does to a call is seen without an attack, too.
     fn has_gap(&self) -> bool {
-        self.attacked.gap > MAX_GAP.max(2 * self.calm.gap)
+        self.attacked.gap > MAX_GAP
+    }
+
+    /// Why the row says nothing of us: the machine's other work harmed the witness without an attack, too, or kept
+    /// the attacker from what he was to send.
+    pub(crate) fn spoiled(&self) -> Option<String> {
+        let (calm, sent) = (&self.calm, &self.outcome.sent);
+        if calm.lost > 0 || calm.gap > MAX_GAP {
+            return Some(
+                "the machine is at fault: nobody attacked, and the witness was not clean"
+                    .to_owned(),
+            );
+        }
+        let due = self.outcome.rate as f64 * sent.took.as_secs_f64();
+        ((sent.datagrams as f64) < due * REACHED)
+            .then(|| format!("not reached: {} a second", self.outcome.rate))
+    }
+
+    /// Whether the row says what it is there for.
+    pub(crate) fn holds(&self) -> bool {
+        self.bites().is_empty() && self.spoiled().is_none()
     }
 
     /// Why it bit; empty for one that was held.
     pub(crate) fn bites(&self) -> Vec<String> {
-        let (calm, attacked) = (&self.calm, &self.attacked);
+        let attacked = &self.attacked;
         let mut bites: Vec<String> = self.outcome.bite.iter().cloned().collect();
         if self.came.bytes > self.outcome.owed {
             bites.push(format!("{} bytes came back", self.came.bytes));
         }
-        if attacked.lost > calm.lost {
+        if attacked.lost > 0 {
             bites.push(format!("the witness lost {} packets", attacked.lost));
         }
         if attacked.wrong > 0 {
@@ -130,6 +160,10 @@ mod tests {
     use super::*;
 
     fn done(change: impl FnOnce(&mut Done)) -> usize {
+        made(change).bites().len()
+    }
+
+    fn made(change: impl FnOnce(&mut Done)) -> Done {
         let calm = Report {
             sent: 100,
             lost: 0,
@@ -145,7 +179,7 @@ mod tests {
             attacked: calm,
         };
         change(&mut done);
-        done.bites().len()
+        done
     }
 
     #[test]
@@ -155,21 +189,28 @@ mod tests {
         assert_eq!(done(|it| it.attacked.wrong = 1), 1);
         assert_eq!(done(|it| it.came.bytes = 1), 1);
         assert_eq!(done(|it| it.outcome.bite = Some(String::new())), 1);
-        assert_eq!(
-            done(|it| it.attacked.gap = 41_000_000),
-            0,
-            "not twice the calm one"
-        );
-        assert_eq!(done(|it| it.attacked.gap = 45_000_000), 1);
+        assert_eq!(done(|it| it.attacked.gap = 40_000_000), 0);
+        assert_eq!(done(|it| it.attacked.gap = 41_000_000), 1);
     }
 
     #[test]
-    fn what_is_owed_and_what_the_machine_does_count_not() {
+    fn what_is_owed_is_no_bite() {
         assert_eq!(done(|it| (it.came.bytes, it.outcome.owed) = (9, 9)), 0);
-        assert_eq!(
-            done(|it| (it.calm.gap, it.attacked.gap) = (50_000_000, 90_000_000)),
-            0
-        );
-        assert_eq!(done(|it| (it.calm.lost, it.attacked.lost) = (2, 2)), 0);
+    }
+
+    #[test]
+    fn a_busy_machine_and_a_slow_attacker_are_told_and_hold_nothing() {
+        assert_eq!(made(|_| ()).spoiled(), None);
+        assert!(made(|it| it.calm.gap = 50_000_000).spoiled().is_some());
+        assert!(made(|it| it.calm.lost = 1).spoiled().is_some());
+        let at_a_rate = |datagrams| {
+            made(|it| {
+                it.outcome.rate = 1000;
+                it.outcome.sent.took = std::time::Duration::from_secs(2);
+                it.outcome.sent.datagrams = datagrams;
+            })
+        };
+        assert_eq!(at_a_rate(1990).spoiled(), None);
+        assert!(at_a_rate(1900).spoiled().unwrap().contains("1000"));
     }
 }

@@ -1,9 +1,9 @@
-//! The attacker's hand: datagrams as fast as he is told to, or as this machine lets him.
+//! The attacker's hands: datagrams as fast as he is told to, or as this machine lets him.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
-use peers::kernel::{self, BATCH, Outbox, ROOM};
+use peers::kernel::{self, BATCH, GivingWay, Outbox, ROOM};
 use socket2::Socket;
 
 use crate::field::{DEVICE, Place};
@@ -12,6 +12,48 @@ use crate::field::{DEVICE, Place};
 pub(crate) struct Hand {
     socket: Socket,
     outbox: Outbox,
+}
+
+/// How many make a flood together: one core's work is not enough.
+const HANDS: u16 = 2;
+
+/// A flood from ports that begin with `first`, by several hands which take no time from what they attack. Each has its own
+/// `write`, as [`Hand::flood`] takes one.
+pub(crate) fn together<W>(
+    place: &Place,
+    first: u16,
+    per_second: u64,
+    span: Duration,
+    write: impl Fn() -> W + Sync,
+) -> Result<Sent, String>
+where
+    W: FnMut(u64, &mut [u8; ROOM]) -> (usize, Ipv4Addr, SocketAddrV4),
+{
+    let hands: Result<Vec<_>, _> = (0..HANDS)
+        .map(|number| Hand::new(place, first + number))
+        .collect();
+    let each = per_second / u64::from(HANDS);
+    std::thread::scope(|scope| {
+        let floods: Vec<_> = hands?
+            .into_iter()
+            .map(|mut hand| {
+                let write = &write;
+                scope.spawn(move || {
+                    let _gives_way = GivingWay::new();
+                    hand.flood(each, lasting(span), write())
+                })
+            })
+            .collect();
+        let mut all = Sent::default();
+        for flood in floods {
+            let sent = flood.join().map_err(|_| "a hand has panicked")?;
+            all = Sent {
+                took: all.took.max(sent.took),
+                ..all.and(sent)
+            };
+        }
+        Ok(all)
+    })
 }
 
 /// Goes on for so long.
@@ -46,7 +88,7 @@ impl Hand {
         })?;
         Ok(Self {
             socket,
-            outbox: Outbox::new(BATCH),
+            outbox: Outbox::new(BATCH).in_trains(),
         })
     }
 

@@ -20,10 +20,11 @@ pub(crate) fn row(done: &Done) -> String {
         "" => String::new(),
         note => format!(" ({note})"),
     };
-    let verdict = if bites.is_empty() {
-        format!("holds{note}")
-    } else {
-        format!("**BITES**: {}{note}", bites.join("; "))
+    let verdict = match (done.spoiled(), bites.is_empty()) {
+        (None, true) => format!("holds{note}"),
+        (None, false) => format!("**BITES**: {}{note}", bites.join("; ")),
+        (Some(why), true) => format!("**SAYS NOTHING**: {why}{note}"),
+        (Some(why), false) => format!("**SAYS NOTHING**: {why}; {}{note}", bites.join("; ")),
     };
     format!(
         "| {} | {} | {} | {} | {} | {} | {verdict} |",

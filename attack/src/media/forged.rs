@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use peers::kernel::ROOM;
+use peers::kernel::{GivingWay, ROOM};
 use peers::packet::{LEN, Stream};
 use peers::random::{self, Same};
 
@@ -34,6 +34,7 @@ pub(super) fn srtp(scene: &mut Scene<'_>) -> Result<Outcome, String> {
     for (address, relay, stream, number) in calls {
         let mut hand = Hand::new(&scene.field.alley, address.port())?;
         let mut chance = Same(random::number() | 1);
+        let _gives_way = GivingWay::new();
         sent = sent.and(hand.flood(RATE, lasting(FOR), |_, room| {
             let ahead = chance.number() % 100;
             stream.write(number + ahead, 0, room);

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use peers::kernel::GivingWay;
 use peers::scenario::Scenario;
 
 use crate::attack::{Outcome, Scene};
@@ -21,6 +22,7 @@ pub(super) fn flood(scene: &mut Scene<'_>) -> Result<Outcome, String> {
     let [phone, browser] = call.halves();
     let (began, before) = (Instant::now(), browser.sent());
     let mut heard = 0;
+    let gives_way = GivingWay::new();
     while began.elapsed() < FOR {
         let due = (began.elapsed().as_secs_f64() * RATE as f64) as u64;
         let done = browser.sent() - before;
@@ -30,6 +32,7 @@ pub(super) fn flood(scene: &mut Scene<'_>) -> Result<Outcome, String> {
             std::thread::sleep(Duration::from_micros(300));
         }
     }
+    drop(gives_way);
     let sent = Sent {
         datagrams: browser.sent() - before,
         bytes: 0,

@@ -9,12 +9,14 @@ use peers::stun::{self, Writer};
 
 use crate::attack::{Outcome, Scene};
 use crate::field::{ATTACKER, PRIVATE, PUBLIC, Place};
-use crate::flood::{Hand, Sent, lasting};
+use crate::flood::{Sent, together};
 use crate::programs::PORTS;
 
 /// As issue 6 asks.
 const RATE: u64 = 200_000;
 const FOR: Duration = Duration::from_secs(5);
+/// So many go to one place together.
+const TRAIN: u64 = 8;
 /// The longest junk; longer datagrams would be cut into fragments.
 const LONGEST: u64 = 1472;
 
@@ -36,7 +38,12 @@ pub(super) fn everywhere(scene: &mut Scene<'_>) -> Result<Outcome, String> {
     let known = [scene.witness.public_ports(), scene.witness.private_ports()].concat();
     let times = targets.len() / known.len().max(1);
     targets.extend(known.repeat(times));
-    at(&scene.field.alley, &targets, random::number()).map(Outcome::of)
+    at(&scene.field.alley, &targets).map(reached)
+}
+
+/// What less would show is something else.
+pub(super) fn reached(sent: Sent) -> Outcome {
+    Outcome::of(sent).at_a_rate_of(RATE)
 }
 
 /// Both sides of the range.
@@ -51,45 +58,48 @@ pub(super) fn all_ports() -> Vec<SocketAddrV4> {
 }
 
 /// Random bytes of all lengths that begin like what is spoken there.
-pub(super) fn at(place: &Place, targets: &[SocketAddrV4], seed: u64) -> Result<Sent, String> {
-    let mut chance = Same(seed | 1);
+pub(super) fn at(place: &Place, targets: &[SocketAddrV4]) -> Result<Sent, String> {
     let mut noise = vec![0; 4 * ROOM];
     random::fill(&mut noise);
-    let mut hand = Hand::new(place, 5000)?;
-    Ok(hand.flood(RATE, lasting(FOR), |_, room| {
-        let dice = chance.number();
-        // Short ones mostly, as the fastest junk is.
-        let longest = if dice.is_multiple_of(8) { LONGEST } else { 100 };
-        let len = ((dice >> 8) % (longest + 1)) as usize;
-        let from = (dice >> 24) as usize % (noise.len() - ROOM);
-        room[..len].copy_from_slice(&noise[from..from + len]);
-        let kind = &KINDS[(dice >> 40) as usize % KINDS.len()];
-        let head = len.min(2);
-        room[..head].copy_from_slice(&kind[..head]);
-        (
-            len,
-            ATTACKER,
-            targets[(dice >> 44) as usize % targets.len()],
-        )
-    }))
+    let noise = &noise;
+    together(place, 5000, RATE, FOR, || {
+        let mut chance = Same(random::number() | 1);
+        let (mut len, mut to) = (0, targets[0]);
+        move |number, room: &mut [u8; ROOM]| {
+            let dice = chance.number();
+            // Short ones mostly, as the fastest junk is.
+            if number.is_multiple_of(TRAIN) {
+                let longest = if dice.is_multiple_of(8) { LONGEST } else { 100 };
+                len = ((dice >> 8) % (longest + 1)) as usize;
+                to = targets[(dice >> 44) as usize % targets.len()];
+            }
+            let from = (dice >> 24) as usize % (noise.len() - ROOM);
+            room[..len].copy_from_slice(&noise[from..from + len]);
+            let kind = &KINDS[(dice >> 40) as usize % KINDS.len()];
+            let head = len.min(2);
+            room[..head].copy_from_slice(&kind[..head]);
+            (len, ATTACKER, to)
+        }
+    })
 }
 
 /// Well-made checks for fragments that nobody has.
 pub(super) fn checks(scene: &mut Scene<'_>) -> Result<Outcome, String> {
     let targets = scene.witness.public_ports();
-    let mut chance = Same(random::number() | 1);
     let template = check("aaaaaaaa:bbbb", &random::token(24));
-    // Behind the header, the attribute's head.
-    let fragment = 24..32;
-    let mut hand = Hand::new(&scene.field.alley, 5001)?;
-    let sent = hand.flood(RATE, lasting(FOR), |number, room| {
-        room[..template.len()].copy_from_slice(&template);
-        let letters = chance.number().to_le_bytes().map(|byte| b'a' + byte % 26);
-        room[fragment.clone()].copy_from_slice(&letters);
-        let to = targets[number as usize % targets.len()];
-        (template.len(), ATTACKER, to)
+    let (template, targets) = (&template, &targets);
+    let sent = together(&scene.field.alley, 5010, RATE, FOR, || {
+        let mut chance = Same(random::number() | 1);
+        move |number, room: &mut [u8; ROOM]| {
+            room[..template.len()].copy_from_slice(template);
+            let letters = chance.number().to_le_bytes().map(|byte| b'a' + byte % 26);
+            // Behind the header and the attribute's head.
+            room[24..32].copy_from_slice(&letters);
+            let to = targets[(number / TRAIN) as usize % targets.len()];
+            (template.len(), ATTACKER, to)
+        }
     });
-    Ok(Outcome::of(sent))
+    sent.map(reached)
 }
 
 /// Checks for a witness's leg, whose fragment the attacker has read somewhere, with a password that he has not.
@@ -107,13 +117,15 @@ pub(super) fn unproved_checks(scene: &mut Scene<'_>) -> Result<Outcome, String> 
             )
         })
         .collect();
-    let mut hand = Hand::new(&scene.field.alley, 5002)?;
-    let sent = hand.flood(RATE, lasting(FOR), |number, room| {
-        let check = &made[number as usize % made.len()];
-        room[..check.len()].copy_from_slice(check);
-        (check.len(), ATTACKER, *to)
+    let made = &made;
+    let sent = together(&scene.field.alley, 5020, RATE, FOR, || {
+        move |number, room: &mut [u8; ROOM]| {
+            let check = &made[number as usize % made.len()];
+            room[..check.len()].copy_from_slice(check);
+            (check.len(), ATTACKER, *to)
+        }
     });
-    Ok(Outcome::of(sent))
+    sent.map(reached)
 }
 
 /// A check as a controlling agent sends it.

@@ -3,15 +3,17 @@
 use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};
 
+use peers::kernel::{GivingWay, ROOM};
+
 use super::socket::{Socket, frame, registration, request};
 use crate::attack::Outcome;
 use crate::field::{ATTACKER, PRIVATE};
-use crate::flood::{Hand, Sent, lasting};
+use crate::flood::{Sent, together};
 use crate::programs::DOMAIN;
 use crate::whole::Whole;
 
 const SPAN: Duration = Duration::from_secs(10);
-/// Datagrams a second.
+/// Messages a second, at least.
 const RATE: u64 = 100_000;
 /// WebSockets at once, each opened anew when it is closed.
 const SOCKETS: usize = 100;
@@ -26,21 +28,24 @@ const GIVEN_BACK: Duration = Duration::from_secs(25);
 
 /// SIP from a stranger, of every kind, at the port that is for the SIP server.
 pub(super) fn datagrams(whole: &mut Whole<'_>) -> Result<Outcome, String> {
-    let mut hand = Hand::new(&whole.field.alley, 5060)?;
     let to = SocketAddrV4::new(PRIVATE, 5060);
     let kinds = ["INVITE", "REGISTER", "OPTIONS", "BYE", "MESSAGE"];
     let uri = format!("sip:witness@{DOMAIN}");
     let texts = kinds.map(|method| request(method, &uri, "mallory", "flood", 1, "", ""));
     let before = whole.edge.memory()?;
-    let mut kind = texts.iter().cycle();
-    let sent = hand.flood(RATE, lasting(SPAN), |_, room| {
-        let text = kind.next().map_or("", String::as_str).as_bytes();
-        let length = text.len().min(room.len());
-        room[..length].copy_from_slice(&text[..length]);
-        (length, ATTACKER, to)
-    });
+    let texts = &texts;
+    let sent = together(&whole.field.alley, 5060, RATE, SPAN, || {
+        let mut kind = texts.iter().cycle();
+        move |_, room: &mut [u8; ROOM]| {
+            let text = kind.next().map_or("", String::as_str).as_bytes();
+            let length = text.len().min(room.len());
+            room[..length].copy_from_slice(&text[..length]);
+            (length, ATTACKER, to)
+        }
+    })?;
     let height = whole.edge.memory()?;
-    Ok(memory(whole, Outcome::of(sent), before, height))
+    let outcome = Outcome::of(sent).at_a_rate_of(RATE);
+    Ok(memory(whole, outcome, before, height))
 }
 
 /// Messages of every kind that a WebSocket takes, from as many as are let in.
@@ -48,6 +53,7 @@ pub(super) fn messages(whole: &mut Whole<'_>) -> Result<Outcome, String> {
     let before = whole.edge.memory()?;
     let edge = &whole.edge;
     let (mut sent, height, opened) = whole.field.alley.within(|| {
+        let _gives_way = GivingWay::new();
         let uri = format!("sip:{DOMAIN}");
         let texts = [
             request("OPTIONS", &uri, "mallory", "flood", 1, "", ""),
@@ -102,7 +108,8 @@ pub(super) fn messages(whole: &mut Whole<'_>) -> Result<Outcome, String> {
         Ok((sent, height, opened))
     })?;
     sent.took = SPAN;
-    let mut outcome = memory(whole, Outcome::of(sent), before, height);
+    let outcome = Outcome::of(sent).at_a_rate_of(RATE);
+    let mut outcome = memory(whole, outcome, before, height);
     outcome.note += &format!("; {opened} connections");
     Ok(outcome)
 }
