@@ -31,6 +31,8 @@ pub(crate) enum Stage {
     Relay(fn(&mut Scene<'_>) -> Result<Outcome, String>),
     /// A whole edge: proxy, relay, SIP server and phones.
     Edge(fn(&mut Whole<'_>) -> Result<Outcome, String>),
+    /// An edge with three relays.
+    Pool(fn(&mut Whole<'_>) -> Result<Outcome, String>),
 }
 
 /// A relay, with calls that talk.
@@ -79,6 +81,15 @@ impl Outcome {
     /// The same, with what it reached.
     pub(crate) fn biting(mut self, bite: Option<String>) -> Self {
         self.bite = bite;
+        self
+    }
+
+    /// The same, with one more word.
+    pub(crate) fn and_saying(mut self, more: &str) -> Self {
+        if !self.note.is_empty() {
+            self.note += "; ";
+        }
+        self.note += more;
         self
     }
 

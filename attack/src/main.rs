@@ -34,6 +34,8 @@ use witness::Witness;
 const CALM: Duration = Duration::from_secs(1);
 /// How long it talks at the head of each table, where nobody attacks.
 const NOBODY_FOR: Duration = Duration::from_secs(10);
+/// Of an edge that has several.
+const RELAYS: u16 = 3;
 /// Over both tables.
 const HOW: &str = "Attackers run where no core has other work (SCHED_IDLE): on machines of their own they would take no \
                    time from what they attack. Relay, proxy and witnesses are started as usual, and share the cores.";
@@ -126,7 +128,7 @@ fn all(arguments: &Arguments, attacks: &[&Attack]) -> Result<usize, String> {
     }
     let on_edge = attacks
         .iter()
-        .filter(|it| matches!(it.stage, Stage::Edge(_)));
+        .filter(|it| matches!(it.stage, Stage::Edge(_) | Stage::Pool(_)));
     let on_edge: Vec<_> = on_edge.copied().collect();
     if !on_edge.is_empty() && !kinds.contains(&Kind::Anchor) {
         println!("\nA whole edge\n\n{}", table::HEAD);
@@ -185,7 +187,9 @@ fn relay(start: &Start, field: &Field, kind: &Kind, attacks: &[&Attack]) -> Resu
         if done.is_a_gap_alone() {
             let gap = done.attacked.gap / 1_000_000;
             done = attempt()?;
-            done.outcome.note += &format!(" a second time; the first had a gap of {gap} ms");
+            done.outcome = done
+                .outcome
+                .and_saying(&format!("a second time: the first had a gap of {gap} ms"));
         }
         bites += tell(&done);
         witness.tear_down(&mut ng);
@@ -215,11 +219,13 @@ fn again_and_again<T>(mut work: impl FnMut() -> Result<T, String>) -> Result<T, 
 fn edge(start: &Start, field: &Field, attacks: &[&Attack]) -> Result<usize, String> {
     let mut bites = 0;
     for attack in std::iter::once(&NOBODY_AT_ALL).chain(attacks.iter().copied()) {
-        let Stage::Edge(run) = attack.stage else {
-            continue;
+        let (run, relays) = match attack.stage {
+            Stage::Edge(run) => (run, 0),
+            Stage::Pool(run) => (run, RELAYS),
+            Stage::Relay(_) => continue,
         };
         let tap = Tap::open(&field.alley)?;
-        let mut whole = Whole::start(start, field)?;
+        let mut whole = Whole::start(start, field, relays)?;
         let witness = whole.witness();
         let done = beside(attack, &tap, &witness, || run(&mut whole))
             .map_err(|why| format!("{}: {why}", attack.name))?;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use control_proto::Key;
@@ -21,6 +22,9 @@ pub(crate) const WS: SocketAddrV4 = SocketAddrV4::new(PUBLIC, 8080);
 pub(crate) const UPSTREAM: SocketAddrV4 = SocketAddrV4::new(SERVER, 5060);
 /// The users' domain.
 pub(crate) const DOMAIN: &str = "attack.example";
+/// How long an offer waits for its answer at a relay that is attacked alone: shorter than usual, as nobody here answers
+/// late.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(30);
 /// What relay and proxy sign with.
 const SECRET: &str = "a secret of relay and proxy for this run";
 /// An edge that has not bound its ports by then never will.
@@ -64,9 +68,23 @@ impl Program {
         Ok(program)
     }
 
-    /// A proxy with a relay of its own, once it takes WebSockets.
-    pub(crate) fn edge(start: &Start, field: &Field, more: &str) -> Result<Self, String> {
-        let program = Self::causeway(start, field, "proxy", &edge_file(more))?;
+    /// One of several relays that share the ports, once it answers.
+    pub(crate) fn one_of(
+        start: &Start,
+        field: &Field,
+        number: u16,
+        count: u16,
+    ) -> Result<Self, String> {
+        let program = Self::causeway(start, field, "relay", &pool_file(number, count))?;
+        field
+            .house
+            .within(|| ask_at(control(number), Kind::shared_key()))?;
+        Ok(program)
+    }
+
+    /// A proxy with a relay of its own, or with so many that run already, once it takes WebSockets.
+    pub(crate) fn edge(start: &Start, field: &Field, relays: u16) -> Result<Self, String> {
+        let program = Self::causeway(start, field, "proxy", &edge_file(relays))?;
         field.street.within(|| {
             let end = Instant::now() + START;
             while std::net::TcpStream::connect(WS).is_err() {
@@ -94,7 +112,10 @@ impl Program {
         text: &str,
         words: impl FnOnce(&Path) -> Vec<String>,
     ) -> Result<Self, String> {
-        let folder = std::env::temp_dir().join(format!("causeway-attack-{}", std::process::id()));
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("causeway-attack-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
         let file = folder.join("edge.toml");
         let written = std::fs::create_dir_all(folder.join("recordings"))
             .and_then(|()| std::fs::write(folder.join("key"), SECRET))
@@ -118,6 +139,19 @@ impl Program {
     /// Its process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The program that it has started, if it has: a proxy's own relay.
+    pub(crate) fn child(&self) -> Option<u32> {
+        let id = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+        children.ok()?.split_whitespace().next()?.parse().ok()
+    }
+
+    /// Ends it at once, as a machine ends that loses its power.
+    pub(crate) fn kill(&mut self) -> Result<(), String> {
+        let killed = self.child.kill().and_then(|()| self.child.wait());
+        killed.map(|_| ()).map_err(|error| error.to_string())
     }
 
     /// An error once it has ended.
@@ -173,17 +207,32 @@ impl Kind {
     /// What its commands are signed with.
     pub(crate) fn key(&self) -> Option<Key> {
         match self {
-            Self::Ours(_) => Key::new(SECRET.as_bytes()),
+            Self::Ours(_) => Self::shared_key(),
             Self::Anchor => None,
         }
     }
+
+    /// Of all relays of ours.
+    pub(crate) fn shared_key() -> Option<Key> {
+        Key::new(SECRET.as_bytes())
+    }
+}
+
+/// The control port of one of several.
+pub(crate) fn control(number: u16) -> SocketAddrV4 {
+    SocketAddrV4::new(*NG.ip(), NG.port() + number)
 }
 
 /// The control port, asked from here once it answers.
 pub(crate) fn connect(key: Option<Key>) -> Result<Ng, String> {
+    ask_at(NG, key)
+}
+
+/// The same of another.
+pub(crate) fn ask_at(control: SocketAddrV4, key: Option<Key>) -> Result<Ng, String> {
     let end = Instant::now() + START;
     loop {
-        match Ng::connect(SocketAddr::V4(NG), key.clone()) {
+        match Ng::connect(SocketAddr::V4(control), key.clone()) {
             Ok(ng) => return Ok(ng),
             Err(why) if Instant::now() > end => return Err(why),
             Err(_) => {}
@@ -192,7 +241,11 @@ pub(crate) fn connect(key: Option<Key>) -> Result<Ng, String> {
 }
 
 fn media() -> String {
-    let (first, last) = (PORTS.start(), PORTS.end());
+    media_of(PORTS)
+}
+
+fn media_of(ports: std::ops::RangeInclusive<u16>) -> String {
+    let (first, last) = (ports.start(), ports.end());
     format!(
         "[media]\npublic = \"{PUBLIC}\"\nprivate = \"{PRIVATE}\"\nports = \"{first}-{last}\"\nshards = 1\n"
     )
@@ -200,14 +253,37 @@ fn media() -> String {
 
 fn relay_file(backend: &str) -> String {
     format!(
-        "[relay]\nlisten = \"udp:{NG}\"\ncontrol_key = \"key\"\nrecordings = \"recordings\"\nbackend = \"{backend}\"\n{}",
+        "[relay]\nlisten = \"udp:{NG}\"\ncontrol_key = \"key\"\nrecordings = \"recordings\"\nbackend = \"{backend}\"\n\
+         answer_timeout = {}\n{}",
+        LIFETIME.as_secs(),
         media()
     )
 }
 
-fn edge_file(more: &str) -> String {
+/// One of `count` relays, each with its part of the ports.
+fn pool_file(number: u16, count: u16) -> String {
+    let part = (PORTS.end() - PORTS.start() + 1) / count;
+    let first = PORTS.start() + number * part;
     format!(
-        "domain = \"{DOMAIN}\"\nupstream = \"udp:{UPSTREAM}\"\n{more}\n\
+        "[relay]\nlisten = \"udp:{}\"\ncontrol_key = \"key\"\nmetrics = \"off\"\n{}",
+        control(number),
+        media_of(first..=first + part - 1)
+    )
+}
+
+fn edge_file(relays: u16) -> String {
+    let controls: Vec<_> = (0..relays)
+        .map(|number| format!("\"udp:{}\"", control(number)))
+        .collect();
+    let pool = match relays {
+        0 => String::new(),
+        _ => format!(
+            "[relay]\ncontrol = [{}]\ncontrol_key = \"key\"\n",
+            controls.join(", ")
+        ),
+    };
+    format!(
+        "domain = \"{DOMAIN}\"\nupstream = \"udp:{UPSTREAM}\"\n{pool}\
          [listen]\nws = \"{WS}\"\nudp = \"{PRIVATE}:5060\"\n{}",
         media()
     )

@@ -2,7 +2,9 @@
 
 mod calls;
 mod crowds;
+mod dialog;
 mod floods;
+mod relays;
 mod socket;
 
 use crate::attack::{Attack, Stage};
@@ -47,5 +49,15 @@ pub(crate) const ATTACKS: &[Attack] = &[
         rows: "S15 S19",
         name: "requests of every method without a registration, and in the witness's name",
         stage: Stage::Edge(calls::in_anothers_name),
+    },
+    Attack {
+        rows: "R1",
+        name: "one of three relays killed under 40 calls a second",
+        stage: Stage::Pool(relays::one_killed),
+    },
+    Attack {
+        rows: "R1",
+        name: "one of three relays falls silent under 40 calls a second",
+        stage: Stage::Pool(relays::one_silent),
     },
 ];

@@ -32,8 +32,9 @@ pub(crate) fn row(done: &Done) -> String {
         done.name,
         match sent.datagrams {
             0 => "-".to_owned(),
-            count if sent.took.as_millis() < 100 => format!("{count} packets"),
-            count => format!("{count} packets, {:.1} thousand/s", rate / 1e3),
+            count if sent.took.as_millis() < 100 => count.to_string(),
+            count if rate < 1e3 => format!("{count}, {rate:.0}/s"),
+            count => format!("{count}, {:.1} thousand/s", rate / 1e3),
         },
         match done.came.bytes {
             0 => "0 bytes".to_owned(),

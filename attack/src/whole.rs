@@ -2,6 +2,7 @@
 //! that is registered and talks to the phone.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +13,8 @@ use demo::webphone::{self, Webphone};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
+use peers::process;
+
 use crate::Heard;
 use crate::field::{BROWSER, Field, PHONE};
 use crate::programs::{DOMAIN, Program, Start, UPSTREAM, WS};
@@ -21,17 +24,54 @@ use crate::witness::Report;
 pub(crate) const WITNESS: &str = "witness";
 /// The attacker is a user, too.
 pub(crate) const ATTACKER: &str = "mallory";
-/// Of both.
+/// Users beside them; their names are [`caller`]'s.
+pub(crate) const CALLERS: u32 = 40;
+/// Of all.
 pub(crate) const PASSWORD: &str = "secret";
 /// A line of the phone that answers and talks.
 pub(crate) const LINE: &str = "desk";
 /// Setting up takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What the edge holds in memory.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Memory {
+    /// In MiB.
+    proxy: u64,
+    /// All of its own and those beside it.
+    relay: u64,
+}
+
+impl Memory {
+    /// What an allocator keeps for the next ones, in MiB.
+    const KEPT: u64 = 16;
+
+    /// The more of both.
+    pub(crate) fn most(self, other: Self) -> Self {
+        Self {
+            proxy: self.proxy.max(other.proxy),
+            relay: self.relay.max(other.relay),
+        }
+    }
+
+    /// Whether what came in between was given back.
+    pub(crate) fn is_back_at(self, before: Self) -> bool {
+        self.proxy <= before.proxy + Self::KEPT && self.relay <= before.relay + Self::KEPT
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "proxy {} and relay {} MiB", self.proxy, self.relay)
+    }
+}
+
 /// An edge with a call that talks.
 pub(crate) struct Whole<'a> {
     pub(crate) field: &'a Field,
     pub(crate) edge: Program,
+    /// Where the proxy has none of its own.
+    pub(crate) relays: Vec<Program>,
     voices: Arc<Voices>,
     /// Its tasks stand in the street: the witness's browser.
     _street: Runtime,
@@ -48,11 +88,15 @@ struct Voices {
 }
 
 impl<'a> Whole<'a> {
-    /// Starts everything, and the call.
-    pub(crate) fn start(start: &Start, field: &'a Field) -> Result<Self, String> {
+    /// Starts everything, and the call: with a relay of the proxy's own, or with so many beside it.
+    pub(crate) fn start(start: &Start, field: &'a Field, relays: u16) -> Result<Self, String> {
         let (house, street) = (field.house.runtime()?, field.street.runtime()?);
         let (server, phone) = on(&house, house_side())?;
-        let edge = Program::edge(start, field, "")?;
+        let beside: Result<Vec<_>, String> = (0..relays)
+            .map(|number| Program::one_of(start, field, number, relays))
+            .collect();
+        let relays_beside = beside?;
+        let edge = Program::edge(start, field, relays)?;
         let web = on(&street, street_side())?;
         let line = format!("sip:{LINE}@{DOMAIN}");
         let voices = house.block_on(async {
@@ -72,6 +116,7 @@ impl<'a> Whole<'a> {
         Ok(Self {
             field,
             edge,
+            relays: relays_beside,
             voices: Arc::new(voices.map_err(|why| format!("the witness cannot call: {why}"))?),
             _street: street,
             _house: house,
@@ -111,6 +156,16 @@ impl<'a> Whole<'a> {
                 call.hang_up().map_err(|why| why.to_string())
             })
         })
+    }
+
+    /// What proxy and relays hold.
+    pub(crate) fn memory(&self) -> Memory {
+        let relays = self.relays.iter().map(Program::id).chain(self.edge.child());
+        let relays = relays.map(|relay| process::resident(Some(relay)));
+        Memory {
+            proxy: process::resident(Some(self.edge.id())) / 1024,
+            relay: relays.sum::<u64>() / 1024,
+        }
     }
 
     /// UDP ports that are open at the edge.
@@ -167,6 +222,11 @@ impl Heard for Talk {
     }
 }
 
+/// A user's name.
+pub(crate) fn caller(number: u32) -> String {
+    format!("caller{number}")
+}
+
 /// The SIP server and the phone, which is called and never calls.
 async fn house_side() -> Result<(registrar::Server, Phone), String> {
     let mut config = phone::Config::new("phone", DOMAIN, SocketAddr::new(IpAddr::V4(PHONE), 0));
@@ -180,7 +240,10 @@ async fn house_side() -> Result<(registrar::Server, Phone), String> {
     let user = |name: &str| (name.to_owned(), PASSWORD.to_owned());
     let config = registrar::Config {
         domain: DOMAIN.to_owned(),
-        users: HashMap::from([user(WITNESS), user(ATTACKER)]),
+        users: (0..CALLERS)
+            .map(|number| user(&caller(number)))
+            .chain([user(WITNESS), user(ATTACKER)])
+            .collect(),
         phones: HashMap::from([(LINE.to_owned(), phone.address())]),
     };
     let server = registrar::Server::start(config, SocketAddr::V4(UPSTREAM))

@@ -11,6 +11,7 @@ use peers::sdp::{self, Terms};
 use crate::attack::{Outcome, Scene};
 use crate::field::{ATTACKER, BROWSER, PHONE};
 use crate::flood::Sent;
+use crate::programs::LIFETIME;
 use crate::witness::Call;
 
 /// As many as a datagram holds, and as many offers.
@@ -20,8 +21,7 @@ const OFFERS: usize = 15;
 const MAX_TIME: Duration = Duration::from_millis(500);
 /// Unanswered offers.
 const UNANSWERED: usize = 20_000;
-/// An offer's lifetime, and what issue 6 gives after it.
-const LIFETIME: Duration = Duration::from_secs(60);
+/// How long all may take to be back after the offers' lifetime.
 const AFTER: Duration = Duration::from_secs(60);
 /// kB that the relay may keep: its memory of replies holds for half a minute.
 const MAX_KEPT: u64 = 20_000;
@@ -107,7 +107,7 @@ pub(super) fn unanswered(scene: &mut Scene<'_>) -> Result<Outcome, String> {
         took,
     };
     let bite = match back {
-        None => Some("no new call came up two minutes later".to_owned()),
+        None => Some("no new call came up a minute after the offers' lifetime".to_owned()),
         Some(_) if after > before + MAX_KEPT => Some(format!("{} kB stay", after - before)),
         Some(_) => None,
     };

@@ -12,7 +12,7 @@ use crate::field::{ATTACKER, PRIVATE, PUBLIC, Place};
 use crate::flood::{Sent, together};
 use crate::programs::PORTS;
 
-/// As issue 6 asks.
+/// Packets a second.
 const RATE: u64 = 200_000;
 const FOR: Duration = Duration::from_secs(5);
 /// So many go to one place together.

@@ -3,46 +3,30 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use super::socket::{Socket, credentials, frame, request, status};
+use super::dialog::{Dialog, SDP, line, offer};
+use super::socket::{Socket, frame, request, status};
 use crate::attack::Outcome;
 use crate::field::ATTACKER;
 use crate::flood::Sent;
-use crate::programs::DOMAIN;
-use crate::whole::{ATTACKER as MALLORY, LINE, PASSWORD, WITNESS, Whole};
+use crate::whole::{ATTACKER as MALLORY, WITNESS, Whole};
 
 /// INVITEs.
 const CALLS: u32 = 20_000;
 /// Ports are free again so long after an offer's lifetime, which is half a minute after its call was refused.
 const FREE: Duration = Duration::from_secs(90);
 
-/// What a browser would offer.
-fn offer() -> String {
-    let fingerprint = vec!["AB"; 32].join(":");
-    format!(
-        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\n\
-         c=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendrecv\r\na=rtcp-mux\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdef012345\r\n\
-         a=fingerprint:sha-256 {fingerprint}\r\na=setup:actpass\r\na=rtpmap:0 PCMU/8000\r\n"
-    )
-}
-
-const SDP: &str = "Content-Type: application/sdp\r\n";
-
 fn attacker(whole: &Whole<'_>) -> Result<Socket, String> {
-    let mut socket = Socket::open(&whole.field.alley)?;
-    match socket.register(MALLORY, PASSWORD, 1) {
-        Some(200) => Ok(socket),
-        other => Err(format!(
-            "the attacker is a user and should register: {other:?}"
-        )),
-    }
+    Socket::of_user(&whole.field.alley, MALLORY)
 }
 
 /// Calls that begin and are left alone, on as many connections as it takes; then somebody else calls.
 pub(super) fn unanswered(whole: &mut Whole<'_>) -> Result<Outcome, String> {
     let ports = whole.ports()?;
+    let before = whole.memory();
+    let mut most = before;
     let began = Instant::now();
     let (mut sent, mut number, mut connections) = (Sent::default(), 0, 0);
-    let uri = format!("sip:{LINE}@{DOMAIN}");
+    let uri = line();
     let mut grown = 0;
     while number < CALLS && began.elapsed() < Duration::from_secs(60) {
         let Ok(mut socket) = attacker(whole) else {
@@ -63,24 +47,28 @@ pub(super) fn unanswered(whole: &mut Whole<'_>) -> Result<Outcome, String> {
             sent.bytes += invite.len() as u64;
         }
         grown = grown.max(whole.ports()?.saturating_sub(ports));
+        most = most.most(whole.memory());
     }
     sent.took = began.elapsed();
     let others = whole.calls(5);
+    most = most.most(whole.memory());
     let end = Instant::now() + FREE;
-    let mut held = grown;
-    while held > 0 && Instant::now() < end {
+    let (mut held, mut after) = (grown, most);
+    while (held > 0 || !after.is_back_at(before)) && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(500));
         held = whole.ports()?.saturating_sub(ports);
+        after = whole.memory();
     }
     let bite = match others {
         Err(why) => Some(format!("others' calls: {why}")),
         Ok(()) if held > 0 => Some(format!("{held} ports are held")),
+        Ok(()) if !after.is_back_at(before) => Some("memory is held".to_owned()),
         Ok(()) => None,
     };
     let freed = end.saturating_duration_since(Instant::now());
     let freed = FREE.saturating_sub(freed).as_secs();
     let note = format!(
-        "{connections} connections, {grown} ports at most, all free after {freed} s; 5 of 5 others' calls stand"
+        "{connections} connections, {grown} ports at most, all free after {freed} s; 5 of 5 others' calls stand; {before} before, {most} at most, {after} after"
     );
     Ok(Outcome::of(sent).biting(bite).saying(note))
 }
@@ -95,7 +83,7 @@ pub(super) fn led_away(whole: &mut Whole<'_>) -> Result<Outcome, String> {
     })?;
     let mut socket = attacker(whole)?;
     let (own, mut sent) = (format!("{ATTACKER}:5060"), Sent::default());
-    let line = format!("sip:{LINE}@{DOMAIN}");
+    let line = line();
     let uris = [
         format!("sip:x@{own}"),
         format!("sip:x@{own};transport=tcp"),
@@ -153,60 +141,12 @@ pub(super) fn led_away(whole: &mut Whole<'_>) -> Result<Outcome, String> {
 pub(super) fn hung_up_by_another(whole: &mut Whole<'_>) -> Result<Outcome, String> {
     let mut caller = attacker(whole)?;
     let mut stranger = Socket::open(&whole.field.alley)?;
-    let uri = format!("sip:{LINE}@{DOMAIN}");
-    let call = "stolen";
-    let first = request("INVITE", &uri, MALLORY, call, 1, SDP, &offer());
-    caller.send(&first).map_err(|error| error.to_string())?;
-    let mut answer = caller.final_response().ok_or("the INVITE has no answer")?;
-    let mut number = 1;
-    if status(&answer) == Some(407) {
-        let ack =
-            request("ACK", &uri, MALLORY, call, 1, "", "").replace("ACKstolen", "INVITEstolen");
-        _ = caller.send(&ack);
-        let given =
-            credentials(&answer, "INVITE", &uri, MALLORY, PASSWORD).ok_or("no challenge")?;
-        number = 2;
-        let more = format!("{SDP}Proxy-Authorization: {given}\r\n");
-        let again = request("INVITE", &uri, MALLORY, call, number, &more, &offer());
-        caller.send(&again).map_err(|error| error.to_string())?;
-        answer = caller
-            .final_response()
-            .ok_or("the second INVITE has no answer")?;
-    }
-    if status(&answer) != Some(200) {
-        return Err(format!(
-            "the call does not stand: {}",
-            answer.lines().next().unwrap_or_default()
-        ));
-    }
-    let of = |name: &str| {
-        let values = answer
-            .lines()
-            .filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        values.map(str::to_owned).collect::<Vec<_>>()
-    };
-    let mut routes = of("Record-Route")
-        .join(", ")
-        .split(", ")
-        .map(str::to_owned)
-        .collect::<Vec<_>>();
-    routes.reverse();
-    let route = format!("Route: {}\r\n", routes.join(", "));
-    let to = of("To").pop().unwrap_or_default();
-    let target = of("Contact").pop().unwrap_or_default();
-    let target = target.split(['<', '>']).nth(1).unwrap_or(&uri).to_owned();
-    let within = |method: &str, number: u32| {
-        let text = request(method, &target, MALLORY, call, number, &route, "");
-        text.replace(&format!("To: <{target}>"), &format!("To: {to}"))
-    };
-    caller
-        .send(&within("ACK", number))
-        .map_err(|error| error.to_string())?;
+    let dialog = Dialog::begin(&mut caller, MALLORY, "stolen")?;
     let mut sent = Sent::default();
     let mut taken = Vec::new();
     for method in ["BYE", "INVITE", "UPDATE", "REFER", "INFO"] {
         stranger
-            .send(&within(method, 7))
+            .send(&dialog.within(method, 7))
             .map_err(|error| error.to_string())?;
         sent.datagrams += 1;
         let status = stranger.final_response().as_deref().and_then(status);
@@ -214,10 +154,7 @@ pub(super) fn hung_up_by_another(whole: &mut Whole<'_>) -> Result<Outcome, Strin
             taken.push(format!("{method} was answered {status:?}"));
         }
     }
-    caller
-        .send(&within("BYE", number + 1))
-        .map_err(|error| error.to_string())?;
-    let own = caller.final_response().as_deref().and_then(status);
+    let own = dialog.end(&mut caller)?;
     if own != Some(200) {
         taken.push(format!("the caller's own BYE was answered {own:?}"));
     }
@@ -230,7 +167,7 @@ pub(super) fn in_anothers_name(whole: &mut Whole<'_>) -> Result<Outcome, String>
     let mut stranger = Socket::open(&whole.field.alley)?;
     let mut user = attacker(whole)?;
     let (mut sent, mut passed) = (Sent::default(), Vec::new());
-    let uri = format!("sip:{LINE}@{DOMAIN}");
+    let uri = line();
     for method in [
         "INVITE",
         "MESSAGE",

@@ -109,9 +109,8 @@ pub(super) fn messages(whole: &mut Whole<'_>) -> Result<Outcome, String> {
     })?;
     sent.took = SPAN;
     let outcome = Outcome::of(sent).at_a_rate_of(RATE);
-    let mut outcome = memory(whole, outcome, before, height);
-    outcome.note += &format!("; {opened} connections");
-    Ok(outcome)
+    let outcome = memory(whole, outcome, before, height);
+    Ok(outcome.and_saying(&format!("{opened} connections")))
 }
 
 /// Judges what the proxy holds, in MiB.

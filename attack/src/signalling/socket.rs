@@ -8,6 +8,7 @@ use md5::{Digest as _, Md5};
 
 use crate::field::Place;
 use crate::programs::{DOMAIN, WS};
+use crate::whole::PASSWORD;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,6 +27,15 @@ impl Socket {
     /// Opens one from a place.
     pub(super) fn open(place: &Place) -> Result<Self, String> {
         place.within(|| Self::open_here().map_err(|error| format!("no WebSocket: {error}")))
+    }
+
+    /// Opens one on which a user of the SIP server has registered.
+    pub(super) fn of_user(place: &Place, user: &str) -> Result<Self, String> {
+        let mut socket = Self::open(place)?;
+        match socket.register(user, PASSWORD, 1) {
+            Some(200) => Ok(socket),
+            other => Err(format!("{user} is a user and should register: {other:?}")),
+        }
     }
 
     /// Opens one from where this thread stands.
