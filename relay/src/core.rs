@@ -84,7 +84,7 @@ pub use rate::PacketRates;
 pub use recording::{Record, RecordedPacket, Sound};
 pub use seats::Seats;
 pub use shard::Shard;
-pub use statistics::{InterfacePorts, Statistics};
+pub use statistics::{FirstHeard, InterfacePorts, Statistics};
 
 /// The bytes a packet may grow by: a header extension with a mid, and when it is protected an SRTCP index, the longest
 /// tag and the longest key identifier (RFC 8843, RFC 3711, RFC 7714).

@@ -34,6 +34,12 @@ pub struct Reception {
 }
 
 impl Reception {
+    /// When its first packet came.
+    #[must_use]
+    pub fn first_arrival(&self) -> Instant {
+        self.first_arrival
+    }
+
     /// Begins with the source's first packet. `clock_rate` is the codec's, in Hz.
     #[must_use]
     pub fn new(ssrc: u32, clock_rate: u32, sequence: u16, timestamp: u32, now: Instant) -> Self {

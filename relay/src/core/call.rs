@@ -27,7 +27,7 @@ pub(super) struct Call {
     /// The last offer, answer or delete.
     pub(super) last_signal: Instant,
     /// At least one answer came.
-    pub(super) answered: bool,
+    pub(super) answered: Option<Instant>,
     /// When it is to be freed: a `delete` with a delay came.
     pub(super) ends: Option<Instant>,
     pub(super) parties: Vec<Party>,
@@ -80,7 +80,7 @@ impl Call {
             id,
             created: now,
             last_signal: now,
-            answered: false,
+            answered: None,
             ends: None,
             parties: Vec::new(),
             tos: None,

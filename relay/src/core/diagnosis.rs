@@ -88,7 +88,7 @@ fn passage(from: &Seen, to: &Seen) -> Option<String> {
 impl Shard {
     /// What is wrong with the media of a call as it is now; `None` where all passes, or nobody has answered.
     pub(super) fn diagnosis(&self, key: Key<Call>) -> Option<String> {
-        let call = self.calls.get(key).filter(|call| call.answered)?;
+        let call = self.calls.get(key).filter(|call| call.answered.is_some())?;
         self.diagnosis_of(call)
     }
 

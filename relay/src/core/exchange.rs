@@ -82,7 +82,8 @@ impl Shard {
             .ok_or(Refused::UnknownCall)?;
         let call = self.calls.get_mut(key).ok_or(Refused::UnknownCall)?;
         let (from, to) = call.sides_of_answer(from_tag, to_tag, request.via_branch.as_deref())?;
-        (call.answered, call.last_signal, call.ends) = (true, now, None);
+        call.answered.get_or_insert(now);
+        (call.last_signal, call.ends) = (now, None);
         if let Some(party) = call.party_mut(to) {
             party.label = request.label.clone().or(party.label.take());
             party.describe(request);

@@ -17,7 +17,10 @@ impl Shard {
         now: Instant,
         ports: &mut dyn Ports,
     ) {
-        let may_be_refused = self.calls.get(call).is_some_and(|call| call.answered);
+        let may_be_refused = self
+            .calls
+            .get(call)
+            .is_some_and(|call| call.answered.is_some());
         for key in legs {
             match self.legs.get_mut(key) {
                 Some(leg) if may_be_refused && leg.rtp.is_some() => leg.leaving = true,

@@ -57,7 +57,8 @@ impl Shard {
         ports: &mut dyn Ports,
     ) -> Result<Response, Refused> {
         let call = self.calls.get_mut(key).ok_or(Refused::UnknownCallId)?;
-        (call.answered, call.last_signal, call.ends) = (true, now, None);
+        call.answered.get_or_insert(now);
+        (call.last_signal, call.ends) = (now, None);
         let party = match call.by_tag(tag) {
             Some(party) => party,
             None => call.add(Some(tag), None, now)?,

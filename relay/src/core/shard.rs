@@ -290,7 +290,7 @@ impl Shard {
         };
         self.timers.arm(Timer::Call(key), None);
         self.by_id.remove(&call.id);
-        if call.answered
+        if call.answered.is_some()
             && let Some(fault) = self.diagnosis_of(&call)
         {
             self.outputs.push_back(Output::Event(Event {
@@ -342,7 +342,7 @@ impl Shard {
         if let Some(ends) = call.ends {
             return (ends, EventKind::Deleted);
         }
-        if !call.answered {
+        if call.answered.is_none() {
             let gives_up = after(call.last_signal, self.config.answer_timeout);
             return (gives_up, EventKind::Unanswered);
         }

@@ -77,6 +77,12 @@ impl Sources {
         self.0.iter().max_by_key(|source| source.last.at)
     }
 
+    /// When anything was heard first, of the streams that are known.
+    pub(super) fn first_heard(&self) -> Option<Instant> {
+        let all = self.0.iter();
+        all.map(|source| source.reception.first_arrival()).min()
+    }
+
     fn add(&mut self, source: Source) {
         let oldest =
             (0..self.0.len()).min_by_key(|at| self.0.get(*at).map(|source| source.last.at));

@@ -42,6 +42,8 @@ pub struct Statistics {
     pub zero_way: u64,
     /// Those in which something came from one side alone.
     pub one_way: u64,
+    /// How soon the parties of calls that are over were heard: who offered, and who answered.
+    pub first_heard: [FirstHeard; 2],
     /// Reports about streams that gave a score, those of calls that go on included.
     pub scores: u64,
     /// The sum of these scores (MOS).
@@ -54,6 +56,22 @@ pub struct Statistics {
     pub squared_duration: f64,
     /// Ports now, of each address of each interface in the order of the configuration.
     pub interfaces: Vec<InterfacePorts>,
+}
+
+/// How soon one side was heard once its call was answered.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FirstHeard {
+    /// Media that were heard at all.
+    pub media: u64,
+    /// The time from the answer to the first packet, of all together. Who was heard before the answer took none.
+    pub took: Duration,
+}
+
+impl FirstHeard {
+    fn count(&mut self, media: u64, took: Duration) {
+        self.media = self.media.saturating_add(media);
+        self.took = self.took.saturating_add(took);
+    }
 }
 
 /// The ports of one address of an interface.
@@ -81,6 +99,9 @@ impl Statistics {
             for (mine, theirs) in self.interfaces.iter_mut().zip(&other.interfaces) {
                 mine.used = mine.used.saturating_add(theirs.used);
             }
+        }
+        for (mine, theirs) in self.first_heard.iter_mut().zip(&other.first_heard) {
+            mine.count(theirs.media, theirs.took);
         }
         for (mine, theirs) in [
             (&mut self.sessions, other.sessions),
@@ -134,6 +155,12 @@ impl Statistics {
                 port.is_some_and(|rtp| rtp.received.packets > 0) || leg.sources.latest().is_some()
             };
             let peer = leg.peer.and_then(|peer| legs.get(peer));
+            for (side, leg) in self.first_heard.iter_mut().zip([Some(leg), peer]) {
+                let heard = leg.and_then(|leg| leg.sources.first_heard());
+                if let (Some(answered), Some(heard)) = (call.answered, heard) {
+                    side.count(1, heard.saturating_duration_since(answered));
+                }
+            }
             match (was_heard(leg), peer.is_some_and(was_heard)) {
                 (false, false) => self.zero_way = self.zero_way.saturating_add(1),
                 (true, true) => {}

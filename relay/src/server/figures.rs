@@ -90,6 +90,14 @@ impl Figures {
         let help = "Media of calls that are over in which nothing came from one side, or from none";
         let silent = [("one", now.one_way), ("both", now.zero_way)];
         page.counters("silent_media", help, ["sides"], labelled(silent))?;
+        let [offerer, answerer] = now.first_heard;
+        let sides = [("offerer", offerer), ("answerer", answerer)];
+        let help = "Media of calls that are over in which this side was heard";
+        let heard = sides.map(|(side, it)| (side, it.media));
+        page.counters("heard_media", help, ["side"], labelled(heard))?;
+        let help = "Time from the answer to the first packet of these media, all together";
+        let took = sides.map(|(side, it)| (side, it.took.as_secs_f64()));
+        page.counters("first_packet_seconds", help, ["side"], labelled(took))?;
         let help = "Time that the calls which are over took, all together";
         page.counter("call_seconds", help, now.duration.as_secs_f64())?;
         page.counter(

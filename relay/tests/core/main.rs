@@ -16,6 +16,7 @@ mod dtmf;
 mod endpoints;
 mod exchanges;
 mod extensions;
+mod first_heard;
 mod hostile;
 mod interfaces;
 mod keying;
