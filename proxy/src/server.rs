@@ -172,7 +172,7 @@ pub struct Server {
 impl Server {
     /// Binds everything; nothing is served before [`Server::run`].
     pub async fn bind(mut config: Config) -> Result<Self, StartError> {
-        let udp = Udp::bind(&config.udp)?;
+        let mut udp = Udp::bind(&config.udp)?;
         let plain = config.tcp.into_iter().map(|address| (address, None));
         let secure = config.tls.into_iter();
         let secure = secure.map(|(address, tls)| (address, Some(tls)));
@@ -207,7 +207,9 @@ impl Server {
         let own = config.core.advertised.clone();
         let resolver = Resolver::new(config.upstreams, &config.dns, Service::Sip(own))?;
         let mut core = Core::new(config.core, &config.secrets);
-        core.receive(Input::Upstreams(resolver.found().targets()), Instant::now());
+        let targets = resolver.found().targets();
+        udp.serve(&targets);
+        core.receive(Input::Upstreams(targets), Instant::now());
         core.receive(Input::Relays(listed), Instant::now());
         Ok(Self {
             core,
@@ -420,8 +422,9 @@ impl Shell {
     /// The SIP server's addresses have changed.
     fn upstreams(&mut self, found: Found) {
         self.hops.name(found.names());
-        let input = Input::Upstreams(found.targets());
-        self.core.receive(input, Instant::now());
+        let targets = found.targets();
+        self.udp.serve(&targets);
+        self.core.receive(Input::Upstreams(targets), Instant::now());
     }
 
     /// The relays are others.

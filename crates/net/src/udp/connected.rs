@@ -12,7 +12,7 @@ use super::{Options, SockRef, Socket};
 /// its sender.
 #[derive(Debug)]
 pub struct Connected {
-    socket: UdpSocket,
+    pub(super) socket: UdpSocket,
     peer: SocketAddr,
 }
 
