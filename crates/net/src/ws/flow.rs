@@ -22,6 +22,7 @@ use crate::stream::Octets;
 use crate::tcp;
 use crate::tls::{self, aside};
 
+use super::beat;
 use super::control::Control;
 use super::door::Place;
 use super::frames::{self, Broken, Frames, Said, Status};
@@ -253,7 +254,7 @@ impl Connection {
         let mut frames = Frames::default();
         let mut control = Control::new(ping);
         let (mut due, mut pinged) = (within(ping), false);
-        let mut timer = pin!(sleep_until(due));
+        let mut timer = pin!(sleep_until(beat::after(due, ping)));
         loop {
             tokio::select! {
                 // The timer is looked at last: while we were writing, nobody has read, and what is there by now was in time.
@@ -282,7 +283,7 @@ impl Connection {
                         write(stream, &frames::ping(), ping).await?;
                         (due, pinged) = (within(ping), true);
                     }
-                    timer.as_mut().reset(due);
+                    timer.as_mut().reset(beat::after(due, ping));
                 }
             }
         }

@@ -5,6 +5,7 @@
 //! be sent goes through the [`FlowSender`] that came with [`Event::Opened`].
 //! The listener knows nothing of SIP beyond "one message is one WebSocket message".
 
+mod beat;
 mod control;
 mod door;
 mod flow;
