@@ -32,9 +32,9 @@ pub(super) fn log(event: &Event) {
         Event::Rebound { flow, aor } => {
             tracing::info!(flow = flow.0, aor, "came back on a new flow")
         }
-        Event::CallAnswered { call_id } => tracing::info!(call_id, "call answered"),
-        Event::CallReleased { call_id } => tracing::info!(call_id, "call released"),
-        // Its record is the line.
+        // A call's line is its record.
+        Event::CallAnswered { call_id } => tracing::debug!(call_id, "call answered"),
+        Event::CallReleased { call_id } => tracing::debug!(call_id, "call released"),
         Event::CallEnded(_) => {}
         Event::MediaSeen {
             call_id,
