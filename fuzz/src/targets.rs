@@ -17,17 +17,19 @@ mod signature;
 mod sip;
 mod srtp;
 mod stun;
+mod websocket;
 
 use crate::Target;
 
 /// All of them, in the order in which a stranger meets them.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 21] = [
     of("bencode", ng::bencode),
     of("json", ng::json),
     of("frames", frames::run),
     of("sip_stream", frames::sip),
     of("signature", signature::run),
     of("http", http::run),
+    of("websocket", websocket::run),
     of("sip", sip::run),
     of("sdp", sdp::run),
     of("stun", stun::run),

@@ -6,7 +6,7 @@ use super::MAX_MESSAGE;
 
 /// What a client says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub enum Said {
     /// A message, put together.
     Message(Vec<u8>),
     /// Wants these octets back.
@@ -19,7 +19,7 @@ pub(super) enum Said {
 
 /// Why a client cannot be listened to any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Broken {
+pub enum Broken {
     /// Against RFC 6455.
     Protocol,
     /// Text that is not UTF-8.
@@ -55,7 +55,7 @@ const RESERVED: u8 = 0x70;
 
 /// Puts a client's messages together.
 #[derive(Default)]
-pub(super) struct Frames {
+pub struct Frames {
     received: Vec<u8>,
     /// So many octets of that were taken.
     taken: usize,
@@ -66,13 +66,24 @@ pub(super) struct Frames {
 impl Frames {
     /// Takes octets. Before more are read, all that they say has to be taken: so no more is held than one frame, and what
     /// came with its end.
-    pub(super) fn receive(&mut self, octets: &[u8]) {
+    pub fn receive(&mut self, octets: &[u8]) {
         self.received.drain(..std::mem::take(&mut self.taken));
         self.received.extend_from_slice(octets);
     }
 
+    /// How many octets it holds: of a frame that is not whole, and of a message whose last frame has not come.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let begun = self.begun.as_ref().map_or(0, |(_, octets)| octets.len());
+        let waiting = self.received.len().saturating_sub(self.taken);
+        waiting.saturating_add(begun)
+    }
+
     /// The next thing that the client says, if all of it is here.
-    pub(super) fn take(&mut self) -> Result<Option<Said>, Broken> {
+    ///
+    /// # Errors
+    /// It says what nobody may; it cannot be listened to any more.
+    pub fn take(&mut self) -> Result<Option<Said>, Broken> {
         loop {
             let left = self.received.get(self.taken..).unwrap_or_default();
             let Some(head) = Head::read(left)? else {
@@ -217,7 +228,7 @@ fn is_farewell(payload: &[u8]) -> Result<(), Broken> {
 }
 
 /// Writes a message for a client behind `out`: text when it is UTF-8, binary otherwise (RFC 7118 section 4).
-pub(super) fn write_message(message: &[u8], out: &mut Vec<u8>) {
+pub fn write_message(message: &[u8], out: &mut Vec<u8>) {
     let opcode = match std::str::from_utf8(message) {
         Ok(_) => TEXT,
         Err(_) => BINARY,
@@ -397,9 +408,7 @@ mod tests {
                 while let Ok(Some(said)) = frames.take() {
                     assert!(!matches!(said, Said::Message(said) if said.len() > MAX_MESSAGE));
                 }
-                let begun = frames.begun.as_ref().map_or(0, |(_, octets)| octets.len());
-                let waiting = frames.received.len() - frames.taken;
-                assert!(waiting + begun <= octets.len());
+                assert!(frames.held() <= octets.len());
             }
         }
     }

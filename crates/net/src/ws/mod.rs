@@ -9,7 +9,7 @@ mod beat;
 mod control;
 mod door;
 mod flow;
-mod frames;
+pub mod frames;
 mod gate;
 mod head;
 mod origin;
