@@ -2,6 +2,7 @@
 //! connected socket; which of them is asked is the core's choice.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
@@ -36,6 +37,23 @@ struct Control {
     used: Instant,
     /// What came of what was asked.
     counted: Asked,
+}
+
+impl Control {
+    /// Sends. False: an earlier datagram has found nobody (ICMP). The kernel says so once, to who sends next, and keeps back
+    /// what was to be sent; so that is sent again, since a relay may be restarting.
+    fn send(&mut self, datagram: &[u8]) -> bool {
+        let mut sent = self.socket.send(datagram);
+        let refused = matches!(&sent, Err(error) if error.kind() == ErrorKind::ConnectionRefused);
+        if refused {
+            self.counted.closed = self.counted.closed.saturating_add(1);
+            sent = self.socket.send(datagram);
+        }
+        if let Err(error) = sent {
+            tracing::debug!(relay = %self.address, %error, "control request not sent");
+        }
+        !refused
+    }
 }
 
 impl Relays {
@@ -174,12 +192,10 @@ impl Relays {
         for relay in &mut self.relays {
             while let Some(event) = relay.client.poll() {
                 let (ticket, reply) = match event {
-                    Event::Send(datagram) => {
-                        if let Err(error) = relay.socket.send(&datagram) {
-                            tracing::debug!(relay = %relay.address, %error, "control request not sent");
-                        }
-                        continue;
-                    }
+                    Event::Send(datagram) => match relay.send(&datagram) {
+                        true => continue,
+                        false => return Some(Input::RelayUnreachable(relay.address)),
+                    },
                     Event::Answered(ticket, response) => (ticket, Ok(response)),
                     Event::Failed(ticket, failure) => {
                         tracing::debug!(relay = %relay.address, %failure, "a question to the relay");
@@ -193,5 +209,38 @@ impl Relays {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_closed_control_port_is_told_when_it_is_asked_again_and_one_that_opens_hears_it() {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let address = Watched::bind(any).unwrap().local_addr();
+        let relay = Relay {
+            address,
+            priority: 0,
+            weight: 1,
+        };
+        let (mut relays, now) = (
+            Relays::connect(&[relay], [7; 8], None).unwrap(),
+            Instant::now(),
+        );
+        relays.ask(AskId(1), address, &Request::new(Command::Ping), now);
+        assert!(relays.answered().is_none());
+        let back = Watched::bind(address).unwrap();
+        relays.tick(now + Duration::from_secs(1));
+        assert!(
+            matches!(relays.answered(), Some(Input::RelayUnreachable(down)) if down == address)
+        );
+        let mut buffer = [0; 64];
+        let asked = std::future::poll_fn(|context| back.poll_receive(context, &mut buffer)).await;
+        let (length, _) = asked.unwrap();
+        assert!(buffer[..length].ends_with(b"d7:command4:pinge"));
+        assert!(relays.answered().is_none());
     }
 }
