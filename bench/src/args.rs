@@ -106,10 +106,10 @@ pub(crate) struct Saturate {
     #[command(flatten)]
     pub(crate) sending: Sending,
     /// Packets a second at the start, of all legs together
-    #[arg(long, default_value_t = 20_000.0)]
+    #[arg(long, default_value_t = 140_000.0)]
     pub(crate) from: f64,
     /// Seconds for each rate
-    #[arg(long, default_value_t = 3.0)]
+    #[arg(long, default_value_t = 1.0)]
     pub(crate) seconds: f64,
     /// Percent of packets whose loss is borne
     #[arg(long, default_value_t = 0.1)]
@@ -132,6 +132,9 @@ pub(crate) struct Churn {
     /// Calls that stand at once
     #[arg(long, default_value_t = 500)]
     pub(crate) at_once: u32,
+    /// Seconds of rest before the last look; without rest the relay is given other things to remember
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) rest: f64,
 }
 
 impl Common {

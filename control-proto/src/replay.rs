@@ -149,6 +149,35 @@ impl<P: PartialEq> Replay<P> {
         }
     }
 
+    /// How many requests it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.young
+            .entries
+            .len()
+            .saturating_add(self.old.entries.len())
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// When [`timeout`](Self::timeout) will find something to forget, where there is something.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.is_empty() {
+            true => None,
+            false => self.since.checked_add(GENERATION),
+        }
+    }
+
+    /// Forgets what is over, also while nobody asks for anything.
+    pub fn timeout(&mut self, now: Instant) {
+        self.age(now);
+    }
+
     fn entry(&mut self, cookie: &[u8]) -> Option<&mut Entry<P>> {
         match self.young.entries.get_mut(cookie) {
             Some(entry) => Some(entry),
@@ -233,6 +262,21 @@ mod tests {
                 "{asked} {forgotten}"
             );
         }
+    }
+
+    #[test]
+    fn replies_are_forgotten_in_time_though_nobody_asks_any_more() {
+        let start = Instant::now();
+        let mut replay = Replay::new(start);
+        assert_eq!(replay.deadline(), None);
+        replay.admit(b"c", PEER, start + Duration::from_secs(29));
+        replay.finish(b"c", reply("r"));
+        let mut turns = 0;
+        while let Some(at) = replay.deadline() {
+            replay.timeout(at);
+            turns += 1;
+        }
+        assert_eq!((turns, replay.len()), (2, 0));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Measures the relay, in pairs with rtpengine where that is to be had. Only ratios that were taken on one machine at one
 //! time carry over; so each pair is run at once, each relay fresh in a namespace of its own, in an order that alternates,
-//! and what is told is the median of the pairs' ratios and their range.
+//! and what is told is the median of the pairs' ratios and their range. The table is what is written to the standard
+//! output, each measurement as soon as it is done; how it goes meanwhile is told beside it.
 
 mod plan;
 pub(crate) mod table;
@@ -23,27 +24,23 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     if !is_there("rtpengine")
         && let Err(why) = install::packages(&["rtpengine-daemon"])
     {
-        println!("without rtpengine: {why}");
+        eprintln!("without rtpengine: {why}");
     }
     let lab = Lab::build()?.with_priority(options.priority);
-    let ours = Kind::Ours {
-        backend: options.backend.clone(),
-    };
-    let kinds = if is_there("rtpengine") {
-        vec![ours, Kind::Rtpengine]
-    } else {
-        vec![ours]
-    };
-    let began = machine();
-    let mut done = Vec::new();
+    println!("`cargo xtask bench-relay {}`", arguments.join(" "));
+    println!("{}\n\n{}", machine(), table::head("rtpengine"));
     for measurement in options.measurements() {
-        println!("\n== {}", measurement.row.name);
+        eprintln!("\n== {}", measurement.row.name);
+        let mut kinds = vec![Kind::Ours {
+            backend: measurement.backend(&options),
+            shards: options.shards,
+        }];
+        if is_there("rtpengine") {
+            kinds.push(Kind::Rtpengine);
+        }
         let pairs = pairs(&lab, &kinds, measurement, &options)?;
-        done.push((measurement, pairs));
+        println!("{}", table::lines(&measurement.row, &pairs));
     }
-    let rows = done.iter().map(|(m, pairs)| (&m.row, pairs.as_slice()));
-    println!("\n{}", table::of("rtpengine", rows));
-    println!("{began}\n`cargo xtask bench-relay {}`", arguments.join(" "));
     Ok(())
 }
 
@@ -63,14 +60,14 @@ fn pairs(
             // Loss ends a run of the generator, not the bench: what a relay cannot do is a result.
             match lab.start(&kinds[which])?.measure(&words, false) {
                 Ok(figures) => found[which] = Some(figures),
-                Err(why) => println!("  {:?}: {why}", kinds[which]),
+                Err(why) => eprintln!("  {:?}: {why}", kinds[which]),
             }
         }
         let [Some(ours), theirs] = found else {
             continue;
         };
         let pair = (ours, theirs);
-        println!(
+        eprintln!(
             "  pair {}: {}",
             number + 1,
             table::line(&measurement.row, &pair)

@@ -47,9 +47,14 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         }
         done.push((measurement, pairs));
     }
-    let rows = done.iter().map(|(m, pairs)| (&m.row, pairs.as_slice()));
-    println!("\n{}", table::of("Kamailio", rows));
-    println!("{began}\n`cargo xtask bench-proxy {}`", arguments.join(" "));
+    println!("\n{}", table::head("Kamailio"));
+    for (measurement, pairs) in &done {
+        println!("{}", table::lines(&measurement.row, pairs));
+    }
+    println!(
+        "\n{began}\n`cargo xtask bench-proxy {}`",
+        arguments.join(" ")
+    );
     match lost.is_empty() {
         true => Ok(()),
         false => Err(format!("ours has lost something in: {}", lost.join(", "))),

@@ -20,7 +20,11 @@ pub(crate) type Figures = BTreeMap<String, f64>;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     /// Ours. How it reads and writes its sockets is its own choice unless a backend is named.
-    Ours { backend: Option<String> },
+    Ours {
+        backend: Option<String>,
+        /// Media threads, which share the core.
+        shards: u32,
+    },
     /// Debian's, in user space, as one would start it by hand.
     Rtpengine,
 }
@@ -66,9 +70,9 @@ impl Lab {
         let mut start = self.within(&namespace, measured_core());
         let mut file = None;
         match kind {
-            Kind::Ours { backend } => {
+            Kind::Ours { backend, shards } => {
                 let path = std::env::temp_dir().join(format!("{}.toml", namespace.0));
-                std::fs::write(&path, configuration(backend.as_deref()))
+                std::fs::write(&path, configuration(backend.as_deref(), *shards))
                     .map_err(|error| format!("{}: {error}", path.display()))?;
                 start.arg(&self.causeway).arg("relay").arg(&path);
                 file = Some(path);
@@ -223,11 +227,11 @@ pub(crate) fn measured_core() -> usize {
 const RTPENGINE: &str = "rtpengine --config-file=none --table=-1 -i 127.0.0.1 --listen-ng=127.0.0.1:2223 \
                          -m 10000 -M 60000 --num-threads=1 --delete-delay=0 -f -E -L 3";
 
-fn configuration(backend: Option<&str>) -> String {
+fn configuration(backend: Option<&str>, shards: u32) -> String {
     let backend = backend.map_or_else(String::new, |name| format!("backend = \"{name}\"\n"));
     format!(
         "[relay]\nlisten = \"udp:127.0.0.1:2223\"\n{backend}\
-         [media]\nprivate = \"127.0.0.1\"\nports = \"10000-60000\"\nshards = 1\n"
+         [media]\nprivate = \"127.0.0.1\"\nports = \"10000-60000\"\nshards = {shards}\n"
     )
 }
 

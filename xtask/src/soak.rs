@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     for backend in backends {
         println!("-- backend: {}", backend.unwrap_or("its own choice"));
         let backend = backend.map(str::to_owned);
-        soak(&lab, &Kind::Ours { backend })?;
+        soak(&lab, &Kind::Ours { backend, shards: 1 })?;
     }
     Ok(())
 }

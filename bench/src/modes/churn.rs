@@ -1,5 +1,5 @@
 //! Calls come and go, some of them at once: what the relay holds before and after. A relay remembers its replies for a
-//! while, and its allocator keeps what was freed: only a second and a third such run can be compared.
+//! while, and its allocator may keep what was freed: without rest only a second and a third such run can be compared.
 
 use control_proto::{Command, Request};
 use peers::clock::{self, SECOND};
@@ -40,7 +40,10 @@ pub(crate) fn churn(arguments: &Churn, figures: &mut Figures) -> Result<(), Stri
         clock::sleep(ends.saturating_sub(clock::now()));
         done += at_once;
     }
-    forget(&mut ng)?;
+    match arguments.rest > 0.0 {
+        true => clock::sleep(clock::nanoseconds(arguments.rest)),
+        false => forget(&mut ng)?,
+    }
     let (fds, kb) = (process::descriptors(pid), process::resident(Some(pid)));
     println!(
         "{done} calls, {at_once} at once: descriptors {descriptors} -> {fds}, resident {resident} -> {kb} kB"
@@ -48,6 +51,8 @@ pub(crate) fn churn(arguments: &Churn, figures: &mut Figures) -> Result<(), Stri
     figures.put("calls", done as f64);
     figures.put("descriptors_after", fds as f64);
     figures.put("resident_kb_after", kb as f64);
+    figures.put("kept_kb", kb as f64 - resident as f64);
+    figures.put("kept_descriptors", fds as f64 - descriptors as f64);
     Ok(())
 }
 

@@ -1,4 +1,5 @@
-//! The highest rate without loss: up in steps of 30 % until packets are lost, then the interval is halved.
+//! The highest rate without loss: up until packets are lost, in steps that are smaller the more of its core the relay
+//! uses.
 
 use peers::ng::Ng;
 
@@ -9,8 +10,11 @@ use crate::traffic::{Report, traffic};
 
 /// Rates that are tried at most.
 const STEPS: usize = 24;
-/// The search ends when the interval is this narrow.
-const NARROW: f64 = 1.05;
+/// The steps, the smallest and the largest, and the percentage of its core that a relay may reach by one that is larger.
+const STEP: (f64, f64) = (1.05, 1.3);
+const BUSY: f64 = 85.0;
+/// Where nothing was borne yet the rate falls by this.
+const FALL: f64 = 1.5;
 /// A rate that the generator does not reach by more than this is its own limit.
 const REACHED: f64 = 0.97;
 /// Packets a second at which a relay gets to know its peers.
@@ -34,25 +38,22 @@ pub(crate) fn saturate(arguments: &Saturate, figures: &mut Figures) -> Result<()
     } = arguments;
     let mut standing = stand(common, sending, &mut ng, VERIFY_EVERY, figures)?;
     greet(arguments, &mut standing);
-    let (mut good, mut bad, mut rate) = (Best::default(), f64::INFINITY, arguments.from);
+    let (mut good, mut rate) = (Best::default(), arguments.from);
     let mut own_limit = false;
     for _ in 0..STEPS {
         match borne(arguments, &mut standing, &mut ng, rate)? {
-            Ok(best) => good = best,
+            Ok(best) => {
+                good = best;
+                rate *= step(best.core);
+            }
             Err(short) => {
                 own_limit = short;
-                bad = rate;
+                if good.rate > 0.0 {
+                    break;
+                }
+                rate /= FALL;
             }
         }
-        let base = good.rate.max(1.0);
-        if bad / base < NARROW {
-            break;
-        }
-        rate = if bad.is_infinite() {
-            rate * 1.3
-        } else {
-            (good.rate + bad) / 2.0
-        };
     }
     println!(
         "highest rate: {:.0} packets/s at {:.2} us each, {:.0} % of a core; limited by the {}",
@@ -67,6 +68,15 @@ pub(crate) fn saturate(arguments: &Saturate, figures: &mut Figures) -> Result<()
     standing.setup.tear_down(arguments.common.calls(), &mut ng)
 }
 
+/// How far up from a rate that takes so many percent of a core; without the relay's process nobody knows.
+fn step(core: f64) -> f64 {
+    let (least, most) = STEP;
+    match core > 0.0 {
+        true => (BUSY / core).clamp(least, most),
+        false => least,
+    }
+}
+
 /// Whether the relay bears a rate. A failed rate is tried again, so that a neighbour's burst on the machine does not end
 /// the climb, and with new calls, since a relay need not recover the old ones. `Err(true)` where we fell short.
 fn borne(
@@ -77,7 +87,7 @@ fn borne(
 ) -> Result<Result<Best, bool>, String> {
     let mut short = false;
     for _ in 0..2 {
-        let pace = arguments.sending.pace(rate, 0.7, arguments.seconds);
+        let pace = arguments.sending.pace(rate, 0.5, arguments.seconds);
         let report = traffic(&mut standing.engine, pace, arguments.common.pid);
         let best = best_of(&report);
         let loss = 100.0 * report.lost as f64 / report.sent.max(1) as f64;
@@ -112,4 +122,17 @@ fn best_of(report: &Report) -> Best {
 fn greet(arguments: &Saturate, standing: &mut Standing) {
     let pace = arguments.sending.pace(GENTLE, 3.5, 0.1);
     traffic(&mut standing.engine, pace, arguments.common.pid);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_small_where_the_core_is_nearly_full() {
+        assert_eq!(step(10.0), 1.3);
+        assert_eq!(step(75.0), 85.0 / 75.0);
+        assert_eq!(step(99.0), 1.05);
+        assert_eq!(step(0.0), 1.05);
+    }
 }

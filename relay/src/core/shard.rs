@@ -308,6 +308,12 @@ impl Shard {
             call_id: call.id,
             kind: why,
         }));
+        if self.calls.is_sparse() {
+            self.calls.shrink();
+            self.legs.shrink();
+            self.by_id.shrink_to_fit();
+            self.timers.shrink();
+        }
     }
 
     pub(super) fn free_leg(&mut self, key: Key<Leg>, now: Instant, ports: &mut dyn Ports) {

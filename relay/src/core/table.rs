@@ -5,10 +5,15 @@ use std::marker::PhantomData;
 /// The key of a `T` in its [`Table`]. Reused once the entry is removed.
 pub(super) struct Key<T>(u32, PhantomData<fn() -> T>);
 
+/// Fewer entries than this are not worth the work of giving their memory back.
+const MANY: usize = 1024;
+
 /// Entries by small keys.
 pub(super) struct Table<T> {
     entries: Vec<Option<T>>,
     free: Vec<u32>,
+    /// How many were removed since it was last asked to [shrink](Self::shrink).
+    removed: usize,
 }
 
 impl<T> Table<T> {
@@ -16,6 +21,7 @@ impl<T> Table<T> {
         Self {
             entries: Vec::new(),
             free: Vec::new(),
+            removed: 0,
         }
     }
 
@@ -35,7 +41,26 @@ impl<T> Table<T> {
     pub(super) fn remove(&mut self, key: Key<T>) -> Option<T> {
         let entry = self.entries.get_mut(key.0 as usize)?.take()?;
         self.free.push(key.0);
+        self.removed = self.removed.saturating_add(1);
         Some(entry)
+    }
+
+    /// Whether most of a crowd has left, so that it is time to [`shrink`](Self::shrink): seldom enough that each removal
+    /// pays for little of it.
+    pub(super) fn is_sparse(&self) -> bool {
+        let room = self.entries.len();
+        room >= MANY && self.len() <= room / 4 && self.removed >= room / 2
+    }
+
+    /// Gives the memory behind the last entry back.
+    pub(super) fn shrink(&mut self) {
+        let last = self.entries.iter().rposition(Option::is_some);
+        let used = last.map_or(0, |last| last.saturating_add(1));
+        self.entries.truncate(used);
+        self.entries.shrink_to_fit();
+        self.free.retain(|index| (*index as usize) < used);
+        self.free.shrink_to_fit();
+        self.removed = 0;
     }
 
     pub(super) fn get(&self, key: Key<T>) -> Option<&T> {
@@ -121,5 +146,26 @@ mod tests {
         assert_eq!((c, table.get(b), table.get(c)), (a, Some(&'b'), Some(&'c')));
         assert_eq!(table.pair_mut(b, b), None);
         assert_eq!(table.pair_mut(b, c), Some((&mut 'b', &mut 'c')));
+    }
+
+    #[test]
+    fn when_a_crowd_has_left_its_room_is_given_back_and_nobody_else_loses_his() {
+        let mut table = Table::new();
+        let keys: Vec<_> = (0..10_000).map(|number| table.insert(number)).collect();
+        let stays = keys[99];
+        for key in keys.iter().rev().filter(|key| **key != stays) {
+            assert!(!table.is_sparse() || table.len() <= 2500);
+            table.remove(*key);
+        }
+        assert!(table.is_sparse());
+        table.shrink();
+        assert!(!table.is_sparse());
+        assert_eq!((table.entries.capacity(), table.len()), (100, 1));
+        // Each key is given once.
+        let mut others: Vec<_> = (0..200).map(|number| table.insert(number)).collect();
+        others.push(stays);
+        others.sort_unstable();
+        others.dedup();
+        assert_eq!((others.len(), table.get(stays)), (201, Some(&99)));
     }
 }

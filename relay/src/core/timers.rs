@@ -39,6 +39,11 @@ impl<K: Copy + Ord + Hash> Timers<K> {
         }
     }
 
+    /// Gives the memory of many deadlines back that there were.
+    pub(super) fn shrink(&mut self) {
+        self.by_key.shrink_to_fit();
+    }
+
     /// The earliest deadline.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.by_time.first().map(|(at, _)| *at)

@@ -1,6 +1,7 @@
 //! The control thread: ng over UDP, and what comes in through the other doors. It opens envelopes,
 //! executes each command once, however often it comes and by whichever way, answers `ping` itself and leaves everything else to the shard that has the call.
 
+mod memory;
 mod status;
 
 use std::collections::{HashMap, HashSet};
@@ -23,6 +24,7 @@ use super::guard::Guard;
 use super::tally::{Asked, Tally};
 use super::unserved;
 use super::worker::{Body, Job, Reply, encode};
+use memory::Memory;
 pub(super) use status::Outlook;
 
 /// Commands that are taken in before replies have their turn.
@@ -117,6 +119,7 @@ pub(super) struct Control {
     gathering: HashMap<Box<[u8]>, Gathering>,
     /// What is asked at the status door, and what is told there.
     outlook: Outlook,
+    memory: Memory,
 }
 
 impl Control {
@@ -149,6 +152,7 @@ impl Control {
             tally: Tally::new(backend, Instant::now()),
             gathering: HashMap::new(),
             outlook,
+            memory: Memory::default(),
         };
         Ok((control, waker))
     }
@@ -172,10 +176,12 @@ impl Control {
         let mut more = false;
         while !stopping.load(Ordering::Acquire) {
             readable.clear();
-            if let Err(error) = self
-                .poller
-                .wait(more.then_some(Duration::ZERO), &mut readable)
-            {
+            let timeout = if more {
+                Some(Duration::ZERO)
+            } else {
+                self.forget()
+            };
+            if let Err(error) = self.poller.wait(timeout, &mut readable) {
                 tracing::error!(%error, "the control thread cannot wait for its sockets");
                 return;
             }
@@ -189,6 +195,17 @@ impl Control {
                 self.replied(reply);
             }
         }
+    }
+
+    /// Forgets what is over; how long until there is more of it.
+    fn forget(&mut self) -> Option<Duration> {
+        let now = Instant::now();
+        self.replay.timeout(now);
+        let calls = self.outlook.seats.taken();
+        let look = self.memory.look(self.replay.len().saturating_add(calls));
+        let over = self.replay.deadline();
+        let over = over.map(|over| over.saturating_duration_since(now));
+        look.into_iter().chain(over).min()
     }
 
     /// Takes a batch of datagrams; whether there may be more.

@@ -9,32 +9,32 @@ pub(crate) struct Row {
     pub(crate) figures: &'static [(&'static str, &'static str)],
 }
 
-/// One line for each figure of each measurement; `other` is who ours is measured beside.
-pub(crate) fn of<'a>(other: &str, done: impl IntoIterator<Item = (&'a Row, &'a [Pair])>) -> String {
-    let mut text = format!(
-        "| | figure | ours | {other} | ratio (range) | pairs |\n|---|---|---|---|---|---|\n"
-    );
-    for (row, pairs) in done {
-        for (name, what) in row.figures {
-            let of = |pick: fn(&Pair) -> Option<&crate::lab::Figures>| -> Vec<f64> {
-                let figures = pairs.iter().filter_map(pick);
-                figures.filter_map(|f| f.get(*name).copied()).collect()
-            };
-            let (ours, theirs) = (of(|pair| Some(&pair.0)), of(|pair| pair.1.as_ref()));
-            let ratios = ratios(pairs, name);
-            text += &format!(
-                "| {} | {what} | {} | {} | {} | {} |\n",
-                row.name,
-                median(&ours).map_or_else(missing, number),
-                median(&theirs).map_or_else(missing, number),
-                range(&ratios).unwrap_or_else(missing),
-                ratios
-                    .len()
-                    .max(if theirs.is_empty() { ours.len() } else { 0 }),
-            );
-        }
-    }
-    text
+/// Its first two lines; `other` is who ours is measured beside.
+pub(crate) fn head(other: &str) -> String {
+    format!("| | figure | ours | {other} | ratio (range) | pairs |\n|---|---|---|---|---|---|")
+}
+
+/// The lines of one measurement: one for each figure, the first with its name.
+pub(crate) fn lines(row: &Row, pairs: &[Pair]) -> String {
+    let names = std::iter::once(row.name).chain(std::iter::repeat(""));
+    let figures = row.figures.iter().zip(names).map(|((figure, what), name)| {
+        let of = |pick: fn(&Pair) -> Option<&crate::lab::Figures>| -> Vec<f64> {
+            let figures = pairs.iter().filter_map(pick);
+            figures.filter_map(|f| f.get(*figure).copied()).collect()
+        };
+        let (ours, theirs) = (of(|pair| Some(&pair.0)), of(|pair| pair.1.as_ref()));
+        let ratios = ratios(pairs, figure);
+        format!(
+            "| {name} | {what} | {} | {} | {} | {} |",
+            median(&ours).map_or_else(missing, number),
+            median(&theirs).map_or_else(missing, number),
+            range(&ratios).unwrap_or_else(missing),
+            ratios
+                .len()
+                .max(if theirs.is_empty() { ours.len() } else { 0 }),
+        )
+    });
+    figures.collect::<Vec<_>>().join("\n")
 }
 
 /// One pair, to be read while more are under way.

@@ -7,6 +7,7 @@ mod port;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,8 +49,8 @@ pub(in crate::server) struct Sockets {
     /// The sockets that hold a datagram, as the last wait told.
     readable: Vec<Key>,
     buffer: Box<[u8]>,
-    /// Whose peer has become known, or has moved, in this turn.
-    known: Vec<SocketId>,
+    /// Whose peer has become known, or has moved, and whose second socket has not had its turn. Each is here once.
+    known: VecDeque<SocketId>,
     files: Arc<Files>,
     /// How many ports have a second socket.
     seconds: usize,
@@ -79,7 +80,7 @@ impl Sockets {
             crowded: Vec::new(),
             readable: Vec::new(),
             buffer: vec![0; MAX_DATAGRAM + HEADROOM].into(),
-            known: Vec::new(),
+            known: VecDeque::new(),
             files,
             seconds: 0,
             next_back: 0,
@@ -116,7 +117,7 @@ impl Sockets {
         if let Some(Some(port)) = self.table.get_mut(index(id))
             && port.talked_with(from)
         {
-            self.known.push(id);
+            self.known.push_back(id);
         }
         if let (Some(Some(port)), Some(bytes)) = (
             self.table.get_mut(index(send.socket)),
@@ -126,7 +127,7 @@ impl Sockets {
                 lost.count(error);
             }
             if port.talked_with(send.to) {
-                self.known.push(send.socket);
+                self.known.push_back(send.socket);
             }
         }
         Found::Datagram
@@ -239,13 +240,10 @@ impl Backend for Sockets {
             }
         }
         self.readable = readable;
-        let mut known = std::mem::take(&mut self.known);
-        for id in known.drain(..) {
+        // One at a time: when many calls begin at once their packets come first.
+        if let Some(id) = self.known.pop_front() {
             self.connect(id, relay, lost);
         }
-        // While that was done others may have become known.
-        known.append(&mut self.known);
-        self.known = known;
     }
 
     fn set_overloaded(&mut self, overloaded: bool) {

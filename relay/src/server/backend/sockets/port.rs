@@ -20,6 +20,8 @@ pub(super) struct Port {
     /// Whom it talked with last, and how often in a row; not counted while that is the second socket's peer.
     last: SocketAddr,
     times: u8,
+    /// It was said that it is time, and nobody has [asked](Self::new_peer) since.
+    is_told: bool,
     /// It stays with one socket: many peers share it, or the system gives it no second.
     is_alone: bool,
 }
@@ -38,6 +40,7 @@ impl Port {
             second: None,
             last: NOBODY,
             times: 0,
+            is_told: false,
             is_alone: false,
         }
     }
@@ -90,7 +93,8 @@ impl Port {
         self.first.send(datagram, to)
     }
 
-    /// A datagram came from there, or left for there; whether it is time for a second socket, or for another peer.
+    /// A datagram came from there, or left for there; whether it is time for a second socket, or for another peer. That
+    /// is said once, until somebody [asks](Self::new_peer).
     pub(super) fn talked_with(&mut self, address: SocketAddr) -> bool {
         if self
             .second
@@ -105,11 +109,13 @@ impl Port {
         } else {
             (self.last, self.times) = (address, 1);
         }
-        self.times == UNTIL_KNOWN && !self.is_alone
+        let is_time = self.times >= UNTIL_KNOWN && !self.is_alone;
+        is_time && !std::mem::replace(&mut self.is_told, true)
     }
 
     /// Who is to have the second socket, if it still is time for that. Asked once, the count begins anew.
     pub(super) fn new_peer(&mut self) -> Option<SocketAddr> {
+        self.is_told = false;
         (std::mem::take(&mut self.times) >= UNTIL_KNOWN).then_some(self.last)
     }
 

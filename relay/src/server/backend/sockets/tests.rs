@@ -41,6 +41,11 @@ impl Call {
 
     /// The first phone says so much, and all of it is heard and passed on.
     fn talk(&mut self, datagrams: u8) {
+        self.say(datagrams);
+        self.settle();
+    }
+
+    fn say(&mut self, datagrams: u8) {
         let [a, b] = &self.phones;
         for byte in 0..datagrams {
             a.send_to(&[byte], self.ports[0]).unwrap();
@@ -54,6 +59,17 @@ impl Call {
             assert_eq!(b.recv_from(&mut buffer).unwrap(), (1, self.ports[1]));
             assert_eq!(buffer[0], byte);
         }
+    }
+
+    /// Turns in which nothing comes, until every port has the socket that it is due.
+    fn settle(&mut self) {
+        while !self.sockets.known.is_empty() {
+            self.turn();
+        }
+    }
+
+    fn turn(&mut self) {
+        self.sockets.turn(&mut self.core, &mut Lost::default());
     }
 
     /// Whom a port's second socket is for.
@@ -92,6 +108,17 @@ fn a_port_gets_a_second_socket_when_its_peer_is_known() {
         stranger.recv_from(&mut [0; 10]).unwrap(),
         (3, call.ports[0])
     );
+}
+
+#[test]
+fn peers_that_become_known_in_one_turn_get_their_sockets_in_one_each() {
+    let mut call = Call::new(MANY);
+    call.say(25);
+    assert_eq!(call.sockets.seconds, 1, "of two ports");
+    call.turn();
+    assert_eq!(call.sockets.seconds, 2);
+    call.turn();
+    assert_eq!(call.sockets.seconds, 2);
 }
 
 #[test]
@@ -237,7 +264,7 @@ fn a_closed_port_is_free_and_its_number_brings_nothing_of_the_old_one() {
     }
     call.sockets.wait(Some(Duration::from_secs(1))).unwrap();
     assert_eq!(call.sockets.readable.len(), 2);
-    call.sockets.known.push(A);
+    call.sockets.known.push_back(A);
     call.sockets.close(A);
     drop(UdpSocket::bind(call.ports[0]).unwrap());
     call.ports[0] = open(&mut call.sockets, A);
