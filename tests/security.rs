@@ -37,7 +37,7 @@ fn every_attack_of_the_catalogue_has_its_row_and_every_row_tests_that_exist() {
         for name in names {
             let is_there = match name.strip_prefix("attack: ") {
                 Some(part) => live.contains(part),
-                None => tests.contains(name),
+                None => tests.contains_key(name),
             };
             if !is_there {
                 wrong.push(format!("{number}: there is no {name}"));

@@ -1,6 +1,8 @@
 //! Tests that documents name, and where they are: `file::function`, in tables of Markdown.
 
-use std::collections::HashSet;
+#![allow(clippy::unwrap_used)] // who reads the project's own files may stop on the first surprise
+
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -38,8 +40,8 @@ pub(crate) fn text(folder: &str, ending: &str) -> String {
     files(folder, ending).into_iter().map(read).collect()
 }
 
-/// `file::function` of everything that a test macro stands above, and of properties.
-pub(crate) fn tests() -> HashSet<String> {
+/// `file::function` of everything that a test macro stands above, and of properties; and the file.
+pub(crate) fn tests() -> HashMap<String, PathBuf> {
     let folders = [
         "proxy",
         "relay",
@@ -49,7 +51,7 @@ pub(crate) fn tests() -> HashSet<String> {
         "tests",
         "xtask",
     ];
-    let mut tests = HashSet::new();
+    let mut tests = HashMap::new();
     for path in folders.into_iter().flat_map(|folder| files(folder, ".rs")) {
         let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
         let text = fs::read_to_string(&path).unwrap();
@@ -57,7 +59,7 @@ pub(crate) fn tests() -> HashSet<String> {
         for after in text.split("test]\n").skip(1) {
             let name = after.split_once("fn ");
             let name = name.and_then(|(_, name)| name.split_once('('));
-            tests.extend(name.map(|(name, _)| format!("{stem}::{name}")));
+            tests.extend(name.map(|(name, _)| (format!("{stem}::{name}"), path.clone())));
         }
     }
     tests

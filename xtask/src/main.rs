@@ -6,6 +6,7 @@ mod bench;
 mod bench_proxy;
 mod e2e;
 mod fuzz;
+mod guards;
 mod install;
 mod instructions;
 mod lab;
@@ -23,6 +24,7 @@ cargo xtask <chore>
   demo      the demo's call, placed by itself: exits 0 only if audio came back
   e2e       the browser tests alone [arguments go to the harness: names of cases]
   fuzz      coverage-guided fuzzing [TARGET] [SECONDS], or merge [TARGET]: its finds into the corpus
+  guards    takes out the guards of SECURITY.md one by one, and sees that their tests fail [ROW...]
   soak      calls that talk for a minute, calls that come and go: nothing may be lost or stay behind
   instructions
             counts those of the packet path; fails when there are more than were committed [--accept]
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         "demo" => steps::demo(),
         "e2e" => e2e::run(&rest),
         "fuzz" => fuzz::run(&rest),
+        "guards" => guards::run(&rest),
         "attack" => attack::run(&rest),
         "bench-relay" => bench::run(&rest),
         "bench-proxy" => bench_proxy::run(&rest),

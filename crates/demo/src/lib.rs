@@ -5,4 +5,5 @@ mod names;
 pub mod page;
 pub mod phone;
 pub mod registrar;
+mod reports;
 pub mod webphone;

@@ -25,16 +25,6 @@ impl Codec {
         }
     }
 
-    /// The law of a static payload type.
-    #[must_use]
-    pub const fn from_payload_type(number: u8) -> Option<Self> {
-        match number {
-            0 => Some(Self::Pcmu),
-            8 => Some(Self::Pcma),
-            _ => None,
-        }
-    }
-
     /// The name in `a=rtpmap`.
     #[must_use]
     pub const fn name(self) -> &'static str {

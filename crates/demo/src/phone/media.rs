@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use std::{io, mem};
 
-use rtp::rtcp::{Compound, SenderInfo, Writer};
-use rtp::{Header, Kind, NtpTime, Packet, Reception};
+use rtp::rtcp::Compound;
+use rtp::{Header, Kind, Packet, Reception};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, interval_at};
@@ -18,6 +18,7 @@ use super::ear::{Ear, Heard};
 use super::sound::{FRAME, RATE, Sound};
 use super::{Codec, Voice};
 use crate::names::Names;
+use crate::reports;
 
 const PACKET_TIME: Duration = Duration::from_millis(20);
 
@@ -291,33 +292,12 @@ impl Stream {
         let Some(to) = self.flow.as_ref().and_then(|flow| flow.rtcp) else {
             return;
         };
-        let block = self
-            .reception
-            .as_mut()
-            .map(|it| it.report_block(Instant::now()));
-        let info = SenderInfo {
-            ntp: NtpTime::from_system_time(SystemTime::now()),
-            timestamp: self.next.timestamp,
-            packets: self.sent.0,
-            octets: self.sent.1,
-        };
-        let mut buffer = [0; 256];
-        let mut writer = Writer::new(&mut buffer);
-        let ssrc = self.next.ssrc;
-        let reported = if self.sent.0 > 0 {
-            writer.sender_report(ssrc, &info, block.as_slice())
-        } else {
-            writer.receiver_report(ssrc, block.as_slice())
-        };
-        let named = reported.and_then(|()| writer.source_description(ssrc, "phone@demo"));
-        let ended = named.and_then(|()| if goodbye { writer.bye(ssrc) } else { Ok(()) });
-        let len = writer.len();
-        if ended.is_ok() {
+        let reception = self.reception.as_mut();
+        if let Ok(report) =
+            reports::compound("phone@demo", &self.next, self.sent, reception, goodbye)
+        {
             // Lost is lost.
-            let _ = self
-                .rtcp
-                .send_to(buffer.get(..len).unwrap_or_default(), to)
-                .await;
+            let _ = self.rtcp.send_to(&report, to).await;
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use rtp::rtcp::{Compound, SenderInfo, Writer};
-use rtp::{Header, NtpTime, Packet, Reception};
+use rtp::rtcp::Compound;
+use rtp::{Header, Packet, Reception};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, interval_at, sleep_until};
@@ -17,6 +17,7 @@ use super::transport::{Event, Media as Plain, Transport};
 use crate::phone::Voice;
 use crate::phone::digits::{self, Event as Key};
 use crate::phone::sound::{FRAME, RATE, Sound};
+use crate::reports;
 
 const PACKET_TIME: Duration = Duration::from_millis(20);
 const REPORTS: Duration = Duration::from_secs(1);
@@ -325,29 +326,9 @@ impl Stream {
     }
 
     fn report(&mut self) {
-        let block = self
-            .reception
-            .as_mut()
-            .map(|it| it.report_block(Instant::now()));
-        let info = SenderInfo {
-            ntp: NtpTime::from_system_time(SystemTime::now()),
-            timestamp: self.next.timestamp,
-            packets: self.sent.0,
-            octets: self.sent.1,
-        };
-        let mut buffer = [0; 256];
-        let mut writer = Writer::new(&mut buffer);
-        let ssrc = self.next.ssrc;
-        let reported = if self.sent.0 > 0 {
-            writer.sender_report(ssrc, &info, block.as_slice())
-        } else {
-            writer.receiver_report(ssrc, block.as_slice())
-        };
-        let named = reported.and_then(|()| writer.source_description(ssrc, "demo"));
-        let len = writer.len();
-        if named.is_ok() {
-            self.transport
-                .send_rtcp(buffer.get(..len).unwrap_or_default());
+        let reception = self.reception.as_mut();
+        if let Ok(report) = reports::compound("demo", &self.next, self.sent, reception, false) {
+            self.transport.send_rtcp(&report);
         }
     }
 }

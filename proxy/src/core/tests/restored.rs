@@ -38,11 +38,17 @@ fn reinvites(bench: &mut Bench, flow: FlowId, call: &Call, sdp: &str, cseq: u32)
     bench.upstream_gets()
 }
 
-#[test]
-fn a_refused_reinvite_of_either_side_is_taken_back_at_the_relay() {
+/// A browser's call to a phone stands.
+fn talking() -> (Bench, FlowId, Call) {
     let mut bench = Bench::new();
     let flow = bench.open(1);
     let call = bench.call_phone(flow, "c");
+    (bench, flow, call)
+}
+
+#[test]
+fn a_refused_reinvite_of_either_side_is_taken_back_at_the_relay() {
+    let (mut bench, flow, call) = talking();
     let first: Vec<Request> = bench.asked.clone();
     let agreed = [
         question(Ng::Offer, "alicetag", "browser"),
@@ -81,9 +87,7 @@ fn a_refused_reinvite_of_either_side_is_taken_back_at_the_relay() {
 
 #[test]
 fn what_was_agreed_on_last_is_what_is_restored() {
-    let mut bench = Bench::new();
-    let flow = bench.open(1);
-    let call = bench.call_phone(flow, "c");
+    let (mut bench, flow, call) = talking();
     let up = reinvites(&mut bench, flow, &call, &hold(), 2);
     bench.upstream_sends(reply(&up, 200, &HEADERS, PHONE_SDP));
     bench.ignore_output();
@@ -104,9 +108,7 @@ fn what_was_agreed_on_last_is_what_is_restored() {
 
 #[test]
 fn an_offer_in_a_200_and_its_answer_in_the_ack_are_agreed_on_too() {
-    let mut bench = Bench::new();
-    let flow = bench.open(1);
-    let call = bench.call_phone(flow, "c");
+    let (mut bench, flow, call) = talking();
     let up = reinvites(&mut bench, flow, &call, "", 2);
     bench.upstream_sends(reply(&up, 200, &HEADERS, PHONE_SDP));
     bench.browser_gets(flow);
@@ -126,9 +128,7 @@ fn an_offer_in_a_200_and_its_answer_in_the_ack_are_agreed_on_too() {
 
 #[test]
 fn in_a_glare_nothing_is_restored_before_both_are_answered() {
-    let mut bench = Bench::new();
-    let flow = bench.open(1);
-    let call = bench.call_phone(flow, "c");
+    let (mut bench, flow, call) = talking();
     let up = reinvites(&mut bench, flow, &call, &hold(), 2);
     bench.upstream_sends(from_callee(
         "INVITE",
@@ -154,9 +154,7 @@ fn in_a_glare_nothing_is_restored_before_both_are_answered() {
 
 #[test]
 fn a_new_offer_overtakes_a_restoration() {
-    let mut bench = Bench::new();
-    let flow = bench.open(1);
-    let call = bench.call_phone(flow, "c");
+    let (mut bench, flow, call) = talking();
     let up = reinvites(&mut bench, flow, &call, &hold(), 2);
     bench.relay_answers = false;
     bench.upstream_sends(reply(&up, 488, &[], ""));
@@ -171,9 +169,7 @@ fn a_new_offer_overtakes_a_restoration() {
 
 #[test]
 fn a_call_that_is_hung_up_during_a_restoration_is_gone_at_the_relay() {
-    let mut bench = Bench::new();
-    let flow = bench.open(1);
-    let call = bench.call_phone(flow, "c");
+    let (mut bench, flow, call) = talking();
     let up = reinvites(&mut bench, flow, &call, &hold(), 2);
     bench.relay_answers = false;
     bench.upstream_sends(reply(&up, 488, &[], ""));
@@ -204,9 +200,7 @@ fn a_first_invite_that_fails_restores_nothing() {
 
 #[test]
 fn a_challenged_reinvite_comes_again_and_restores_nothing() {
-    let mut bench = Bench::new();
-    let flow = bench.open(1);
-    let call = bench.call_phone(flow, "c");
+    let (mut bench, flow, call) = talking();
     let up = reinvites(&mut bench, flow, &call, &hold(), 2);
     let before = bench.asked.len();
     bench.upstream_sends(reply(

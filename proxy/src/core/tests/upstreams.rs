@@ -37,6 +37,15 @@ fn in_order(living: &[Hop]) -> Bench {
     bench(&[Target::new(hop(5)), second], living)
 }
 
+/// A browser's first call, there: it has been told to wait.
+fn calls(living: &[Hop]) -> (Bench, FlowId) {
+    let mut bench = in_order(living);
+    let flow = bench.open(1);
+    bench.browser_sends(flow, call(1));
+    bench.browser_gets(flow);
+    (bench, flow)
+}
+
 impl Bench {
     /// The next message to the SIP server, which must go to this address.
     fn gets_at(&mut self, hop: Hop) -> Message {
@@ -226,10 +235,7 @@ fn a_call_to_an_address_known_to_be_down_goes_to_the_other_at_once() {
 
 #[test]
 fn a_first_address_that_rings_after_all_is_cancelled() {
-    let mut bench = in_order(&[hop(5), hop(6)]);
-    let flow = bench.open(1);
-    bench.browser_sends(flow, call(1));
-    bench.browser_gets(flow);
+    let (mut bench, flow) = calls(&[hop(5), hop(6)]);
     let first = bench.gets_at(hop(5));
     bench.wait(2 * SECOND);
     bench.lost_at(hop(5), &Method::Invite);
@@ -253,10 +259,7 @@ fn a_first_address_that_rings_after_all_is_cancelled() {
 
 #[test]
 fn a_first_address_that_answers_after_all_is_hung_up_on_once() {
-    let mut bench = in_order(&[hop(5), hop(6)]);
-    let flow = bench.open(1);
-    bench.browser_sends(flow, call(1));
-    bench.browser_gets(flow);
+    let (mut bench, flow) = calls(&[hop(5), hop(6)]);
     let first = bench.gets_at(hop(5));
     bench.wait(2 * SECOND);
     bench.lost_at(hop(5), &Method::Invite);
@@ -276,10 +279,7 @@ fn a_first_address_that_answers_after_all_is_hung_up_on_once() {
 
 #[test]
 fn a_slow_address_that_has_said_100_keeps_its_call() {
-    let mut bench = in_order(&[hop(5), hop(6)]);
-    let flow = bench.open(1);
-    bench.browser_sends(flow, call(1));
-    bench.browser_gets(flow);
+    let (mut bench, flow) = calls(&[hop(5), hop(6)]);
     let first = bench.gets_at(hop(5));
     bench.says(hop(5), reply(&first, 100, &[], ""));
     bench.wait(30 * SECOND);
@@ -297,10 +297,7 @@ fn a_slow_address_that_has_said_100_keeps_its_call() {
 
 #[test]
 fn a_503_goes_to_the_next_and_its_retry_after_is_respected() {
-    let mut bench = in_order(&[hop(5), hop(6)]);
-    let flow = bench.open(1);
-    bench.browser_sends(flow, call(1));
-    bench.browser_gets(flow);
+    let (mut bench, flow) = calls(&[hop(5), hop(6)]);
     let first = bench.gets_at(hop(5));
     bench.says(hop(5), full(&first));
     assert!(bench.gets_at(hop(5)).is(&Method::Ack));
@@ -377,10 +374,7 @@ fn a_message_moves_only_if_its_address_does_not_live() {
 
 #[test]
 fn an_address_that_cannot_be_reached_is_left_at_once() {
-    let mut bench = in_order(&[hop(5), hop(6)]);
-    let flow = bench.open(1);
-    bench.browser_sends(flow, call(1));
-    bench.browser_gets(flow);
+    let (mut bench, flow) = calls(&[hop(5), hop(6)]);
     bench.gets_at(hop(5));
     bench.input(Input::HopUnreachable { hop: hop(5) });
     bench.gets_at(hop(6));
@@ -410,10 +404,7 @@ fn a_request_does_not_go_where_it_is_known_to_be_worse() {
 
 #[test]
 fn a_call_that_is_cancelled_or_whose_browser_is_gone_goes_nowhere_else() {
-    let mut bench = in_order(&[hop(5), hop(6)]);
-    let flow = bench.open(1);
-    bench.browser_sends(flow, call(1));
-    bench.browser_gets(flow);
+    let (mut bench, flow) = calls(&[hop(5), hop(6)]);
     bench.gets_at(hop(5));
     bench.close(flow);
     bench.wait(40 * SECOND);
