@@ -40,8 +40,8 @@ pub(crate) fn text(folder: &str, ending: &str) -> String {
     files(folder, ending).into_iter().map(read).collect()
 }
 
-/// `file::function` of everything that a test macro stands above, and of properties; and the file.
-pub(crate) fn tests() -> HashMap<String, PathBuf> {
+/// `file::function` of everything that a test macro stands above, and of properties; and the files: two may have one of that name.
+pub(crate) fn tests() -> HashMap<String, Vec<PathBuf>> {
     let folders = [
         "proxy",
         "relay",
@@ -51,7 +51,7 @@ pub(crate) fn tests() -> HashMap<String, PathBuf> {
         "tests",
         "xtask",
     ];
-    let mut tests = HashMap::new();
+    let mut tests: HashMap<String, Vec<PathBuf>> = HashMap::new();
     for path in folders.into_iter().flat_map(|folder| files(folder, ".rs")) {
         let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
         let text = fs::read_to_string(&path).unwrap();
@@ -59,7 +59,10 @@ pub(crate) fn tests() -> HashMap<String, PathBuf> {
         for after in text.split("test]\n").skip(1) {
             let name = after.split_once("fn ");
             let name = name.and_then(|(_, name)| name.split_once('('));
-            tests.extend(name.map(|(name, _)| (format!("{stem}::{name}"), path.clone())));
+            if let Some((name, _)) = name {
+                let files = tests.entry(format!("{stem}::{name}")).or_default();
+                files.push(path.clone());
+            }
         }
     }
     tests

@@ -113,7 +113,10 @@ impl Bench {
         let document = named::read("SECURITY.md");
         let rows = named::rows(&document).into_iter().map(|(row, holds)| {
             let names = named::names(holds).into_iter();
-            let found = names.filter_map(|name| Some((name.to_owned(), tests.get(name)?.clone())));
+            let found = names.flat_map(|name| {
+                let files = tests.get(name).into_iter().flatten();
+                files.map(|file| (name.to_owned(), file.clone()))
+            });
             (row.to_owned(), found.collect())
         });
         Ok(Self {
