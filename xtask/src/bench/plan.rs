@@ -4,7 +4,7 @@
 const USAGE: &str = "\
 cargo xtask bench-relay [options]
   --quick            one pair of each of a few short runs: for a look
-  --table            what BENCHMARKS.md says of the relay, with both backends, in half an hour
+  --table            what BENCHMARKS.md says of the relay, with both backends
   --pairs N          [7]
   --seconds N        measured seconds of a run  [10; 5 with --table]
   --scenario NAME    only measurements whose name contains NAME; may come several times
